@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::Args;
 use limbeck::{Report, Run};
 use limbeck_data::figures::range;
-use limbeck_data::{Column, ColumnKind, Dataset, Table, Values, Warning, dates};
+use limbeck_data::{Column, ColumnKind, Dataset, Table, Values, Warning, dates, group_warnings};
 use limbeck_distill::proof::short;
 use limbeck_distill::student::StudentKind;
 use limbeck_runtime::{Encoding, Node, Op, Output, Scaling, Student};
@@ -110,8 +110,8 @@ fn table(table: &Table, style: Style) -> String {
 /// The warnings as text, one on each line.
 pub(crate) fn said(warnings: &[Warning], style: Style) -> String {
     let word = style.yellow("warning");
-    let lines = warnings
-        .iter()
+    let lines = group_warnings(warnings)
+        .into_iter()
         .map(|one| format!("{word}: {} (check `{}`)\n", one.message, one.check));
     let text: String = lines.collect();
     if text.is_empty() {

@@ -211,12 +211,13 @@ mod tests {
 
     #[test]
     fn rules_name_options_that_exist() {
-        use limbeck_options::Rule;
+        use limbeck_options::{A_NUMBER, Rule};
         let keys: BTreeSet<String> = all().iter().map(Listed::key).collect();
         for option in all() {
             for rule in option.spec.rules {
-                let (Rule::With(key) | Rule::Where(key, ..) | Rule::Without(key, _)) = rule;
-                assert!(keys.contains(*key), "{} speaks of {key}", option.key());
+                for key in rule.names() {
+                    assert!(keys.contains(key), "{} speaks of {key}", option.key());
+                }
                 if let Rule::Where(key, words, _) = rule {
                     let other = all()
                         .into_iter()
@@ -224,7 +225,7 @@ mod tests {
                         .unwrap();
                     let known = match other.spec.form {
                         Form::Word(known) => known.iter().map(|word| word.name).collect(),
-                        Form::NumberOr(known) => known.to_vec(),
+                        Form::NumberOr(known) => [known, &[A_NUMBER]].concat(),
                         _ => Vec::new(),
                     };
                     assert!(

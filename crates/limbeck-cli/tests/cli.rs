@@ -1795,7 +1795,7 @@ fn several_targets_go_the_whole_way() {
     );
     place
         .distill(&["--target", TARGET, "--out", "twice"])
-        .fails(&["named twice"]);
+        .fails(&["targets", "is also in `data.target`", "name it once"]);
 }
 
 #[test]

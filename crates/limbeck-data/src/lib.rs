@@ -102,7 +102,7 @@ pub mod write;
 pub use cells::{MISSING, Values};
 pub use checkpoint::Checkpoints;
 pub use checks::Check;
-pub use dataset::{DataOptions, DataSummary, Dataset};
+pub use dataset::{DataOptions, DataSummary, Dataset, TARGET_RULES};
 pub use encode::{EncodeOptions, EncodeScaling, fit_encoder};
 pub use error::{Error, Result};
 pub use features::{Feature, FeatureKind, FeatureValues, Features, raw_columns};

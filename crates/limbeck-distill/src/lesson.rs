@@ -12,34 +12,20 @@ use crate::objective::{
     Blend, Gate, Joint, LabelRow, Objective, ObjectiveOptions, Slopes, Term, range_temperature,
 };
 use crate::probe::{Probe, Probed};
+use crate::transfer::set::TransferSet;
 
-/// Labels of rows with a target and of new rows, in standardized target units.
-#[derive(Clone, Debug, Default)]
-pub struct Pool {
-    /// Targets of the rows that have one, standardized.
-    pub target: Vec<f32>,
-    /// Teacher labels of the rows with a target, standardized; NaN if there is none.
-    pub teacher: Vec<f32>,
-    /// The teacher's standard deviation on the rows with a target, in standardized units.
-    pub spread: Vec<f32>,
-    /// Weights of the rows with a target.
-    pub weight: Vec<f32>,
-    /// Teacher labels of the new rows, which have no target, standardized.
-    pub new_teacher: Vec<f32>,
-    /// The teacher's standard deviation on the new rows, in standardized units.
-    pub new_spread: Vec<f32>,
-    /// Index of the row with a target from which each new row was made; the new row shares its gate (weight of the teacher label). `None` for an
-    /// independent row.
-    pub new_source: Vec<Option<usize>>,
-    /// Weights of the new rows; 1 is normal.
-    pub new_weight: Vec<f32>,
-    /// True for the second row of a pair, which comes directly after the first.
-    pub new_second: Vec<bool>,
-    /// The teacher's features on rows with a target and on new rows; empty if hints are off.
-    pub coordinates: Coordinates,
+/// A transfer set in standardized target units. Each value is converted where it is read, so that nothing is stored twice.
+#[derive(Clone, Copy, Debug)]
+pub struct Standardized<'a> {
+    /// The rows and their labels.
+    pub set: &'a TransferSet,
+    /// Mean of the target's values.
+    pub center: f64,
+    /// Standard deviation of the target's values.
+    pub scale: f64,
 }
 
-/// The rows of a pool, encoded as inputs of one network.
+/// The rows of a transfer set, encoded as inputs of one network.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inputs {
     /// Rows with a target, as positions among the bins: `[n_samples, segments]`.
@@ -55,8 +41,8 @@ pub struct Aim<'a> {
     pub objective: &'a ObjectiveOptions,
     /// Options for learning from the teacher's features.
     pub hints: &'a HintOptions,
-    /// Distance between the two rows of a pair, in standard deviations of the columns.
-    pub slope_reach: f64,
+    /// Distance between the two rows of a pair, in standard deviations of the columns; `None` if the rows of pairs are rows like others.
+    pub slope_reach: Option<f64>,
     /// Head of the student.
     pub head: Head,
     /// Widths of the student's hidden layers.
@@ -115,18 +101,49 @@ fn interleaved(lessons: &[Lesson]) -> Vec<f32> {
 
 /// The source of the label columns of a term of the loss.
 #[derive(Clone, Copy)]
-enum Source {
+enum Source<'a> {
     /// The weight of a pair for its second row; 0 for all other rows.
-    Pairs,
+    Pairs(f32),
     /// The teacher's coordinates.
-    Coordinates,
+    Coordinates(&'a Coordinates),
 }
 
-/// A row of the pool: with a target, or new.
+/// A row of the set: with a target, or new.
 #[derive(Clone, Copy)]
 enum Row {
     Known(usize),
     New(usize),
+}
+
+/// The order of the training rows.
+struct Order {
+    /// Number of rows with a target, how often each is repeated, and their share in all training rows after that.
+    known: usize,
+    copies: usize,
+    labelled: f64,
+    /// New rows in pairs, and other new rows.
+    paired: Vec<usize>,
+    single: Vec<usize>,
+}
+
+impl Order {
+    /// All training rows. Pairs come first, so that the rows of each are a group.
+    fn training(&self) -> Vec<Row> {
+        let paired = self.paired.iter().copied().map(Row::New);
+        let known = (0..self.copies).flat_map(|_| (0..self.known).map(Row::Known));
+        let single = self.single.iter().copied().map(Row::New);
+        paired.chain(known).chain(single).collect()
+    }
+
+    /// A sample of the rows, for a probe.
+    fn sample(&self) -> Vec<Row> {
+        let pairs: Vec<&[usize]> = self.paired.chunks(2).collect();
+        let pairs = some(&pairs, PROBE / 4).into_iter().flatten().copied();
+        let known = some(&(0..self.known).collect::<Vec<_>>(), PROBE);
+        let single = some(&self.single, PROBE).into_iter().map(Row::New);
+        let known = known.into_iter().map(Row::Known);
+        pairs.map(Row::New).chain(known).chain(single).collect()
+    }
 }
 
 /// Minimum share of rows with a target among the training rows, so that a large transfer set does not outnumber them.
@@ -138,133 +155,155 @@ const OUTLIER: f32 = 3.0;
 /// Factor from median absolute deviation to standard deviation, for a normal distribution.
 const ROBUST: f32 = 1.4826;
 
-impl Pool {
+impl Standardized<'_> {
+    /// A target or a label.
+    fn value(&self, value: f64) -> f32 {
+        ((value - self.center) / self.scale) as f32
+    }
+
+    fn target(&self, row: usize) -> f32 {
+        self.value(self.set.known.target[row])
+    }
+
+    fn teacher(&self, row: usize) -> f32 {
+        self.value(self.set.known.teacher[row])
+    }
+
+    fn spread(&self, row: usize) -> f32 {
+        (self.set.known.spread[row] / self.scale) as f32
+    }
+
+    /// Targets of the rows that have one.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = f32> {
+        self.set.known.target.iter().map(|&y| self.value(y))
+    }
+
+    /// The teacher's labels of the rows with a target.
+    pub(crate) fn teachers(&self) -> impl Iterator<Item = f32> {
+        self.set.known.teacher.iter().map(|&mean| self.value(mean))
+    }
+
+    /// The teacher's labels of the new rows.
+    pub(crate) fn new_teachers(&self) -> impl Iterator<Item = f32> {
+        self.set.new.mean.iter().map(|&mean| self.value(mean))
+    }
+
     /// The lesson for a student with the share `alpha` of the soft loss at the start of training. If `alpha` is `None`, the student is trained on
     /// targets alone.
     #[must_use]
     pub fn lesson(&self, aim: Aim<'_>, alpha: Option<f64>, inputs: &Inputs) -> Lesson {
         let objective = aim.objective;
-        let n = self.target.len();
-        let new = if alpha.is_some() {
-            self.new_teacher.len()
-        } else {
-            0
+        let hard_share = alpha.map_or(1.0, |start| 1.0 - start.min(objective.alpha_at(start, 1.0)));
+        let order = self.order(aim, alpha.is_some(), hard_share);
+        let gates = match alpha {
+            Some(_) => self.gates(objective.gate),
+            None => vec![0.0; order.known],
         };
-        let start = alpha.unwrap_or(0.0);
-        let hard_share = if alpha.is_some() {
-            1.0 - start.min(objective.alpha_at(start, 1.0))
-        } else {
-            1.0
-        };
-        let (copies, labelled) = copies(n, new, hard_share);
-        let gates = if alpha.is_some() {
-            self.gates(objective.gate)
-        } else {
-            vec![0.0; n]
-        };
-        let blend = self.blend(aim, start, labelled);
-        let mean_weight = self.weight.iter().sum::<f32>() / n.max(1) as f32;
-        let known = |i: usize| LabelRow {
-            target: self.target[i],
-            teacher: if gates[i] > 0.0 {
-                self.teacher[i]
-            } else {
-                self.target[i]
-            },
-            spread: self.spread[i],
-            gate: gates[i],
-            labelled: 1.0,
-            weight: self.weight[i] / mean_weight,
-        };
-        let unknown = |i: usize| {
-            let (teacher, spread) = (self.new_teacher[i], self.new_spread[i]);
-            let gate = self.new_source[i].map_or(1.0, |row| {
-                if self.teacher[row].is_nan() {
-                    1.0
-                } else {
-                    gates[row]
-                }
-            });
-            LabelRow {
-                target: teacher,
-                teacher,
-                spread,
-                gate,
-                labelled: 0.0,
-                weight: self.new_weight[i],
-            }
-        };
-        let label = |row: &Row| match *row {
-            Row::Known(i) => known(i),
-            Row::New(i) => unknown(i),
-        };
-        // Pairs first, so that the rows of each are a group.
-        let (paired, single): (Vec<usize>, Vec<usize>) = (0..new).partition(|&i| self.is_paired(i));
-        let order: Vec<Row> = (paired.iter().copied().map(Row::New))
-            .chain((0..copies).flat_map(|_| (0..n).map(Row::Known)))
-            .chain(single.iter().copied().map(Row::New))
-            .collect();
-        let (mut terms, mut sources) = (Vec::new(), Vec::new());
-        if !paired.is_empty() {
-            terms.push(Term::new("slope", Slopes { head: aim.head }));
-            sources.push(Source::Pairs);
-        }
-        if alpha.is_some() && aim.hints.kind != HintKind::None {
-            let hints = HintLoss::new(aim.hints, aim.hidden, &self.coordinates.attention);
-            terms.push(Term::new("layers", hints));
-            sources.push(Source::Coordinates);
-        }
+        let label = self.labels(&gates);
+        let (terms, sources) = self.terms(aim, &order, alpha.is_some());
+        let blend = self.blend(aim, alpha.unwrap_or(0.0), order.labelled);
         let loss = Objective { blend, terms };
-        let sample: Vec<Row> = (some(&paired.chunks(2).collect::<Vec<_>>(), PROBE / 4)
-            .into_iter()
-            .flatten()
-            .map(|&i| Row::New(i)))
-        .chain(
-            some(&(0..n).collect::<Vec<_>>(), PROBE)
-                .into_iter()
-                .map(Row::Known),
-        )
-        .chain(some(&single, PROBE).into_iter().map(Row::New))
-        .collect();
-        let labels = self.term_labels(aim, (&loss, &sources), &sample, label);
+        let sample = order.sample();
         let probe = Probe {
             positions: self.positions_of(inputs, &sample),
             targets: vec![Probed {
-                labels,
+                labels: self.term_labels((&loss, &sources), &sample, &label),
                 judge: loss.clone(),
                 share: 1.0,
             }],
         };
-        let positions = self.positions_of(inputs, &order);
-        if loss.looks_inside() {
-            let labels = self.term_labels(aim, (&loss, &sources), &order, label);
-            return Lesson {
-                rows: TrainingRows { positions, labels },
-                loss: Box::new(loss),
-                probe,
-            };
-        }
-        if objective.blends_labels() {
-            let labels = order
-                .iter()
-                .flat_map(|row| loss.blend.label(label(row)))
-                .collect();
-            return Lesson {
-                rows: TrainingRows { positions, labels },
-                loss: Box::new(Hard(LabelLoss::Point(objective.point_loss()))),
-                probe,
-            };
-        }
-        let labels = order.iter().flat_map(|row| label(row).columns()).collect();
+        let all = order.training();
+        let positions = self.positions_of(inputs, &all);
+        let (labels, loss): (Vec<f32>, Box<dyn StepLoss>) = if loss.looks_inside() {
+            let labels = self.term_labels((&loss, &sources), &all, &label);
+            (labels, Box::new(loss))
+        } else if objective.blends_labels() {
+            let blended = all.iter().flat_map(|row| loss.blend.label(label(row)));
+            let hard = Hard(LabelLoss::Point(objective.point_loss()));
+            (blended.collect(), Box::new(hard))
+        } else {
+            let labels = all.iter().flat_map(|row| label(row).columns()).collect();
+            (labels, Box::new(loss.blend))
+        };
         Lesson {
             rows: TrainingRows { positions, labels },
-            loss: Box::new(loss.blend),
+            loss,
             probe,
         }
     }
 
+    /// The order of the training rows. New rows are left out if the student is not taught.
+    fn order(&self, aim: Aim<'_>, is_taught: bool, hard_share: f64) -> Order {
+        let known = self.set.known.target.len();
+        let new = if is_taught {
+            self.set.new.mean.len()
+        } else {
+            0
+        };
+        let (copies, labelled) = copies(known, new, hard_share);
+        let is_paired = |&i: &usize| aim.slope_reach.is_some() && self.is_paired(i);
+        let (paired, single) = (0..new).partition(is_paired);
+        Order {
+            known,
+            copies,
+            labelled,
+            paired,
+            single,
+        }
+    }
+
+    /// The label of each row, if the teacher labels of rows with a target have these weights.
+    fn labels(&self, gates: &[f32]) -> impl Fn(&Row) -> LabelRow {
+        let TransferSet { known, new, .. } = self.set;
+        let weights = known.weight.iter().map(|&w| w as f32);
+        let mean_weight = weights.sum::<f32>() / known.target.len().max(1) as f32;
+        move |row| match *row {
+            Row::Known(i) => LabelRow {
+                target: self.target(i),
+                teacher: if gates[i] > 0.0 {
+                    self.teacher(i)
+                } else {
+                    self.target(i)
+                },
+                spread: self.spread(i),
+                gate: gates[i],
+                labelled: 1.0,
+                weight: known.weight[i] as f32 / mean_weight,
+            },
+            Row::New(i) => LabelRow {
+                target: self.value(new.mean[i]),
+                teacher: self.value(new.mean[i]),
+                spread: (new.spread[i] / self.scale) as f32,
+                gate: match new.source[i] {
+                    Some(row) if !self.teacher(row).is_nan() => gates[row],
+                    _ => 1.0,
+                },
+                labelled: 0.0,
+                weight: new.weight[i] as f32,
+            },
+        }
+    }
+
+    /// The terms of the loss beside the blend, and the sources of their label columns.
+    fn terms(&self, aim: Aim<'_>, order: &Order, is_taught: bool) -> (Vec<Term>, Vec<Source<'_>>) {
+        let (mut terms, mut sources) = (Vec::new(), Vec::new());
+        if let (Some(reach), false) = (aim.slope_reach, order.paired.is_empty()) {
+            let weight = (aim.objective.slope_weight / reach.powi(2)) as f32;
+            terms.push(Term::new("slope", Slopes { head: aim.head }));
+            sources.push(Source::Pairs(weight));
+        }
+        if is_taught && aim.hints.kind != HintKind::None {
+            let shown = self.set.coordinates.as_ref();
+            let attention = shown.map_or(&[][..], |shown| &shown.attention);
+            let hints = HintLoss::new(aim.hints, aim.hidden, attention);
+            terms.push(Term::new("layers", hints));
+            sources.extend(shown.map(Source::Coordinates));
+        }
+        (terms, sources)
+    }
+
     fn positions_of(&self, inputs: &Inputs, rows: &[Row]) -> Vec<f32> {
-        let width = inputs.known.len() / self.target.len().max(1);
+        let width = inputs.known.len() / self.set.known.target.len().max(1);
         let position = |row: &Row| match *row {
             Row::Known(i) => &inputs.known[i * width..][..width],
             Row::New(i) => &inputs.new[i * width..][..width],
@@ -282,18 +321,17 @@ impl Pool {
             labelled,
             // The labels of new rows, if no row with a target has a teacher label.
             data_temperature: {
-                let known = if self.teacher.iter().all(|t| t.is_nan()) {
-                    &self.new_teacher
+                let has_label = |label: &f32| !label.is_nan();
+                if self.teachers().any(|label| has_label(&label)) {
+                    range_temperature(objective, self.teachers().filter(has_label))
                 } else {
-                    &self.teacher
-                };
-                range_temperature(objective, known.iter().copied().filter(|t| !t.is_nan()))
+                    range_temperature(objective, self.new_teachers().filter(has_label))
+                }
             },
             // If all standard deviations are 0 there is no median; then any number gives the same result.
             typical_spread: median(
-                self.spread
-                    .iter()
-                    .copied()
+                (0..self.set.known.spread.len())
+                    .map(|row| self.spread(row))
                     .filter(|&sd| sd.is_finite() && sd > 0.0)
                     .collect(),
             )
@@ -305,25 +343,23 @@ impl Pool {
     /// The label columns of an [`Objective`] for each row.
     fn term_labels(
         &self,
-        aim: Aim<'_>,
-        (loss, sources): (&Objective, &[Source]),
+        (loss, sources): (&Objective, &[Source<'_>]),
         order: &[Row],
-        label: impl Fn(&Row) -> LabelRow,
+        label: &impl Fn(&Row) -> LabelRow,
     ) -> Vec<f32> {
         let mut labels = Vec::with_capacity(order.len() * loss.columns());
-        let pair = (aim.objective.slope_weight / aim.slope_reach.powi(2)) as f32;
         for row in order {
             labels.extend(label(row).columns());
             for (term, source) in loss.terms.iter().zip(sources) {
-                match source {
-                    Source::Pairs => {
-                        let second = matches!(*row, Row::New(i) if self.new_second[i]);
-                        labels.push(if second { pair } else { 0.0 });
+                match *source {
+                    Source::Pairs(weight) => {
+                        let second = matches!(*row, Row::New(i) if self.set.new.second[i]);
+                        labels.push(if second { weight } else { 0.0 });
                     }
-                    Source::Coordinates => {
+                    Source::Coordinates(shown) => {
                         let (of, i) = match *row {
-                            Row::Known(i) => (&self.coordinates.rows, i),
-                            Row::New(i) => (&self.coordinates.new, i),
+                            Row::Known(i) => (&shown.rows, i),
+                            Row::New(i) => (&shown.new, i),
                         };
                         let columns = term.loss.columns();
                         labels.extend_from_slice(&of[i * columns..][..columns]);
@@ -335,16 +371,16 @@ impl Pool {
     }
 
     fn is_paired(&self, new: usize) -> bool {
-        self.new_second[new] || self.new_second.get(new + 1).is_some_and(|second| *second)
+        let second = &self.set.new.second;
+        second[new] || second.get(new + 1).is_some_and(|second| *second)
     }
 
     /// The gate of each row with a target: the weight of its teacher label, in `[0, 1]`.
     fn gates(&self, gate: Gate) -> Vec<f32> {
-        let error = |i: usize| self.teacher[i] - self.target[i];
-        let asked: Vec<usize> = (0..self.target.len())
-            .filter(|&i| !self.teacher[i].is_nan())
-            .collect();
-        let mut gates = vec![0.0; self.target.len()];
+        let error = |i: usize| self.teacher(i) - self.target(i);
+        let n = self.set.known.target.len();
+        let asked: Vec<usize> = (0..n).filter(|&i| !self.teacher(i).is_nan()).collect();
+        let mut gates = vec![0.0; n];
         let mut set = |of: &dyn Fn(usize) -> f32| asked.iter().for_each(|&i| gates[i] = of(i));
         match gate {
             Gate::None | Gate::Bounded => set(&|_| 1.0),
@@ -374,14 +410,14 @@ impl Pool {
                 let typical = median(
                     asked
                         .iter()
-                        .map(|&i| self.spread[i])
+                        .map(|&i| self.spread(i))
                         .filter(|sd| sd.is_finite())
                         .collect(),
                 )
                 .unwrap_or(0.0);
                 set(&|i| {
-                    if self.spread[i] > typical {
-                        (typical / self.spread[i]).powi(2)
+                    if self.spread(i) > typical {
+                        (typical / self.spread(i)).powi(2)
                     } else {
                         1.0
                     }
@@ -422,19 +458,41 @@ fn copies(n: usize, new: usize, hard_share: f64) -> (usize, f64) {
 mod tests {
     use super::*;
     use crate::objective::HeadKind;
+    use crate::transfer::set::{KnownRows, NewRows};
 
-    fn pool() -> Pool {
-        Pool {
-            target: vec![1.0, 2.0],
-            teacher: vec![3.0, f32::NAN],
-            spread: vec![0.5, f32::NAN],
-            weight: vec![1.0, 3.0],
-            new_teacher: vec![9.0; 8],
-            new_spread: vec![0.25; 8],
-            new_source: vec![None; 8],
-            new_weight: vec![1.0; 8],
-            new_second: vec![false; 8],
-            coordinates: Coordinates::default(),
+    /// Rows whose labels are standardized already.
+    fn set() -> TransferSet {
+        TransferSet {
+            known: known(&[1.0, 2.0], &[3.0, f64::NAN], &[0.5, f64::NAN]),
+            new: NewRows {
+                mean: vec![9.0; 8],
+                spread: vec![0.25; 8],
+                source: vec![None; 8],
+                weight: vec![1.0; 8],
+                second: vec![false; 8],
+                ..NewRows::default()
+            },
+            coordinates: None,
+        }
+    }
+
+    fn known(target: &[f64], teacher: &[f64], spread: &[f64]) -> KnownRows {
+        KnownRows {
+            target: target.to_vec(),
+            teacher: teacher.to_vec(),
+            spread: spread.to_vec(),
+            weight: (0..target.len())
+                .map(|row| 1.0 + 2.0 * row as f64)
+                .collect(),
+            ..KnownRows::default()
+        }
+    }
+
+    fn of(set: &TransferSet) -> Standardized<'_> {
+        Standardized {
+            set,
+            center: 0.0,
+            scale: 1.0,
         }
     }
 
@@ -445,13 +503,13 @@ mod tests {
         }
     }
 
-    fn lesson(pool: &Pool, objective: &ObjectiveOptions, alpha: Option<f64>) -> Lesson {
+    fn lesson(set: &TransferSet, objective: &ObjectiveOptions, alpha: Option<f64>) -> Lesson {
         let hints = &HintOptions::default();
-        pool.lesson(
+        of(set).lesson(
             Aim {
                 objective,
                 hints,
-                slope_reach: 0.5,
+                slope_reach: Some(0.5),
                 head: objective.head(-1.0, 1.0),
                 hidden: &[3],
             },
@@ -461,19 +519,19 @@ mod tests {
     }
 
     fn squared(alpha: Option<f64>) -> TrainingRows {
-        lesson(&pool(), &ObjectiveOptions::default(), alpha).rows
+        lesson(&set(), &ObjectiveOptions::default(), alpha).rows
     }
 
     #[test]
     fn pairs_come_first_and_features_follow_their_rows() {
-        let mut pool = pool();
-        pool.new_teacher[5] = 7.0;
-        pool.new_second[5] = true;
-        pool.coordinates = Coordinates {
+        let mut set = set();
+        set.new.mean[5] = 7.0;
+        set.new.second[5] = true;
+        set.coordinates = Some(Coordinates {
             rows: vec![0.1, 0.2],
             new: (0..8).map(|i| i as f32).collect(),
             attention: vec![1.0],
-        };
+        });
         let hints = HintOptions {
             kind: HintKind::Hint,
             width: 1,
@@ -486,11 +544,11 @@ mod tests {
         let aim = Aim {
             objective: &objective,
             hints: &hints,
-            slope_reach: 0.5,
+            slope_reach: Some(0.5),
             head: Head::Point,
             hidden: &[3],
         };
-        let made = pool.lesson(aim, Some(1.0), &inputs());
+        let made = of(&set).lesson(aim, Some(1.0), &inputs());
         assert_eq!(
             (
                 made.loss.columns(),
@@ -508,7 +566,16 @@ mod tests {
         );
         assert_eq!(made.rows.positions.len(), 10);
         // The lone student knows of none of this.
-        assert_eq!(pool.lesson(aim, None, &inputs()).loss.columns(), 2);
+        assert_eq!(of(&set).lesson(aim, None, &inputs()).loss.columns(), 2);
+        // Rows of pairs that are rows like others stay where they are, without a loss of their own.
+        let aim = Aim {
+            hints: &HintOptions::default(),
+            slope_reach: None,
+            ..aim
+        };
+        let plain = of(&set).lesson(aim, Some(1.0), &inputs());
+        assert_eq!(plain.loss.columns(), 2);
+        assert_eq!([4, 14].map(|at| plain.rows.labels[at]), [9.0, 7.0]);
     }
 
     #[test]
@@ -539,7 +606,7 @@ mod tests {
             head: HeadKind::Gaussian,
             ..ObjectiveOptions::default()
         };
-        let lesson = lesson(&pool(), &objective, Some(1.0));
+        let lesson = lesson(&set(), &objective, Some(1.0));
         assert_eq!(lesson.rows.labels[..6], [1.0, 3.0, 0.5, 1.0, 1.0, 0.5]);
         // No opinion: no gate, and no NaN but in the spread that is then never read.
         assert_eq!(lesson.rows.labels[6..8], [2.0, 2.0]);
@@ -551,27 +618,22 @@ mod tests {
     #[test]
     fn gates_are_worked_by_hand() {
         // Errors 0, 1, −2, 0.5 and one row without an opinion.
-        let pool = Pool {
-            target: vec![0.0; 5],
-            teacher: vec![0.0, 1.0, -2.0, 0.5, f32::NAN],
-            spread: vec![1.0, 2.0, 4.0, 0.5, f32::NAN],
-            weight: vec![1.0; 5],
-            ..Pool::default()
+        let gates = |teacher: &[f64], gate| {
+            let spread = [1.0, 2.0, 4.0, 0.5, f64::NAN];
+            let set = TransferSet {
+                known: known(&[0.0; 5], teacher, &spread),
+                ..TransferSet::default()
+            };
+            of(&set).gates(gate)
         };
-        assert_eq!(pool.gates(Gate::None), [1.0, 1.0, 1.0, 1.0, 0.0]);
-        assert_eq!(pool.gates(Gate::Attentive), [1.0, 0.75, 0.0, 0.9375, 0.0]);
-        assert_eq!(pool.gates(Gate::Confidence), [1.0, 1.0, 0.25, 1.0, 0.0]);
-        let far = Pool {
-            teacher: vec![0.1, -0.1, 0.1, 8.0, f32::NAN],
-            ..pool.clone()
-        };
-        assert_eq!(far.gates(Gate::Outlier), [1.0, 1.0, 1.0, 0.0, 0.0]);
-        let exact = Pool {
-            teacher: vec![0.0; 5],
-            ..pool
-        };
-        assert_eq!(exact.gates(Gate::Attentive), [1.0; 5]);
-        assert_eq!(exact.gates(Gate::Outlier), [1.0; 5]);
+        let all = [0.0, 1.0, -2.0, 0.5, f64::NAN];
+        assert_eq!(gates(&all, Gate::None), [1.0, 1.0, 1.0, 1.0, 0.0]);
+        assert_eq!(gates(&all, Gate::Attentive), [1.0, 0.75, 0.0, 0.9375, 0.0]);
+        assert_eq!(gates(&all, Gate::Confidence), [1.0, 1.0, 0.25, 1.0, 0.0]);
+        let far = [0.1, -0.1, 0.1, 8.0, f64::NAN];
+        assert_eq!(gates(&far, Gate::Outlier), [1.0, 1.0, 1.0, 0.0, 0.0]);
+        assert_eq!(gates(&[0.0; 5], Gate::Attentive), [1.0; 5]);
+        assert_eq!(gates(&[0.0; 5], Gate::Outlier), [1.0; 5]);
     }
 
     #[test]
@@ -580,15 +642,13 @@ mod tests {
             gate: Gate::Attentive,
             ..ObjectiveOptions::default()
         };
-        let mut pool = Pool {
-            teacher: vec![1.0, 4.0],
-            spread: vec![0.5; 2],
-            ..pool()
-        };
-        pool.new_source[1] = Some(0);
-        pool.new_source[2] = Some(1);
-        pool.new_weight[1] = 0.5;
-        let weight = |row: usize| lesson(&pool, &objective, Some(1.0)).rows.labels[4 + 2 * row + 1];
+        let mut set = set();
+        set.known.teacher = vec![1.0, 4.0];
+        set.known.spread = vec![0.5; 2];
+        set.new.source[1] = Some(0);
+        set.new.source[2] = Some(1);
+        set.new.weight[1] = 0.5;
+        let weight = |row: usize| lesson(&set, &objective, Some(1.0)).rows.labels[4 + 2 * row + 1];
         // Own weight, half of it for λ, and none beside the row on which the teacher is furthest off.
         assert_eq!([weight(0), weight(1), weight(2)], [1.0, 0.5, 0.0]);
     }
@@ -596,10 +656,14 @@ mod tests {
     #[test]
     fn no_rows_make_an_empty_lesson() {
         assert!(
-            lesson(&Pool::default(), &ObjectiveOptions::default(), Some(0.5))
-                .rows
-                .labels
-                .is_empty()
+            lesson(
+                &TransferSet::default(),
+                &ObjectiveOptions::default(),
+                Some(0.5)
+            )
+            .rows
+            .labels
+            .is_empty()
         );
     }
 }

@@ -1,7 +1,7 @@
 //! Trains a student on a teacher's labels, and measures on test rows what distillation gained.
 //!
 //! ```text
-//! rows ─munge→ transfer set ─teacher labels→ Pool ─objective→ Lesson ─search→ Choice ─refit→ Student
+//! rows ─munge→ new rows ─teacher labels→ TransferSet ─objective→ Lesson ─search→ Choice ─refit→ Student
 //!                                                                                 └─ proof: alone · distilled · teacher
 //! ```
 //!

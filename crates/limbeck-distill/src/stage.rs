@@ -188,14 +188,17 @@ impl<'a> Stage<'a> {
         let targets: Vec<Target<'a>> = both
             .map(|(target, (set, valid))| Target::new(target, set, valid))
             .collect();
-        let rows = |target: &Target<'_>| (target.pool.weight.len(), target.pool.new_weight.len());
+        let rows = |target: &Target<'_>| {
+            let TransferSet { known, new, .. } = target.set;
+            (known.weight.len(), new.weight.len())
+        };
         let same = targets
             .iter()
             .all(|target| rows(target) == rows(&targets[0]));
         assert!(same, "all targets of a student have the same rows");
-        let range = (targets[0].pool.target.iter())
+        let range = (targets[0].labels().targets())
             .fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), y| {
-                (a.min(*y), b.max(*y))
+                (a.min(y), b.max(y))
             });
         let heads = Heads {
             head: study.objective.head(range.0, range.1),
@@ -388,16 +391,16 @@ impl<'a> Stage<'a> {
             return None;
         };
         let (low, high) = (bins.edge(0), bins.edge(bins.count));
+        let all = self.first().labels();
         let labels = || {
-            let pool = &self.first().pool;
-            [&pool.target, &pool.teacher, &pool.new_teacher]
-                .into_iter()
-                .flatten()
+            let known = all.targets().chain(all.teachers());
+            known
+                .chain(all.new_teachers())
                 .filter(|label| label.is_finite())
         };
         Some((
             labels()
-                .filter(|&&label| label < low || label > high)
+                .filter(|&label| label < low || label > high)
                 .count(),
             labels().count(),
         ))
@@ -425,11 +428,11 @@ impl<'a> Stage<'a> {
         let aim = Aim {
             objective,
             hints,
-            slope_reach,
+            slope_reach: Some(slope_reach),
             head: self.heads.head,
             hidden: design.shape.hidden(),
         };
-        let lesson = |target: &Target<'a>| target.pool.lesson(aim, setting.alpha, inputs);
+        let lesson = |target: &Target<'a>| target.labels().lesson(aim, setting.alpha, inputs);
         let lessons = self.targets.iter().map(lesson).collect();
         Ok(Lesson::joint(lessons, &self.study.shares()))
     }

@@ -1,20 +1,16 @@
 //! One target of a stage: its standardized labels, and the error of predictions for it.
 
-use std::collections::BTreeMap;
-
 use limbeck_data::metrics::{self, Measure};
 use limbeck_data::{LearnedUnit, TargetSpec};
 use limbeck_runtime::{Output, TargetTransform};
 
-use crate::lesson::Pool;
+use crate::lesson::Standardized;
 use crate::objective::ObjectiveOptions;
-use crate::transfer::set::{KnownRows, NewRows, TransferSet};
+use crate::transfer::set::{KnownRows, TransferSet};
 
 /// A target, with its rows, labels and scale.
 pub(crate) struct Target<'a> {
     spec: &'a TargetSpec,
-    /// Labels, standardized by `center` and `scale`.
-    pub(crate) pool: Pool,
     /// Mean and standard deviation of the target's values, in the learned unit (the target's own, or its logarithm).
     pub(crate) center: f64,
     pub(crate) scale: f64,
@@ -33,38 +29,21 @@ impl<'a> Target<'a> {
         let center = metrics::weighted_mean(&known.target, &known.weight);
         let variance = metrics::variance(&known.target, &known.weight);
         let scale = if variance > 0.0 { variance.sqrt() } else { 1.0 };
-        let mut part = Self {
+        Self {
             spec,
-            pool: Pool::default(),
             center,
             scale,
             set,
             held,
-        };
-        part.pool = part.pool_of(known, &set.new);
-        part
+        }
     }
 
-    fn pool_of(&self, known: &KnownRows, new: &NewRows) -> Pool {
-        let spread = |values: &[f64]| -> Vec<f32> {
-            let standard = |sd: &f64| (sd / self.scale) as f32;
-            values.iter().map(standard).collect()
-        };
-        let weight = |values: &[f64]| -> Vec<f32> { values.iter().map(|&w| w as f32).collect() };
-        let rows = known.rows.iter().enumerate();
-        let place: BTreeMap<usize, usize> = rows.map(|(at, &row)| (row, at)).collect();
-        let source = |source: &Option<usize>| source.and_then(|row| place.get(&row).copied());
-        Pool {
-            target: self.standard(&known.target),
-            teacher: self.standard(&known.teacher),
-            spread: spread(&known.spread),
-            weight: weight(&known.weight),
-            new_teacher: self.standard(&new.mean),
-            new_spread: spread(&new.spread),
-            new_source: new.source.iter().map(source).collect(),
-            new_weight: weight(&new.weight),
-            new_second: new.second.clone(),
-            coordinates: self.set.coordinates.clone().unwrap_or_default(),
+    /// The rows to fit to, standardized.
+    pub(crate) fn labels(&self) -> Standardized<'a> {
+        Standardized {
+            set: self.set,
+            center: self.center,
+            scale: self.scale,
         }
     }
 

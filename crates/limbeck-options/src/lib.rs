@@ -23,9 +23,14 @@
 //! assert_eq!(refused.to_string(), "fit.share: found 2, expected above 0 and up to 1");
 //! ```
 
+mod rule;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+
+use rule::Values;
+pub use rule::{A_NUMBER, Rule};
 
 /// How the value of an option is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -89,6 +94,36 @@ impl Seen {
             Self::Text(text) => !text.is_empty(),
             Self::Word(word) => word != "none",
             Self::List(values) => !values.is_empty(),
+        }
+    }
+
+    /// The texts that are not empty.
+    fn texts(&self) -> Vec<&str> {
+        match self {
+            Self::Text(text) | Self::Word(text) if !text.is_empty() => vec![text],
+            Self::List(values) => values.iter().flat_map(Self::texts).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The number of values.
+    fn count(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::List(values) => values.len(),
+            _ => 1,
+        }
+    }
+
+    /// What an empty list or a text that a program cannot use looks like in messages; `None` for other values.
+    fn blank(&self) -> Option<String> {
+        match self {
+            Self::Text(text) if text.is_empty() => Some("nothing".into()),
+            Self::Text(text) if text.trim().is_empty() || text.contains('\0') => {
+                Some(format!("{text:?}"))
+            }
+            Self::List(values) if values.is_empty() => Some("an empty list".into()),
+            _ => None,
         }
     }
 
@@ -257,17 +292,6 @@ impl fmt::Display for Range {
     }
 }
 
-/// A condition on another option that must hold before this option may be set.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Rule {
-    /// The named option must be on (see [`Seen::is_on`]); otherwise this option has no effect.
-    With(&'static str),
-    /// The named option must be one of the given words; the last field is the reason.
-    Where(&'static str, &'static [&'static str], &'static str),
-    /// The named option must not be on (see [`Seen::is_on`]); the last field is the reason.
-    Without(&'static str, &'static str),
-}
-
 /// A command-line flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flag {
@@ -294,6 +318,8 @@ pub struct Spec {
     pub form: Form,
     /// Numbers that the option accepts.
     pub range: Range,
+    /// What the option expects, if its value must not be blank or an empty list.
+    pub filled: Option<&'static str>,
     /// Command-line flag, if the option has one.
     pub flag: Option<Flag>,
     /// Other options that this option requires or excludes.
@@ -318,6 +344,7 @@ impl Spec {
                 hole: None,
                 text: None,
             },
+            filled: None,
             flag: None,
             rules: &[],
             unset: None,
@@ -364,6 +391,13 @@ impl Spec {
     pub const fn but(mut self, hole: f64, text: &'static str) -> Self {
         self.range.hole = Some(hole);
         self.range.text = Some(text);
+        self
+    }
+
+    /// Refuses blank texts and empty lists; messages say that `expected` was expected.
+    #[must_use]
+    pub const fn filled(mut self, expected: &'static str) -> Self {
+        self.filled = Some(expected);
         self
     }
 
@@ -443,6 +477,16 @@ impl Spec {
     pub const fn example(mut self, example: &'static str) -> Self {
         self.example = Some(example);
         self
+    }
+
+    /// What is wrong with a value, apart from other options; `None` if nothing is.
+    fn broken(&self, seen: &Seen) -> Option<String> {
+        let outside = seen.numbers().into_iter().find(|n| !self.range.holds(*n));
+        if let Some(number) = outside {
+            return Some(format!("found {number}, expected {}", self.expected()));
+        }
+        let (expected, found) = (self.filled?, seen.blank()?);
+        Some(format!("found {found}, expected {expected}"))
     }
 
     /// The accepted range in words, with its unit.
@@ -564,15 +608,7 @@ impl Refused {
     }
 }
 
-/// `a`, `a or b`, `a, b or c`.
-fn either(words: &[&str]) -> String {
-    match words {
-        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
-        words => words.concat(),
-    }
-}
-
-/// Checks ranges, then options that exclude each other, then options that require each other.
+/// Checks each option alone, then options that exclude each other, then options that require each other.
 ///
 /// Rules apply only to options that differ from their defaults: such an option is never ignored silently. A rule about an option whose
 /// section is not among `views` is skipped.
@@ -583,54 +619,24 @@ fn either(words: &[&str]) -> String {
 pub fn check(views: &[View]) -> Result<(), Refused> {
     let options = || {
         views.iter().flat_map(|view| {
-            view.section
-                .options
-                .iter()
-                .zip(&view.seen)
-                .zip(&view.default)
-                .map(|((spec, seen), default)| (view.section.key(spec), spec, seen, default))
+            let values = view.seen.iter().zip(&view.default);
+            let own = view.section.options.iter().zip(values);
+            own.map(|(spec, (seen, default))| (view.section.key(spec), spec, seen, default))
         })
     };
-    for (key, spec, seen, _) in options() {
-        let outside = seen.numbers().into_iter().find(|n| !spec.range.holds(*n));
-        if let Some(number) = outside {
-            let message = format!("found {number}, expected {}", spec.expected());
-            return Err(Refused::new(key, message));
-        }
-    }
-    let values: BTreeMap<String, &Seen> = options().map(|(key, _, seen, _)| (key, seen)).collect();
-    let rules = || {
-        options()
-            .filter(|(_, _, seen, default)| seen != default)
-            .flat_map(|(key, spec, seen, _)| {
-                spec.rules.iter().map(move |rule| (key.clone(), seen, rule))
-            })
+    let refuse = |key: &str, broken: Option<String>| {
+        broken.map_or(Ok(()), |message| Err(Refused::new(key, message)))
     };
-    for (key, _, rule) in rules() {
-        if let Rule::Without(other, why) = rule
-            && values.get(*other).is_some_and(|seen| seen.is_on())
-        {
-            return Err(Refused::new(
-                key,
-                format!("cannot be combined with `{other}`: {why}; leave out one of the two"),
-            ));
-        }
+    for (key, spec, seen, _) in options() {
+        refuse(&key, spec.broken(seen))?;
     }
-    for (key, seen, rule) in rules() {
-        let message = match rule {
-            Rule::With(other) if values.get(*other).is_some_and(|seen| !seen.is_on()) => {
-                format!("has no effect without `{other}`; set `{other}` too, or leave this one out")
+    let values: Values<'_> = options().map(|(key, _, seen, _)| (key, seen)).collect();
+    for excludes in [true, false] {
+        for (key, spec, seen, _) in options().filter(|(_, _, seen, default)| seen != default) {
+            for rule in spec.rules.iter().filter(|rule| rule.excludes() == excludes) {
+                refuse(&key, rule.broken(&key, seen, &values))?;
             }
-            Rule::Where(other, words, why) => match values.get(*other).map(ToString::to_string) {
-                Some(word) if !words.contains(&word.as_str()) => format!(
-                    "{seen} needs `{other}` to be {}, found {word}: {why}",
-                    either(words)
-                ),
-                _ => continue,
-            },
-            _ => continue,
-        };
-        return Err(Refused::new(key, message));
+        }
     }
     Ok(())
 }
@@ -971,6 +977,73 @@ mod tests {
         };
         cutting(&mut plane);
         assert_eq!(plane.validate(), Ok(()));
+    }
+
+    options! {
+        /// A shelf.
+        pub struct Shelf in "shelf", "Shelf" {
+            /// The best tool.
+            best: String = String::new() => [filled("the name of a tool")];
+            /// Other tools.
+            others: Vec<String> = Vec::new() => [rules(&[Rule::Apart(&["shelf.others", "shelf.best"], "a tool has one place")])];
+            /// Tools that are sharp.
+            sharp: Option<Vec<String>> = None => [filled("one or more tools"), rules(&[Rule::Among(&["shelf.best", "shelf.others"])])];
+            /// Weights of the tools.
+            weights: Vec<f64> = Vec::new() => [above(0.0), rules(&[Rule::Each(&["shelf.best", "shelf.others"])])];
+            /// Lock with a number or a word.
+            lock: bool = false => [rules(&[Rule::Beside("shelf.others", &["shelf.weights", "shelf.sharp"], "thieves look there")])];
+        }
+    }
+
+    #[test]
+    fn values_of_options_are_compared() {
+        let refused = |change: fn(&mut Shelf)| {
+            let mut shelf = Shelf {
+                best: "saw".into(),
+                others: vec!["axe".into(), "awl".into()],
+                ..Shelf::default()
+            };
+            change(&mut shelf);
+            shelf.validate().map_err(|refused| refused.to_string())
+        };
+        let is = |change, message: &str| assert_eq!(refused(change), Err(message.into()));
+        is(
+            |shelf| shelf.best.clear(),
+            "shelf.best: found nothing, expected the name of a tool",
+        );
+        is(
+            |shelf| shelf.best = " ".into(),
+            "shelf.best: found \" \", expected the name of a tool",
+        );
+        is(
+            |shelf| shelf.sharp = Some(Vec::new()),
+            "shelf.sharp: found an empty list, expected one or more tools",
+        );
+        is(
+            |shelf| shelf.others.push("saw".into()),
+            "shelf.others: `saw` is also in `shelf.best`: a tool has one place; name it once",
+        );
+        is(
+            |shelf| shelf.others.push("axe".into()),
+            "shelf.others: `axe` is named twice: a tool has one place; name it once",
+        );
+        is(
+            |shelf| shelf.sharp = Some(vec!["saw".into(), "nail".into()]),
+            "shelf.sharp: found `nail`, expected values of `shelf.best` or `shelf.others`: saw, axe, awl",
+        );
+        is(
+            |shelf| shelf.weights = vec![1.0, 2.0],
+            "shelf.weights: expected 3 values, one for each value of `shelf.best` and `shelf.others`; found 2",
+        );
+        is(
+            |shelf| shelf.lock = true,
+            "shelf.lock: needs `shelf.weights` or `shelf.sharp` too, together with `shelf.others`: thieves look there",
+        );
+        let whole = |shelf: &mut Shelf| {
+            (shelf.weights, shelf.lock) = (vec![1.0; 3], true);
+            shelf.sharp = Some(vec!["awl".into()]);
+        };
+        assert_eq!(refused(whole), Ok(()));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub use layers::{FeatureLayer, WhichFit};
 pub use sample::Sample;
 pub use spread::Spread;
 pub use teacher::{
-    EarlyAnswers, FittedTeacher, FoldTeachers, Labels, Prediction, Share, TeacherKind,
+    EarlyAnswers, FITS, FOLDS, FittedTeacher, FoldTeachers, Labels, Prediction, Share, TeacherKind,
     TeacherOptions,
 };
 pub use work::{Effort, Part, Work};

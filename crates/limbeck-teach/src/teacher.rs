@@ -2,7 +2,7 @@
 
 use limbeck_data::folds::NO_FOLD;
 use limbeck_data::{Features, Stop, metrics};
-use limbeck_options::{Options, Refused};
+use limbeck_options::Options;
 use limbeck_runtime::{Container, Numbers};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -33,38 +33,31 @@ limbeck_options::words! {
     }
 }
 
-/// Options for fitting a teacher. The section `[teacher]` of a recipe documents them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TeacherOptions {
-    /// The learners that the teacher consists of.
-    pub kind: TeacherKind,
-    /// Number of folds for out-of-fold labels, 2 to 20.
-    pub folds: usize,
-    /// Number of fits of each learner on all rows that a teacher may learn from, 1 to 20. Their predictions are averaged. At most 2 with more
-    /// than 10 000 rows.
-    pub fits: usize,
-    /// True if several options of the trees are first compared on held-out folds.
-    pub choose_trees: bool,
-    /// Options of boosted trees.
-    pub trees: TreeOptions,
-    /// Options of networks.
-    pub network: NetworkOptions,
-    /// Options of Gaussian processes.
-    pub gp: ProcessOptions,
-}
+/// Least and largest number of folds for out-of-fold labels.
+pub const FOLDS: (f64, f64) = (2.0, 20.0);
+/// Least and largest number of fits of each learner on all its rows.
+pub const FITS: (f64, f64) = (1.0, 20.0);
 
-impl Default for TeacherOptions {
-    fn default() -> Self {
-        Self {
-            kind: TeacherKind::Auto,
-            folds: 5,
-            fits: 3,
-            choose_trees: true,
-            trees: TreeOptions::default(),
-            network: NetworkOptions::default(),
-            gp: ProcessOptions::default(),
-        }
+limbeck_options::options! {
+    /// Options for fitting a teacher. The section `[teacher]` of a recipe has these options and others.
+    pub struct TeacherOptions in "teacher", "Teacher" {
+        /// The learners that the teacher consists of.
+        kind: TeacherKind = TeacherKind::Auto;
+        /// Number of folds for out-of-fold labels.
+        folds: usize = 5 => [within(FOLDS.0, FOLDS.1)];
+        /// Number of fits of each learner on all rows that a teacher may learn from. Their predictions are averaged. At most 2 with more than
+        /// 10 000 rows.
+        fits: usize = 3 => [within(FITS.0, FITS.1)];
+        /// True if several options of the trees are first compared on held-out folds.
+        choose_trees: bool = true;
+    }
+    with {
+        /// Options of boosted trees.
+        trees: TreeOptions;
+        /// Options of networks.
+        network: NetworkOptions;
+        /// Options of Gaussian processes.
+        gp: ProcessOptions;
     }
 }
 
@@ -74,16 +67,7 @@ const FITS_OF_MANY: usize = 2;
 impl TeacherOptions {
     /// Checks the numbers of folds and fits, and the options of Gaussian processes.
     fn check(&self) -> Result<()> {
-        for (key, least, found) in [
-            ("teacher.folds", 2, self.folds),
-            ("teacher.fits", 1, self.fits),
-        ] {
-            if !(least..=20).contains(&found) {
-                let message = format!("found {found}, expected {least} to 20");
-                return Err(Refused::new(key, message).into());
-            }
-        }
-        Ok(self.gp.validate()?)
+        Ok(limbeck_options::check(&[self.view(), self.gp.view()])?)
     }
 
     fn fits_of(&self, rows: usize) -> usize {

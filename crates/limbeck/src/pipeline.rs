@@ -12,11 +12,12 @@ use limbeck_data::{DataSummary, Dataset};
 use crate::error::{Error, Result};
 use crate::recipe::{CheckedRecipe, Recipe, TeacherSource};
 use crate::report::TeacherReport;
+use crate::run::curves::Schedules;
 use crate::run::live::{Log, Recorder};
 use crate::run::unfinished::{self, Ticket, Unfinished};
 use crate::run::{Run, written};
 use crate::session::{Observer, Session, listener, on_threads};
-use crate::stages::budget::Budget;
+use crate::stages::budget;
 use crate::stages::fitted::{self, Fitted, Joint};
 use crate::stages::{early, labels, outer, read};
 
@@ -128,7 +129,7 @@ fn refuse_others(data: &Dataset, recipe: &Recipe) -> Result<()> {
 fn refuse(data: &Dataset, recipe: &Recipe) -> Result<()> {
     // Under a time limit, columns may be left out.
     if recipe.time_limit.is_none() || recipe.teacher_source() != TeacherSource::Fit {
-        early::check_student(recipe, data)?;
+        early::check_student(&recipe.student, &recipe.objective, data)?;
     }
     outer::check(recipe.outer_folds, recipe.seed, data)
 }
@@ -243,7 +244,7 @@ fn make_in(
 ) -> Result<Vec<Run>> {
     let recorder = Recorder::new(
         session.observer(),
-        written::schedules(recipe),
+        Schedules::of(&recipe.objective, &recipe.hints),
         run_dir.path(),
     )?;
     let session = session.with_checkpoints(run_dir.checkpoints().clone());
@@ -252,12 +253,12 @@ fn make_in(
     if recipe.joint {
         let joint = fitted::fit_joint(data, recipe, &watched)?;
         recorder.close()?;
-        let data = &joint.targets[0].data(recipe, data);
-        return written::write_joint(run_dir, data, recipe, &joint);
+        let data = &joint.targets[0].data(data);
+        return written::write_joint(run_dir, data, &joint);
     }
     let fitted = fitted::fit(data, recipe, &watched)?;
     recorder.close()?;
-    let data = &fitted.data(recipe, data);
+    let data = &fitted.data(data);
     written::write(run_dir.path(), &last, data, &fitted)?;
     let report = fitted.proven.report;
     Ok(vec![Run::assemble(last, fitted.recipe, report)])
@@ -304,9 +305,14 @@ pub fn label(
         let session = Session::new(observer);
         let data = read::read(&recipe.table, &recipe.data, &[], recipe.seed, &session)?;
         let session = session.ending(recipe.time_limit);
-        let resolved = Budget::of(recipe, 1, &session).resolved(&data)?;
-        let data = resolved.narrow(recipe, &data);
-        let labels = labels::make(&resolved.recipe, &data, &session)?;
+        let plan = fitted::budget(recipe, 1, &session).resolved(&data)?.plan;
+        let data = budget::narrow(&data, &plan.dropped);
+        let recipe = fitted::planned(recipe, &plan);
+        let (options, study) = (
+            fitted::label_options(&recipe),
+            fitted::study_options(&recipe),
+        );
+        let labels = labels::make(options, study, &data, &session)?;
         let table = labels.to_table(&data);
         if out.extension().is_some_and(|extension| extension == "csv") {
             table.write_csv(out)?;

@@ -5,10 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use limbeck_data::DataOptions;
-use limbeck_distill::hints::{HintKind, HintOptions};
-use limbeck_distill::objective::{HeadKind, ObjectiveOptions};
-use limbeck_distill::student::{StudentKind, StudentOptions};
+use limbeck_data::{DataOptions, TARGET_RULES};
+use limbeck_distill::hints::HintOptions;
+use limbeck_distill::objective::ObjectiveOptions;
+use limbeck_distill::student::StudentOptions;
 use limbeck_distill::transfer::TransferOptions;
 use limbeck_options::{Options, Rule, View};
 use limbeck_teach::command::CommandOptions;
@@ -16,7 +16,8 @@ use limbeck_teach::import;
 use limbeck_teach::network::NetworkOptions;
 use limbeck_teach::process::ProcessOptions;
 use limbeck_teach::trees::TreeOptions;
-use limbeck_teach::{TeacherKind, TeacherOptions};
+use limbeck_teach::{FITS, FOLDS, TeacherKind, TeacherOptions};
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use crate::error::{Error, Result};
@@ -86,15 +87,20 @@ limbeck_options::options! {
         table: PathBuf = PathBuf::new();
         /// CSV or Parquet file of additional rows without targets, for the teacher to label.
         #[serde(skip_serializing_if = "Option::is_none")]
-        unlabeled: Option<PathBuf> = None => [flag("unlabeled", "FILE"), under("Data"), example("\"more.csv\"")];
+        unlabeled: Option<PathBuf> = None => [
+            flag("unlabeled", "FILE"), under("Data"), example("\"more.csv\""),
+            rules(&[Rule::Beside("data.teacher_column", &["teacher.model", "teacher.from"], "a column of predictions cannot label new rows")]),
+        ];
         /// More target columns besides `data.target`. No target is a feature of another. Each gets its own student and run, unless `joint` is set.
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        targets: Vec<String> = Vec::new() => [example("[\"other\"]")];
+        targets: Vec<String> = Vec::new() => [example("[\"other\"]"), rules(SEVERAL)];
         /// Train one student that predicts all targets, instead of one student per target. Rows without values of all targets are left out.
-        joint: bool = false => [flag("joint", ""), under("Data"), rules(&[Rule::With("targets")])];
+        joint: bool = false => [flag("joint", ""), under("Data"), rules(JOINT)];
         /// Weights of the targets in the loss of the joint student, `data.target` first; errors of each target are measured in its standard deviations.
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        target_weights: Vec<f64> = Vec::new() => [example("[2.0, 1.0]"), unset("equal"), rules(&[Rule::With("joint")])];
+        target_weights: Vec<f64> = Vec::new() => [
+            above(0.0), example("[2.0, 1.0]"), unset("equal"), rules(&[Rule::With("joint"), Rule::Each(&["data.target", "targets"])]),
+        ];
         /// How much work to do: fast for a first look, default, or best: slightly more accurate, but several times slower.
         quality: Quality = Quality::Default => [flag("quality", "LEVEL"), letter('q'), common()];
         /// Which methods to use: a combination for one situation. Each but `default` is a file in the folder `recipes`.
@@ -148,6 +154,30 @@ limbeck_options::options! {
     }
 }
 
+/// Rules of several targets.
+const SEVERAL: &[Rule] = &[
+    TARGET_RULES[0],
+    Rule::Without("teacher.from", ONE_TARGET),
+    Rule::Without("teacher.with", ONE_TARGET),
+    Rule::Without("teacher.model", ONE_TARGET),
+    Rule::Without("teacher.command.command", ONE_TARGET),
+    Rule::Without("data.teacher_column", ONE_TARGET),
+];
+const ONE_TARGET: &str = "such a teacher predicts one target; run limbeck distill once for each target, with the other targets under --drop";
+
+/// Rules of one student for several targets.
+const JOINT: &[Rule] = &[
+    Rule::With("targets"),
+    Rule::Where("student.kind", &["mlp", "auto"], NOT_JOINT),
+    Rule::Where("objective.head", &["point"], NOT_JOINT),
+    Rule::Without("hints.kind", NOT_JOINT),
+    Rule::Without("transfer.slope_rows", NOT_JOINT),
+    Rule::Without("transfer.adversarial_rows", NOT_JOINT),
+    Rule::Without("teacher.residual_rounds", NOT_JOINT),
+    Rule::Without("outer_folds", NOT_JOINT),
+];
+const NOT_JOINT: &str = "this does not work yet for one student of several targets; without `joint`, each target gets its own student";
+
 const OTHER_SPLIT: &str = "the labels of another run are valid only for its own split, and outer folds make new splits; you can give that run's teacher as teacher.model";
 
 limbeck_options::options! {
@@ -169,7 +199,13 @@ limbeck_options::options! {
         #[serde(skip_serializing_if = "Option::is_none")]
         model: Option<PathBuf> = None => [
             flag("teacher-model", "FILE"), common(), example("\"model.txt\""),
-            rules(&[Rule::Without("teacher.from", "only one teacher can be used")]),
+            rules(&[
+                Rule::Without("teacher.from", "only one teacher can be used"),
+                Rule::Beside(
+                    "data.teacher_column", &["data.teacher_fold"],
+                    "beside a model, the column must hold out-of-fold predictions of training rows, and their folds say which these are",
+                ),
+            ]),
         ];
         /// Table columns for the inputs of that model, in the model's order.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -182,9 +218,9 @@ limbeck_options::options! {
             flag("teacher-model-output", "NAME"), unset("the only one"), example("\"variable\""), rules(&[Rule::With("teacher.model")]),
         ];
         /// Number of folds for out-of-fold labels.
-        folds: usize = 5 => [within(2.0, 20.0)];
+        folds: usize = 5 => [within(FOLDS.0, FOLDS.1)];
         /// Number of times each learner is trained on all its rows; predictions are averaged. At most 2 for more than 10 000 rows.
-        fits: usize = 3 => [within(1.0, 20.0)];
+        fits: usize = 3 => [within(FITS.0, FITS.1)];
         /// Compare options of the boosted trees on held-out folds first; otherwise the options in `teacher.trees` are used unchanged.
         choose_trees: bool = true;
         /// Rounds of residual correction: labels become the predictions of a quick student plus a fit of its residuals.
@@ -212,6 +248,26 @@ limbeck_options::options! {
 const LONGEST: f64 = 31_536_000.0;
 
 impl TeacherSection {
+    /// The source of the labels; with several teachers, the source of the first.
+    pub(crate) fn source(&self, data: &DataOptions) -> TeacherSource<'_> {
+        if let Some(run) = &self.from {
+            TeacherSource::Run(run)
+        } else if let Some(path) = &self.model {
+            TeacherSource::Model {
+                path,
+                columns: self.model_columns.as_deref().unwrap_or_default(),
+                output: self.model_output.as_deref(),
+            }
+        } else if data.teacher_column.is_some() {
+            TeacherSource::Column
+        } else if let Some(options) = &self.command {
+            TeacherSource::Command(options)
+        } else {
+            TeacherSource::Fit
+        }
+    }
+
+    /// The options of a teacher that limbeck fits.
     pub(crate) fn options(&self) -> TeacherOptions {
         let Self {
             kind,
@@ -232,6 +288,22 @@ impl TeacherSection {
             network,
             gp,
         }
+    }
+
+    /// Sets the options of a teacher that limbeck fits.
+    pub(crate) fn set_options(&mut self, options: TeacherOptions) {
+        let TeacherOptions {
+            kind,
+            folds,
+            fits,
+            choose_trees,
+            trees,
+            network,
+            gp,
+        } = options;
+        (self.kind, self.folds, self.fits) = (kind, folds, fits);
+        self.choose_trees = choose_trees;
+        (self.trees, self.network, self.gp) = (trees, network, gp);
     }
 }
 
@@ -305,8 +377,7 @@ impl Recipe {
     /// [`Error::Recipe`] if the text is not TOML, or has an unknown key or a value of the wrong type. The message gives the line and the nearest
     /// known key.
     pub fn parse(text: &str, source: &str, flags: Table) -> Result<Self> {
-        // Read alone first: only the text knows its lines.
-        if let Err(error) = toml::from_str::<Self>(text) {
+        let located = |error: toml::de::Error| {
             let line = error.span().map(|span| {
                 1 + text
                     .bytes()
@@ -318,13 +389,11 @@ impl Recipe {
                 || source.to_owned(),
                 |line| format!("{source}, line {line}"),
             );
-            return Err(Error::Recipe {
-                place,
-                message: explain(error.message()),
-            });
-        }
-        let own: Table = toml::from_str(text).map_err(|e| recipe_error(source, e.message()))?;
-        Self::resolve(own, flags)
+            recipe_error(&place, error.message())
+        };
+        // Read alone first: only the text knows its lines.
+        toml::from_str::<Self>(text).map_err(located)?;
+        Self::resolve(toml::from_str(text).map_err(located)?, flags)
     }
 
     /// Reads a recipe file. Relative paths in it start from the working directory.
@@ -346,27 +415,12 @@ impl Recipe {
     pub fn resolve(own: Table, flags: Table) -> Result<Self> {
         let mut all = own;
         lay_over(&mut all, flags);
-        let quality: Quality = word(&all, "quality", "fast, default or best")?;
-        let preset: Preset = word(&all, "preset", "the name of a preset")?;
-        let mut merged = Table::try_from(Self::of(quality, preset)?)
-            .map_err(|e| recipe_error("preset", &e.to_string()))?;
+        let word = |name: &str| all.get(name).cloned();
+        let quality = word("quality").map_or(Ok(Quality::default()), |one| read(one, "quality"))?;
+        let preset = word("preset").map_or(Ok(Preset::default()), |one| read(one, "preset"))?;
+        let mut merged = plain(quality, preset);
         lay_over(&mut merged, all);
-        merged
-            .try_into()
-            .map_err(|e: toml::de::Error| recipe_error("options", e.message()))
-    }
-
-    /// The options of a quality level, overridden by the options of a preset.
-    fn of(quality: Quality, preset: Preset) -> Result<Self> {
-        let mut merged = Table::try_from(Self::preset(quality))
-            .map_err(|e| recipe_error("quality", &e.to_string()))?;
-        lay_over(
-            &mut merged,
-            toml::from_str(preset.options()).map_err(|e| recipe_error("preset", e.message()))?,
-        );
-        merged
-            .try_into()
-            .map_err(|e: toml::de::Error| recipe_error("preset", e.message()))
+        read(Value::Table(merged), "options")
     }
 
     /// The recipe as TOML, every option written out.
@@ -405,83 +459,20 @@ impl Recipe {
     pub fn check(&self) -> Result<CheckedRecipe> {
         self.data.check()?;
         // Only what differs from quality and preset was asked for.
-        let plain = Self::of(self.quality, self.preset)?;
+        let plain = plain(self.quality, self.preset);
+        let plain: Self = read(Value::Table(plain), "preset")?;
         let mut views = self.views();
         for (view, plain) in views.iter_mut().zip(plain.views()) {
             view.default = plain.seen;
         }
-        limbeck_options::check(&views)?;
-        if let Some(command) = &self.teacher.command {
-            command.check()?;
+        // Without a command, there is nothing to fill in.
+        if self.teacher.command.is_none() {
+            views.retain(|view| view.section != CommandOptions::SECTION);
         }
+        limbeck_options::check(&views)?;
         self.student.check()?;
         self.objective.check()?;
-        let all: Vec<&String> = std::iter::once(&self.data.target)
-            .chain(&self.targets)
-            .collect();
-        if let Some(at) = (0..all.len()).find(|&at| all[..at].contains(&all[at])) {
-            return Err(recipe_error(
-                "targets",
-                &format!("`{}` is named twice", all[at]),
-            ));
-        }
-        if self.joint {
-            self.check_joint()?;
-        }
-        let (column, fold) = (&self.data.teacher_column, &self.data.teacher_fold);
-        if self.teacher.model.is_some() && column.is_some() && fold.is_none() {
-            return Err(recipe_error(
-                "teacher.model",
-                "together with `data.teacher_column`, it needs `data.teacher_fold` too: beside a model, the column must hold out-of-fold predictions of training rows",
-            ));
-        }
-        if self.unlabeled.is_some() && matches!(self.teacher_source(), TeacherSource::Column) {
-            return Err(recipe_error(
-                "unlabeled",
-                "needs a teacher that can predict new rows; `data.teacher_column` cannot label new rows",
-            ));
-        }
         Ok(CheckedRecipe(self.clone()))
-    }
-
-    /// Refuses options that do not work with one student of several targets.
-    fn check_joint(&self) -> Result<()> {
-        let all = 1 + self.targets.len();
-        let given = self.target_weights.len();
-        if given != 0 && given != all {
-            let message = format!("found {given} weights, expected one for each of {all} targets");
-            return Err(recipe_error("target_weights", &message));
-        }
-        let is_weight = |weight: &f64| *weight > 0.0 && weight.is_finite();
-        if let Some(weight) = self.target_weights.iter().find(|one| !is_weight(one)) {
-            let message = format!("found {weight}, expected numbers above 0");
-            return Err(recipe_error("target_weights", &message));
-        }
-        let kind = self.student.kind;
-        let refused = [
-            (
-                "student.kind",
-                kind != StudentKind::Auto && kind != StudentKind::Mlp,
-            ),
-            ("objective.head", self.objective.head != HeadKind::Point),
-            ("hints.kind", self.hints.kind != HintKind::None),
-            ("transfer.slope_rows", self.transfer.slope_rows > 0),
-            (
-                "transfer.adversarial_rows",
-                self.transfer.adversarial_rows > 0,
-            ),
-            ("teacher.residual_rounds", self.teacher.residual_rounds > 0),
-            ("teacher.with", !self.teacher.with.is_empty()),
-            ("outer_folds", self.outer_folds > 0),
-        ];
-        let own = refused.iter().find(|(_, is_set)| *is_set);
-        let place = own
-            .map(|(place, _)| *place)
-            .or(self.teacher_source().option());
-        place.map_or(Ok(()), |place| {
-            let message = "does not work with `joint` yet; leave it out, or leave out `joint` to train a student for each target";
-            Err(recipe_error(place, message))
-        })
     }
 
     /// The files that a run reads, as far as their checksums are stored for a resume. With one target, the files of the rows (table, test, split) are
@@ -513,22 +504,7 @@ impl Recipe {
     /// The source of the labels; with several teachers, the source of the first.
     #[must_use]
     pub fn teacher_source(&self) -> TeacherSource<'_> {
-        let teacher = &self.teacher;
-        if let Some(run) = &teacher.from {
-            TeacherSource::Run(run)
-        } else if let Some(path) = &teacher.model {
-            TeacherSource::Model {
-                path,
-                columns: teacher.model_columns.as_deref().unwrap_or_default(),
-                output: teacher.model_output.as_deref(),
-            }
-        } else if self.data.teacher_column.is_some() {
-            TeacherSource::Column
-        } else if let Some(options) = &teacher.command {
-            TeacherSource::Command(options)
-        } else {
-            TeacherSource::Fit
-        }
+        self.teacher.source(&self.data)
     }
 }
 
@@ -552,20 +528,6 @@ pub enum TeacherSource<'r> {
     Run(&'r Path),
     /// Predictions in the table.
     Column,
-}
-
-impl TeacherSource<'_> {
-    /// The name of the option that selects this source; `None` for a teacher that limbeck fits.
-    #[must_use]
-    pub fn option(self) -> Option<&'static str> {
-        match self {
-            Self::Fit => None,
-            Self::Command(_) => Some("teacher.command"),
-            Self::Model { .. } => Some("teacher.model"),
-            Self::Run(_) => Some("teacher.from"),
-            Self::Column => Some("data.teacher_column"),
-        }
-    }
 }
 
 /// A recipe that passed [`Recipe::check`]. Only such a recipe can be run.
@@ -615,20 +577,20 @@ fn recipe_error(place: &str, message: &str) -> Error {
     }
 }
 
-/// The value of the option `name` in a table, which is one of several words; the default value if it is not given.
-fn word<T: Default + std::str::FromStr<Err = String>>(
-    table: &Table,
-    name: &str,
-    expected: &str,
-) -> Result<T> {
-    match table.get(name) {
-        None => Ok(T::default()),
-        Some(Value::String(text)) => text.parse().map_err(|e: String| recipe_error(name, &e)),
-        Some(other) => Err(recipe_error(
-            name,
-            &format!("found {other}, expected {expected}"),
-        )),
-    }
+/// The options of a quality level, overridden by the options of a preset.
+fn plain(quality: Quality, preset: Preset) -> Table {
+    let quality = Table::try_from(Recipe::preset(quality));
+    let (Ok(mut plain), Ok(preset)) = (quality, toml::from_str(preset.options())) else {
+        unreachable!("the program contains valid files, as the tests of presets show")
+    };
+    lay_over(&mut plain, preset);
+    plain
+}
+
+/// Reads a value of the option or section `place`.
+fn read<T: DeserializeOwned>(value: Value, place: &str) -> Result<T> {
+    let read = value.try_into();
+    read.map_err(|e: toml::de::Error| recipe_error(place, e.message()))
 }
 
 /// Overwrites values of `base` by those of `over`, key by key, also in nested tables.
@@ -652,7 +614,13 @@ fn explain(message: &str) -> String {
         .filter(|(distance, name)| *distance <= 1 + name.len() / 3)
         .min();
     match nearest {
-        Some((_, name)) => format!("unknown key `{found}`; did you mean `{name}`? ({message})"),
+        Some((_, name)) => {
+            let what = match message.starts_with("unknown variant ") {
+                true => "word",
+                false => "key",
+            };
+            format!("unknown {what} `{found}`; did you mean `{name}`? ({message})")
+        }
         None => message.to_owned(),
     }
 }

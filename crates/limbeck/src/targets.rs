@@ -142,21 +142,8 @@ fn each_in(recipes: &[CheckedRecipe], run_dir: &Unfinished, observer: &dyn Obser
     several::write(run_dir.path(), &entries)
 }
 
-/// Refuses options that make sense for one target only.
-fn refuse_one_target(recipe: &Recipe) -> Result<()> {
-    let mixed = (!recipe.teacher.with.is_empty()).then_some("teacher.with");
-    match recipe.teacher_source().option().or(mixed) {
-        Some(place) => Err(Error::Recipe {
-            place: place.into(),
-            message: "applies to one target only; run limbeck distill once for each target, with the other targets under --drop".into(),
-        }),
-        None => Ok(()),
-    }
-}
-
 /// A recipe for each target. In each, the other targets are dropped from the features.
 fn each(recipe: &Recipe) -> Result<Vec<CheckedRecipe>> {
-    refuse_one_target(recipe)?;
     let all = data_of_each(recipe);
     let share = recipe.time_limit.map(|limit| limit / all.len() as f64);
     let own = |data: DataOptions| {
@@ -228,12 +215,12 @@ mod tests {
                 .check()
                 .unwrap_err()
                 .to_string()
-                .contains("twice")
+                .contains("targets: `a` is also in `data.target`")
         );
         let mut with = recipe(&["a", "b"]);
         with.data.teacher_column = Some("p".into());
         assert!(
-            each(&with)
+            with.check()
                 .unwrap_err()
                 .to_string()
                 .contains("data.teacher_column")

@@ -22,7 +22,7 @@ use std::path::Path;
 
 use limbeck_runtime::{DateSource, MissingNumbers};
 
-pub use options::DataOptions;
+pub use options::{DataOptions, TARGET_RULES};
 pub use summary::{DataSummary, Period, Periods, TargetSummary};
 
 use self::clean::{clean_features, clean_target, read_by_rows, with_dates};
@@ -93,7 +93,7 @@ impl Dataset {
         others: &[String],
         seed: u64,
     ) -> Result<Self> {
-        options.check()?;
+        options.check_with(others, false)?;
         let (table, test) = Self::tables(path, options)?;
         Self::joint(table, options, others, test, seed)
     }
@@ -157,17 +157,11 @@ impl Dataset {
         test: Option<Table>,
         seed: u64,
     ) -> Result<Self> {
-        options.check()?;
+        options.check_with(others, test.is_some())?;
         for name in others {
             table.require(name, "option `targets`")?;
         }
-        let names = target_names(options, others)?;
-        if test.is_some() && (options.split_column.is_some() || options.split_file.is_some()) {
-            return Err(Error::option(
-                "test",
-                "cannot be combined with `data.split_column` or `data.split_file`",
-            ));
-        }
+        let names = [std::slice::from_ref(&options.target), others].concat();
         let mut findings = Findings::new(&options.checks, &options.keep)?;
         check_names(&table, options)?;
         let given_columns = table.columns.len();
@@ -454,34 +448,6 @@ fn read_features(
         features,
         notations,
     })
-}
-
-/// Names of all targets, after checking that none has another role.
-fn target_names(options: &DataOptions, others: &[String]) -> Result<Vec<String>> {
-    for (at, name) in others.iter().enumerate() {
-        if *name == options.target || others[..at].contains(name) {
-            return Err(Error::option("targets", format!("`{name}` is named twice")));
-        }
-        for (option, columns) in [("keep", &options.keep), ("drop", &options.drop)] {
-            if columns.contains(name) {
-                let message = format!("column `{name}` is a target");
-                return Err(Error::option(option, message));
-            }
-        }
-    }
-    let names = std::iter::once(&options.target).chain(others);
-    let names: Vec<String> = names.cloned().collect();
-    match options
-        .log_targets
-        .iter()
-        .find(|name| !names.contains(name))
-    {
-        Some(other) => {
-            let message = format!("`{other}` is not one of the targets: {}", names.join(", "));
-            Err(Error::option("log_targets", message))
-        }
-        None => Ok(names),
-    }
 }
 
 /// Removes rows from the split that have a target which means *missing*. Returns the numbers that mean it, by target.
@@ -860,7 +826,7 @@ mod tests {
             let made = Dataset::joint(table.clone(), &options, &others, None, 1);
             made.unwrap_err().to_string()
         };
-        assert!(error(&["a"]).contains("twice"));
+        assert!(error(&["a"]).contains("targets: `a` is also in `data.target`"));
         assert!(error(&["c"]).contains("targets"));
         let mut logs = options.clone();
         logs.log_targets = vec!["a".into()];
@@ -870,7 +836,9 @@ mod tests {
         logs.log_targets = vec!["x".into()];
         let refused = Dataset::joint(table.clone(), &logs, &others, None, 1).unwrap_err();
         assert!(
-            refused.to_string().contains("not one of the targets"),
+            refused
+                .to_string()
+                .contains("found `x`, expected values of `data.target` or `targets`: a, b"),
             "{refused}"
         );
         // A column that leaks the second target is refused, although it does not leak the first.
@@ -1300,7 +1268,10 @@ mod tests {
             message(|o| o.target = "yy".into())
                 .contains("no column `yy` (asked for by option `target`); did you mean `y`?")
         );
-        assert!(message(|o| o.target = String::new()).contains("name the column to predict"));
+        assert!(
+            message(|o| o.target = String::new())
+                .contains("found nothing, expected the name of the column to predict")
+        );
         let table = edited(|columns| {
             let texts: Vec<String> = (0..400)
                 .map(|row| {
@@ -1468,14 +1439,20 @@ mod tests {
         );
         has(
             |o| o.weight = Some("y".into()),
-            "column `y` is already the `target`",
+            "data.weight: `y` is also in `data.target`: a column has one role",
         );
         has(
             |o| o.keep = vec!["y".into()],
-            "column `y` is the `target`, which cannot be a feature",
+            "data.keep: `y` is also in `data.target`: this column cannot be a feature",
         );
-        has(|o| o.drop = vec!["y".into()], "column `y` is the target");
-        has(|o| o.keep = vec!["day".into()], "also in `drop`");
+        has(
+            |o| o.drop = vec!["y".into()],
+            "data.drop: `y` is also in `data.target`",
+        );
+        has(
+            |o| o.keep = vec!["day".into()],
+            "data.keep: `day` is also in `data.drop`",
+        );
         has(
             |o| o.drop = vec!["aa".into()],
             "no column `aa` (asked for by option `drop`)",

@@ -3,51 +3,60 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use limbeck_options::{Options, Rule};
+use limbeck_options::{Form, Options, Rule, Section, Spec, Value, View};
 
+use crate::Result;
 use crate::checks::Findings;
 use crate::files::ReadOptions;
 use crate::kind::ColumnKind;
 use crate::targets::LearnedUnit;
 use crate::text::{DecimalMark, Separator};
 use crate::warning::Action;
-use crate::{Error, Result};
 
 limbeck_options::options! {
     /// The table: its target, its columns and its rows.
     pub struct DataOptions in "data", "Data" {
         /// Column to predict; it must contain numbers.
-        target: String = String::new();
+        target: String = String::new() => [filled("the name of the column to predict")];
         /// Learn the target's logarithm; predictions and metrics stay in the target's own unit.
         ///
         /// All values of the target must be above 0.
         log_target: bool = false => [flag("log-target", "")];
         /// With several targets: the targets to learn as logarithms; `log_target` selects all targets.
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        log_targets: Vec<String> = Vec::new() => [example("[\"price\"]"), rules(&[Rule::Without("data.log_target", "`log_target` already selects all targets")])];
+        log_targets: Vec<String> = Vec::new() => [example("[\"price\"]"), rules(&[
+            Rule::Without("data.log_target", "`log_target` already selects all targets"), Rule::Among(&["data.target", "targets"]),
+        ])];
         /// Columns to leave out of the features.
-        drop: Vec<String> = Vec::new() => [flag("drop", "COLUMN"), common()];
+        drop: Vec<String> = Vec::new() => [
+            flag("drop", "COLUMN"), common(), rules(&[Rule::Apart(&["data.target"], "the target is not a feature anyway")]),
+        ];
         /// Columns to keep as features even if a check would drop them.
         ///
         /// The columns of `group`, `time` and `weight` are features only if they are named here too.
-        keep: Vec<String> = Vec::new() => [flag("keep", "COLUMN")];
+        keep: Vec<String> = Vec::new() => [
+            flag("keep", "COLUMN"), rules(&[Rule::Apart(&["data.drop"], "a column cannot be both"), NO_FEATURES]),
+        ];
         /// Column of row weights, used in losses, metrics and intervals.
         #[serde(skip_serializing_if = "Option::is_none")]
-        weight: Option<String> = None => [flag("weight", "COLUMN"), example("\"weight\"")];
+        weight: Option<String> = None => [flag("weight", "COLUMN"), example("\"weight\""), rules(&[ONE_ROLE])];
         /// Column of groups: rows with the same value go to the same part of the split.
         #[serde(skip_serializing_if = "Option::is_none")]
         group: Option<String> = None => [
             flag("group", "COLUMN"), under("Split"), common(), example("\"customer\""),
-            rules(&[Rule::Without("data.time", "rows can be split only by groups or by time; if both matter, define the split yourself with split_column")]),
+            rules(&[
+                Rule::Without("data.time", "rows can be split only by groups or by time; if both matter, define the split yourself with split_column"),
+                ONE_ROLE,
+            ]),
         ];
         /// Column to sort rows by; the last rows become the test rows.
         #[serde(skip_serializing_if = "Option::is_none")]
-        time: Option<String> = None => [flag("time", "COLUMN"), under("Split"), common(), example("\"date\"")];
+        time: Option<String> = None => [flag("time", "COLUMN"), under("Split"), common(), example("\"date\""), rules(&[ONE_ROLE])];
         /// Column that assigns each row to a part of the split: train, valid, test or drop.
         #[serde(skip_serializing_if = "Option::is_none")]
         split_column: Option<String> = None => [
             flag("split-column", "COLUMN"), under("Split"), example("\"part\""),
-            rules(&[Rule::Without("data.split_file", ONE_SPLIT), Rule::Without("data.test", ONE_SPLIT)]),
+            rules(&[Rule::Without("data.split_file", ONE_SPLIT), Rule::Without("data.test", ONE_SPLIT), ONE_ROLE]),
         ];
         /// CSV file of splits, with the columns split, set, start and stop; after a colon, the NAME of the split to use.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,16 +74,16 @@ limbeck_options::options! {
         ordinal: Vec<String> = Vec::new();
         /// Column of the table with a teacher's predictions.
         #[serde(skip_serializing_if = "Option::is_none")]
-        teacher_column: Option<String> = None => [flag("teacher-column", "COLUMN"), under("Teacher"), example("\"pred\"")];
+        teacher_column: Option<String> = None => [flag("teacher-column", "COLUMN"), under("Teacher"), example("\"pred\""), rules(&[ONE_ROLE])];
         /// Column with the standard deviation of each prediction in `teacher_column`.
         #[serde(skip_serializing_if = "Option::is_none")]
         teacher_spread: Option<String> = None => [
-            flag("teacher-spread", "COLUMN"), under("Teacher"), example("\"pred_sd\""), rules(&[Rule::With("data.teacher_column")]),
+            flag("teacher-spread", "COLUMN"), under("Teacher"), example("\"pred_sd\""), rules(&[Rule::With("data.teacher_column"), ONE_ROLE]),
         ];
         /// Column with the fold of each prediction in `teacher_column`; empty for rows that the teacher was fitted on.
         #[serde(skip_serializing_if = "Option::is_none")]
         teacher_fold: Option<String> = None => [
-            flag("teacher-fold", "COLUMN"), under("Teacher"), example("\"fold\""), rules(&[Rule::With("data.teacher_column")]),
+            flag("teacher-fold", "COLUMN"), under("Teacher"), example("\"fold\""), rules(&[Rule::With("data.teacher_column"), ONE_ROLE]),
         ];
         /// Column kinds that override the inferred ones: number, boolean, category, time or text.
         types: BTreeMap<String, ColumnKind> = BTreeMap::new() => [flag("type", "COLUMN=KIND")];
@@ -98,6 +107,36 @@ limbeck_options::options! {
 }
 
 const ONE_SPLIT: &str = "only one of the two can choose the test rows";
+const ONE_ROLE: Rule = Rule::Apart(
+    &[
+        "data.target",
+        "data.weight",
+        "data.group",
+        "data.time",
+        "data.split_column",
+        "data.teacher_column",
+        "data.teacher_spread",
+        "data.teacher_fold",
+    ],
+    "a column has one role",
+);
+/// Columns of groups, time and weights may be features; the columns of these options may not.
+const NO_FEATURES: Rule = Rule::Apart(
+    &[
+        "data.target",
+        "data.split_column",
+        "data.teacher_column",
+        "data.teacher_spread",
+        "data.teacher_fold",
+    ],
+    "this column cannot be a feature",
+);
+
+/// Rules of the option `targets` of a recipe, which names the targets besides `data.target`.
+pub const TARGET_RULES: &[Rule] = &[Rule::Apart(
+    &["targets", "data.target", "data.keep", "data.drop"],
+    "a target is learned once, and is not a feature",
+)];
 
 impl DataOptions {
     /// Default options with this target.
@@ -165,52 +204,32 @@ impl DataOptions {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] for a missing target, a share outside its range, options that exclude each other, a column with two
-    /// roles, or a check or action that does not exist.
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for a missing target, a share outside its range, options that exclude each other, a
+    /// column with two roles, or a check or action that does not exist.
     pub fn check(&self) -> Result<()> {
         Findings::new(&self.checks, &self.keep)?;
-        if self.target.is_empty() {
-            let message = "no target given; name the column to predict";
-            return Err(Error::option("target", message));
-        }
-        self.validate()?;
-        self.check_roles()
+        Ok(self.validate()?)
     }
 
-    /// Checks that each column has only one role.
-    fn check_roles(&self) -> Result<()> {
-        let singles = self.single_columns();
-        for (index, (option, column)) in singles.iter().enumerate() {
-            if let Some((other, _)) = singles[..index].iter().find(|(_, other)| other == column) {
-                return Err(Error::option(
-                    option,
-                    format!("column `{column}` is already the `{other}`"),
-                ));
-            }
-            if *option == "target" && self.drop.iter().any(|dropped| dropped == column) {
-                return Err(Error::option(
-                    "drop",
-                    format!("column `{column}` is the target"),
-                ));
-            }
-            let may_be_feature = matches!(*option, "group" | "time" | "weight");
-            if !may_be_feature && self.keep.iter().any(|kept| kept == column) {
-                return Err(Error::option(
-                    "keep",
-                    format!("column `{column}` is the `{option}`, which cannot be a feature"),
-                ));
-            }
-        }
-        self.check_kept()
-    }
-
-    fn check_kept(&self) -> Result<()> {
-        match self.keep.iter().find(|kept| self.drop.contains(kept)) {
-            Some(both) => Err(Error::option(
-                "keep",
-                format!("column `{both}` is also in `drop`"),
-            )),
-            None => Ok(()),
-        }
+    /// Like [`check`](Self::check), with all targets known: `others` besides `target`. With a test table, the option `test` counts as given.
+    pub(crate) fn check_with(&self, others: &[String], has_test: bool) -> Result<()> {
+        const OTHERS: Section = Section {
+            name: "",
+            heading: "",
+            doc: "",
+            options: &[Spec::new("targets", "", Form::List(&Form::Text)).rules(TARGET_RULES)],
+        };
+        Findings::new(&self.checks, &self.keep)?;
+        let given = has_test.then(|| PathBuf::from("a test table"));
+        let own = Self {
+            test: self.test.clone().or(given),
+            ..self.clone()
+        };
+        let others = View {
+            section: OTHERS,
+            seen: vec![others.to_vec().seen()],
+            default: vec![Vec::<String>::new().seen()],
+        };
+        Ok(limbeck_options::check(&[own.view(), others])?)
     }
 }

@@ -29,8 +29,8 @@ use self::rows::EncodedTable;
 use self::spec::TARGET_PARAMETERS;
 pub use self::spec::{EncodedGraph, NonNeural, Spec};
 use crate::error::{Error, Result};
-use crate::hints::{Coordinates, HintOptions};
-use crate::lesson::{Aim, Inputs, Pool};
+use crate::hints::HintOptions;
+use crate::lesson::{Aim, Inputs};
 use crate::objective::{Alpha, ObjectiveOptions};
 use crate::stage::Stage;
 use crate::student::options::StudentOptions;
@@ -149,24 +149,19 @@ impl<'s, 'a> Bench<'s, 'a> {
 
     /// The training rows for `alpha`, the share of teacher labels, with their blended labels; `None` for the baseline.
     fn rows(&self, alpha: Option<f64>) -> EncodedTable {
-        let pool = &self.stage.first().pool;
-        let (known, new) = (pool.target.len(), pool.new_teacher.len());
-        let pool = Pool {
-            new_second: vec![false; new],
-            coordinates: Coordinates::default(),
-            ..pool.clone()
-        };
+        let labels = self.stage.first().labels();
+        let (known, new) = (labels.set.known.target.len(), labels.set.new.mean.len());
         // Always squared error of point predictions, whatever loss the network uses.
         let (objective, hints) = (&ObjectiveOptions::default(), &HintOptions::default());
         let aim = Aim {
             objective,
             hints,
-            slope_reach: 1.0,
+            slope_reach: None,
             head: limbeck_nets::Head::Point,
             hidden: &[],
         };
         // No inputs: only the lesson's labels are needed.
-        let labels = pool.lesson(aim, alpha, &Inputs::default()).rows.labels;
+        let labels = labels.lesson(aim, alpha, &Inputs::default()).rows.labels;
         let pairs: Vec<[f32; 2]> = labels.as_chunks().0.to_vec();
         let new = if alpha.is_some() { new } else { 0 };
         // Repeated labelled rows become one row with a larger weight.

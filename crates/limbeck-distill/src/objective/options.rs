@@ -4,7 +4,7 @@ use limbeck_data::metrics::Measure;
 use limbeck_nets::loss::PointLoss;
 use limbeck_nets::losses::LabelLoss;
 use limbeck_nets::{Head, HeadKind};
-use limbeck_options::{Form, Options, Refused, Rule, Seen, Value};
+use limbeck_options::{A_NUMBER, Form, Options, Refused, Rule, Seen, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
@@ -263,7 +263,7 @@ limbeck_options::options! {
         temperature: Temperature = Temperature::Fixed(1.0) => [above(0.0), flag("temperature", "T"), rules(SPREAD)];
         /// Temperature at the end of training, reached linearly; the temperature at the start must be a number.
         #[serde(skip_serializing_if = "Option::is_none")]
-        temperature_end: Option<f64> = None => [above(0.0), flag("temperature-end", "T"), unset("as temperature"), example("1.0"), rules(SPREAD)];
+        temperature_end: Option<f64> = None => [above(0.0), flag("temperature-end", "T"), unset("as temperature"), example("1.0"), rules(TO_NUMBER)];
         /// Base of the temperatures batch and data, which are `base + scale · range of the teacher's labels`.
         temperature_base: f64 = 1.0 => [at_least(0.0), rules(RANGE)];
         /// Scale of the temperatures batch and data, which are `base + scale · range of the teacher's labels`.
@@ -282,6 +282,14 @@ const SPREAD: &[Rule] = &[Rule::Where(
     &["gaussian", "binned"],
     "a point prediction has no KL divergence",
 )];
+const TO_NUMBER: &[Rule] = &[
+    SPREAD[0],
+    Rule::Where(
+        "objective.temperature",
+        &[A_NUMBER],
+        "only a number can change to another number",
+    ),
+];
 const RANGE: &[Rule] = &[Rule::Where(
     "objective.temperature",
     &["batch", "data"],
@@ -295,13 +303,6 @@ impl ObjectiveOptions {
     ///
     /// [`Error::InvalidOption`](crate::Error::InvalidOption) for an option that is out of its range or has no effect in combination with the others.
     pub fn check(&self) -> Result<()> {
-        if self.temperature_end.is_some() && !matches!(self.temperature, Temperature::Fixed(_)) {
-            let message = format!(
-                "needs `objective.temperature` to be a number, found {}",
-                self.temperature.seen()
-            );
-            return Err(Refused::new("objective.temperature_end", message).into());
-        }
         if self.temperature_base + self.temperature_scale <= 0.0 {
             let message =
                 "found 0 with temperature_base 0, expected at least one of them to be above 0";

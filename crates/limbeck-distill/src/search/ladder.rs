@@ -262,7 +262,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         let is_paired = search
             .stages()
             .iter()
-            .any(|stage| stage.first().pool.new_second.contains(&true));
+            .any(|stage| stage.first().set.new.second.contains(&true));
         let has_hints = study.hints.kind != crate::hints::HintKind::None;
         let splits = search.stages().len();
         let (steps, counts) = (

@@ -50,7 +50,9 @@ limbeck_options::options! {
         params: usize = 5000 => [within(10.0, 1_000_000.0), flag("params", "N"), letter('p'), common()];
         /// Widths of the hidden layers.
         #[serde(skip_serializing_if = "Option::is_none")]
-        hidden: Option<Vec<usize>> = None => [within(1.0, 4096.0), unset("by params"), example("[32, 32]"), rules(LAYERS)];
+        hidden: Option<Vec<usize>> = None => [
+            within(1.0, 4096.0), filled("one or more widths of hidden layers, such as [64, 32]"), unset("by params"), example("[32, 32]"), rules(LAYERS),
+        ];
         /// Mean number of bins per numeric column.
         #[serde(skip_serializing_if = "Option::is_none")]
         bins: Option<usize> = None => [within(1.0, 256.0), unset("by params"), example("16"), rules(LAYERS)];
@@ -94,10 +96,6 @@ impl StudentOptions {
     ///
     /// [`Error::InvalidOption`](crate::Error::InvalidOption) for an option out of its range.
     pub fn check(&self) -> Result<()> {
-        if self.hidden.as_ref().is_some_and(Vec::is_empty) {
-            let message = "found an empty list, expected one or more widths of hidden layers, such as [64, 32]";
-            return Err(Refused::new("student.hidden", message).into());
-        }
         self.validate()?;
         let may_be_network = matches!(self.kind, StudentKind::Mlp | StudentKind::Auto);
         if may_be_network && self.params < LEAST_OF_NETWORK {

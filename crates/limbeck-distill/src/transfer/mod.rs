@@ -15,6 +15,7 @@ mod slope;
 use limbeck_data::{Feature, FeatureValues, Features, Stop, metrics};
 use limbeck_options::{Options, Rule};
 use limbeck_teach::Prediction;
+use serde::{Deserialize, Serialize};
 
 pub use adversarial::most_disputed;
 pub use munge::munge;
@@ -114,14 +115,14 @@ impl Augmentation {
     ];
 }
 
-/// New inputs and their properties, before the teacher labels them.
-#[derive(Clone, Debug, Default)]
+/// New inputs and their properties, without the teacher's labels.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Transfer {
     /// Inputs.
     pub features: Features,
     /// Index of the given row from which each new row was made; the new row shares its gate (weight of the teacher label). `None` for an independent
     /// row.
-    pub source: Vec<Option<u32>>,
+    pub source: Vec<Option<usize>>,
     /// A label to use instead of the teacher's; NaN to use the teacher's.
     pub label: Vec<f64>,
     /// True for the second row of a pair, which comes directly after the first.
@@ -444,7 +445,7 @@ pub(crate) mod tests {
     fn perturbed_rows_stay_near_their_source() {
         let made = make(&features(), &target(), &only(Augmentation::Perturb, 500), 3).unwrap();
         for (row, source) in made.source.iter().enumerate() {
-            let source = source.unwrap() as usize;
+            let source = source.unwrap();
             assert!(
                 (numbers(&made.features, 0)[row] - source as f64 * 0.1).abs() < 0.05 * 1.5 * 5.0
             );

@@ -20,7 +20,7 @@ pub(super) fn perturbed(
         options.perturb_scale * range.sd * limbeck_data::rng::normal(&mut rng)
     };
     let moved = moved_numbers(features, &rows, step);
-    let source = rows.into_iter().map(|row| Some(row as u32)).collect();
+    let source = rows.into_iter().map(Some).collect();
     Transfer {
         features: moved,
         source,

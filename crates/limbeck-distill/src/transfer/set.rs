@@ -32,7 +32,7 @@ pub struct NewRows {
     pub mean: Vec<f64>,
     /// The teacher's standard deviation for each row.
     pub spread: Vec<f64>,
-    /// The row with a target from which each new row was made, numbered as in [`KnownRows::rows`]; the new row shares its gate (weight of the teacher
+    /// The row with a target from which each new row was made, as a position among the [`KnownRows`]; the new row shares its gate (weight of the teacher
     /// label). `None` for an independent row.
     pub source: Vec<Option<usize>>,
     /// Weights of the rows; 1 is normal.

@@ -25,26 +25,22 @@ mod verdict;
 
 pub use figures::*;
 
-use self::pilots::{Held, Pilot, noise_floor, quick, turns};
+use limbeck_distill::hints::HintOptions;
+use limbeck_distill::student::StudentKind;
+use limbeck_options::Options as _;
+
+use self::pilots::{Held, Pilot, noise_floor, turns};
 use crate::error::{Error, Result};
-use crate::recipe::CheckedRecipe;
+use crate::recipe::{CheckedRecipe, Recipe};
 use crate::session::{Observer, Session, listener, on_threads};
+use crate::stages::fitted::{label_options, study_options};
 use crate::stages::read::read;
 
-/// Options of a preflight.
-///
-/// | name | default | purpose | range |
-/// |---|---|---|---|
-/// | `rows` | 4000 | maximum number of rows of the sample | ≥ 100 |
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PreflightOptions {
-    /// Maximum number of rows of the sample.
-    pub rows: usize,
-}
-
-impl Default for PreflightOptions {
-    fn default() -> Self {
-        Self { rows: 4000 }
+limbeck_options::options! {
+    /// Options of a preflight.
+    pub struct PreflightOptions in "", "Preflight" {
+        /// Maximum number of rows of the sample.
+        rows: usize = 4000 => [at_least(rules::LEAST_ROWS as f64)];
     }
 }
 
@@ -71,30 +67,24 @@ pub fn preflight(
     observer: &dyn Observer,
 ) -> Result<PreflightReport> {
     recipe.refuse_several()?;
-    let refuse = |place: &str, message: String| {
+    options.validate()?;
+    let refuse = |place: &str, message: &str| {
         Err(Error::Recipe {
             place: place.into(),
-            message,
+            message: message.into(),
         })
     };
-    if options.rows < rules::LEAST_ROWS {
-        return refuse(
-            "rows",
-            format!(
-                "found {}, expected at least {}",
-                options.rows,
-                rules::LEAST_ROWS
-            ),
-        );
-    }
     if recipe.teacher.from.is_some() {
         return refuse(
             "teacher.from",
-            "preflight does not take labels of an earlier run: the report of that run already has the verdict on them".into(),
+            "preflight does not take labels of an earlier run: the report of that run already has the verdict on them",
         );
     }
     if recipe.objective.quantile.is_some() {
-        return refuse("objective.quantile", "pilots are judged by RMSE, which does not suit quantiles; run limbeck distill on a sample of the table instead".into());
+        return refuse(
+            "objective.quantile",
+            "pilots are judged by RMSE, which does not suit quantiles; run limbeck distill on a sample of the table instead",
+        );
     }
     on_threads(recipe.threads, listener(), || {
         let session = Session::new(observer);
@@ -105,9 +95,10 @@ pub fn preflight(
             let message = format!(
                 "{available} training and validation rows are too few for a pilot, which needs {least}; add rows"
             );
-            return refuse("data", message);
+            return Err(limbeck_data::Error::Split { message }.into());
         }
         let recipe = quick(recipe);
+        let (labels, study) = (label_options(&recipe), study_options(&recipe));
         let mut held = Held::default();
         let mut first = None;
         let turns = turns(
@@ -119,7 +110,9 @@ pub fn preflight(
             session.begin(&format!("pilot {} of {turns}", turn + 1));
             let pilot = data.pilot(options.rows, turn, recipe.seed)?;
             Pilot {
-                recipe: &recipe,
+                labels,
+                study,
+                repeats: recipe.repeats,
                 data: &pilot,
                 session: &session.part("pilot"),
             }
@@ -138,9 +131,77 @@ pub fn preflight(
             train: pilot.split.train.len(),
             held_out: held.target.len(),
         };
-        let mut report = held.report(&recipe, &data, rows)?;
+        let mut report = held.report(labels, study, recipe.worth, &data, rows)?;
         report.noise = noise_floor(&pilot, &held)?;
         report.measured.seconds = session.seconds();
         Ok(report)
     })?
+}
+
+/// Maximum number of training steps of a pilot's students.
+const STEPS: usize = 16_000;
+
+/// Maximum number of trials of a pilot's students, see [`StudentOptions`](limbeck_distill::student::StudentOptions). It is the default of a run,
+/// since a badly tuned baseline would make the saving look larger.
+const TRIALS: usize = 3;
+
+/// Maximum number of seeds of the refits in a pilot.
+const REPEATS: usize = 2;
+
+/// Maximum number of new rows of each kind that a pilot's teacher labels.
+const NEW_ROWS: usize = 30_000;
+
+/// Maximum number of networks of a pilot's teacher.
+const MEMBERS: usize = 2;
+
+/// The recipe of a pilot, with shorter schedules. The teacher is almost unchanged, since results with a weaker teacher would say little about the
+/// run.
+fn quick(recipe: &Recipe) -> Recipe {
+    let mut quick = recipe.clone();
+    // Whether distillation pays is asked of a network that learns from answers alone.
+    quick.student.kind = StudentKind::Mlp;
+    quick.hints = HintOptions::default();
+    (quick.transfer.slope_rows, quick.transfer.adversarial_rows) = (0, 0);
+    (quick.teacher.residual_rounds, quick.teacher.with) = (0, Vec::new());
+    quick.time_limit = None;
+    quick.unlabeled = None;
+    quick.student.steps = quick.student.steps.min(STEPS);
+    quick.student.trials = quick.student.trials.min(TRIALS);
+    quick.transfer.munge_rows = quick.transfer.munge_rows.min(NEW_ROWS);
+    quick.transfer.boundary_rows = quick.transfer.boundary_rows.min(NEW_ROWS);
+    quick.transfer.mixup_rows = quick.transfer.mixup_rows.min(NEW_ROWS);
+    quick.transfer.perturb_rows = quick.transfer.perturb_rows.min(NEW_ROWS);
+    quick.repeats = quick.repeats.min(REPEATS);
+    quick.teacher.fits = 1;
+    quick.teacher.network.members = quick.teacher.network.members.min(MEMBERS);
+    quick
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quick_recipe_keeps_what_is_quicker() {
+        let mut recipe = Recipe::default();
+        recipe.student.steps = 200;
+        recipe.teacher.network.members = 1;
+        let found = quick(&recipe);
+        assert_eq!(
+            (found.student.steps, found.teacher.network.members),
+            (200, 1)
+        );
+        let best = Recipe::preset(crate::Quality::Best);
+        let found = quick(&best);
+        assert_eq!(
+            (
+                found.student.steps,
+                found.student.trials,
+                found.teacher.network.members,
+                found.transfer.munge_rows
+            ),
+            (STEPS, TRIALS, MEMBERS, NEW_ROWS)
+        );
+        assert_eq!(found.teacher.trees, best.teacher.trees);
+    }
 }

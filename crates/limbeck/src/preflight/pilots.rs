@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 use limbeck_data::bootstrap::{self, Interval};
 use limbeck_data::metrics::{self, Measure};
 use limbeck_data::{Dataset, Features};
-use limbeck_distill::hints::HintOptions;
 use limbeck_distill::noise::noise;
 use limbeck_distill::objective::Alpha;
 use limbeck_distill::search::{self, Search, Stage, Study, TransferSet, Trial};
-use limbeck_distill::student::StudentKind;
 use limbeck_teach::FittedTeacher;
 
 use super::figures::{
@@ -18,11 +16,10 @@ use super::figures::{
 };
 use super::verdict::{Findings, judge, over_pilots};
 use crate::error::{Error, Result};
-use crate::recipe::Recipe;
 use crate::session::{Event, Session};
-use crate::stages::labels;
+use crate::stages::labels::{self, LabelOptions};
 use crate::stages::store::LabelStore;
-use crate::stages::students::study;
+use crate::stages::students::StudyOptions;
 
 /// When the pilots so far have held out this many rows in total, no further pilot is run: it would gain little.
 const ENOUGH_HELD_OUT: usize = 1200;
@@ -37,45 +34,6 @@ pub(super) fn turns(data: &Dataset, sampled: usize, command: bool) -> usize {
         true => 1,
         false => turns.clamp(1, data.pilots().min(MOST_PILOTS)),
     }
-}
-
-/// Maximum number of training steps of a pilot's students.
-const STEPS: usize = 16_000;
-
-/// Maximum number of trials of a pilot's students, see [`StudentOptions`](limbeck_distill::student::StudentOptions). It is the default of a run,
-/// since a badly tuned baseline would make the saving look larger.
-const TRIALS: usize = 3;
-
-/// Maximum number of seeds of the refits in a pilot.
-const REPEATS: usize = 2;
-
-/// Maximum number of new rows of each kind that a pilot's teacher labels.
-const NEW_ROWS: usize = 30_000;
-
-/// Maximum number of networks of a pilot's teacher.
-const MEMBERS: usize = 2;
-
-/// The recipe of a pilot, with shorter schedules. The teacher is almost unchanged, since results with a weaker teacher would say little about the
-/// run.
-pub(super) fn quick(recipe: &Recipe) -> Recipe {
-    let mut quick = recipe.clone();
-    // Whether distillation pays is asked of a network that learns from answers alone.
-    quick.student.kind = StudentKind::Mlp;
-    quick.hints = HintOptions::default();
-    (quick.transfer.slope_rows, quick.transfer.adversarial_rows) = (0, 0);
-    (quick.teacher.residual_rounds, quick.teacher.with) = (0, Vec::new());
-    quick.time_limit = None;
-    quick.unlabeled = None;
-    quick.student.steps = quick.student.steps.min(STEPS);
-    quick.student.trials = quick.student.trials.min(TRIALS);
-    quick.transfer.munge_rows = quick.transfer.munge_rows.min(NEW_ROWS);
-    quick.transfer.boundary_rows = quick.transfer.boundary_rows.min(NEW_ROWS);
-    quick.transfer.mixup_rows = quick.transfer.mixup_rows.min(NEW_ROWS);
-    quick.transfer.perturb_rows = quick.transfer.perturb_rows.min(NEW_ROWS);
-    quick.repeats = quick.repeats.min(REPEATS);
-    quick.teacher.fits = 1;
-    quick.teacher.network.members = quick.teacher.network.members.min(MEMBERS);
-    quick
 }
 
 /// Predictions and errors of all pilots on their held-out rows, in the target's unit, and the teacher's errors on training rows.
@@ -103,29 +61,32 @@ pub(super) struct Held {
 
 /// One pilot.
 pub(super) struct Pilot<'a> {
-    pub(super) recipe: &'a Recipe,
+    pub(super) labels: LabelOptions<'a>,
+    pub(super) study: StudyOptions<'a>,
+    /// Number of seeds of the refits.
+    pub(super) repeats: usize,
     pub(super) data: &'a Dataset,
     pub(super) session: &'a Session<'a>,
 }
 
 impl Pilot<'_> {
     pub(super) fn run(&self, turn: usize, held: &mut Held) -> Result<()> {
-        let (recipe, data, session) = (self.recipe, self.data, self.session);
-        let labels = labels::make(recipe, data, session)?;
+        let (options, data, session) = (self.study, self.data, self.session);
+        let labels = labels::make(self.labels, options, data, session)?;
         let study = Study {
-            seed: recipe.seed + turn as u64,
-            ..study(recipe, &data.targets.specs, session)
+            seed: options.seed + turn as u64,
+            ..options.study(&data.targets.specs, session)
         };
         let watch = session.watch();
         let split = &data.split;
         let test = labels.known(data, &split.test);
-        let lambda = recipe.transfer.perturb_weight;
+        let lambda = options.transfer.perturb_weight;
         let (set, valid) = (
             labels.for_search(data, lambda),
             labels.known(data, &split.valid),
         );
         let search = Search::new(vec![Stage::new(&study, &set, Some(&valid))?]);
-        session.tell(&Event::Steps(search::search_steps(&recipe.student, 1)));
+        session.tell(&Event::Steps(search::search_steps(options.student, 1)));
         let choice = search::choose(&search, &watch)?;
         let (alone, distilled) = choice.best()?;
         let pure = choice
@@ -137,7 +98,7 @@ impl Pilot<'_> {
         // The refit of a full run: all rows but those held out, and several seeds.
         let all = labels.for_refit(data, lambda);
         let refit_stage = Stage::new(&study, &all, None)?;
-        let seeds: Vec<u64> = (0..recipe.repeats as u64)
+        let seeds: Vec<u64> = (0..self.repeats as u64)
             .map(|repeat| study.seed + repeat)
             .collect();
         let refitted = search::refit(
@@ -291,7 +252,9 @@ impl Held {
 
     pub(super) fn report(
         &self,
-        recipe: &Recipe,
+        labels: LabelOptions<'_>,
+        study: StudyOptions<'_>,
+        worth: f64,
         data: &Dataset,
         rows: RowCounts,
     ) -> Result<PreflightReport> {
@@ -303,7 +266,7 @@ impl Held {
         };
         let teacher_gap = self.difference(&self.alone_errors, &self.errors(&self.teacher));
         let saved = self.difference(&self.alone_errors, &self.distilled_errors);
-        let closed_form = self.closed_form(recipe.seed);
+        let closed_form = self.closed_form(study.seed);
         let teacher_fit = teacher_fit(&self.teacher_fit);
         let Some(learning_curve) = self.curve else {
             unreachable!("the first pilot measures it")
@@ -317,7 +280,7 @@ impl Held {
             );
         }
         if closed_form.is_none() {
-            let why = if recipe.objective.alpha == Alpha::Auto {
+            let why = if study.objective.alpha == Alpha::Auto {
                 "both fits agree"
             } else {
                 "`alpha` is fixed"
@@ -326,7 +289,7 @@ impl Held {
                 "not available: the closed-form share of teacher labels, because {why}"
             ));
         }
-        if recipe.unlabeled.is_some() {
+        if labels.unlabeled.is_some() {
             notes.push(
                 "the pilots did not use the additional rows without targets (`unlabeled`)".into(),
             );
@@ -334,7 +297,7 @@ impl Held {
         let over_pilots = over_pilots(&self.by_pilot);
         let verdict = judge(&Findings {
             rows,
-            worth: recipe.worth,
+            worth,
             teacher_gap,
             saved,
             over_pilots,
@@ -345,7 +308,7 @@ impl Held {
         });
         Ok(PreflightReport {
             version: env!("CARGO_PKG_VERSION").into(),
-            seed: recipe.seed,
+            seed: study.seed,
             source: data.summary.source.clone(),
             target: data.spec().name.clone(),
             rows,
@@ -534,29 +497,5 @@ mod tests {
             [3, 3, 3, 3, 1]
         );
         assert_eq!(turns(&data, 100, true), 1);
-    }
-
-    #[test]
-    fn quick_recipe_keeps_what_is_quicker() {
-        let mut recipe = Recipe::default();
-        recipe.student.steps = 200;
-        recipe.teacher.network.members = 1;
-        let found = quick(&recipe);
-        assert_eq!(
-            (found.student.steps, found.teacher.network.members),
-            (200, 1)
-        );
-        let best = Recipe::preset(crate::Quality::Best);
-        let found = quick(&best);
-        assert_eq!(
-            (
-                found.student.steps,
-                found.student.trials,
-                found.teacher.network.members,
-                found.transfer.munge_rows
-            ),
-            (STEPS, TRIALS, MEMBERS, NEW_ROWS)
-        );
-        assert_eq!(found.teacher.trees, best.teacher.trees);
     }
 }

@@ -14,6 +14,15 @@ pub(crate) struct Schedules {
     pub(crate) hints: HintOptions,
 }
 
+impl Schedules {
+    pub(crate) fn of(objective: &ObjectiveOptions, hints: &HintOptions) -> Self {
+        Self {
+            objective: objective.clone(),
+            hints: hints.clone(),
+        }
+    }
+}
+
 /// The content of a field of a training curve.
 pub(crate) enum Cell {
     Text(String),

@@ -14,7 +14,7 @@ use super::manifest::Manifest;
 use super::unfinished::Unfinished;
 use super::{Run, export, several, tensorboard};
 use crate::error::{Error, Result};
-use crate::recipe::Recipe;
+use crate::format::Format;
 use crate::report::{compare, page};
 use crate::stages::fitted::{Fitted, Joint};
 
@@ -30,6 +30,7 @@ pub(crate) fn write(out: &Path, last: &Path, data: &Dataset, fitted: &Fitted) ->
         proven,
         choice,
         refits,
+        ..
     } = fitted;
     let report = &proven.report;
     let text = recipe.to_toml()?;
@@ -40,7 +41,7 @@ pub(crate) fn write(out: &Path, last: &Path, data: &Dataset, fitted: &Fitted) ->
         std::fs::create_dir_all(&folder).map_err(Error::file("create the folder", &folder))?;
         write_file(&folder, TEACHER_FILE, teacher)?;
     }
-    let schedules = schedules(recipe);
+    let schedules = Schedules::of(&recipe.objective, &recipe.hints);
     let trainings = curves::trainings(recipe.seed, choice, refits);
     let (csv, jsonl) = curves::texts(&schedules, &trainings);
     write_file(out, METRICS, csv.as_bytes())?;
@@ -56,7 +57,7 @@ pub(crate) fn write(out: &Path, last: &Path, data: &Dataset, fitted: &Fitted) ->
         &proven.answers,
     )?;
     if !recipe.joint {
-        write_exports(out, recipe, &proven.student)?;
+        write_exports(out, &recipe.export, &proven.student)?;
     }
     let (alone, distilled) = choice.best()?;
     let source = page::Source {
@@ -78,12 +79,12 @@ pub(crate) fn write(out: &Path, last: &Path, data: &Dataset, fitted: &Fitted) ->
     Manifest::of_run(out)?.write(&out.join(super::files::MANIFEST))
 }
 
-/// Writes the student in the formats that the recipe asks for. Formats that cannot express the student are skipped; the report notes them.
-fn write_exports(out: &Path, recipe: &Recipe, student: &Student) -> Result<()> {
+/// Writes the student in these formats. Formats that cannot express the student are skipped; the report notes them.
+fn write_exports(out: &Path, formats: &[Format], student: &Student) -> Result<()> {
     let folder = out.join(EXPORT);
     // What an earlier life of the run may have left.
     let _ = std::fs::remove_dir_all(&folder);
-    for &format in &recipe.export {
+    for &format in formats {
         match export::export(student, format, &folder, export::NAME) {
             Ok(_) | Err(Error::Export(_)) => {}
             Err(error) => return Err(error),
@@ -97,12 +98,7 @@ fn write_exports(out: &Path, recipe: &Recipe, student: &Student) -> Result<()> {
 /// # Errors
 ///
 /// If a file cannot be written.
-pub(crate) fn write_joint(
-    run_dir: &Unfinished,
-    data: &Dataset,
-    recipe: &Recipe,
-    joint: &Joint,
-) -> Result<Vec<Run>> {
+pub(crate) fn write_joint(run_dir: &Unfinished, data: &Dataset, joint: &Joint) -> Result<Vec<Run>> {
     let out = run_dir.path();
     let names = joint.targets.iter().map(|one| &*one.proven.report.target);
     let entries = several::entries(names);
@@ -114,9 +110,9 @@ pub(crate) fn write_joint(
         let last = run_dir.last().join(&entry.folder);
         write(&folder, &last, &data.of_target(at), fitted)?;
     }
-    write_file(out, RECIPE, recipe.to_toml()?.as_bytes())?;
+    write_file(out, RECIPE, joint.recipe.to_toml()?.as_bytes())?;
     write_file(out, STUDENT, &joint.student.to_bytes()?)?;
-    write_exports(out, recipe, &joint.student)?;
+    write_exports(out, &joint.recipe.export, &joint.student)?;
     let run = |(fitted, entry): (&Fitted, &several::Entry)| {
         let (recipe, report) = (fitted.recipe.clone(), fitted.proven.report.clone());
         let path = run_dir.last().join(&entry.folder);
@@ -127,12 +123,4 @@ pub(crate) fn write_joint(
     several::write(out, &entries)?;
     Manifest::of_run(out)?.write(&out.join(super::files::MANIFEST))?;
     Ok(runs.into_iter().map(|(run, _)| run).collect())
-}
-
-/// The schedules of the students of a recipe.
-pub(crate) fn schedules(recipe: &Recipe) -> Schedules {
-    Schedules {
-        objective: recipe.objective.clone(),
-        hints: recipe.hints.clone(),
-    }
 }

@@ -27,13 +27,12 @@ use limbeck_distill::student::StudentOptions;
 use limbeck_teach::network::{NetworkEnsemble, NetworkOptions};
 use limbeck_teach::process::{ProcessOptions, ProcessPlan};
 use limbeck_teach::trees::{self, Speed, TreeOptions};
-use limbeck_teach::{Effort, Sample, TeacherKind, Work};
+use limbeck_teach::{Effort, Sample, TeacherKind, TeacherOptions, Work};
 use serde::{Deserialize, Serialize};
 
 use super::screen;
-use super::students::{untaught, untaught_rows};
+use super::students::{StudyOptions, untaught_rows};
 use crate::error::{Error, Result};
-use crate::recipe::{Recipe, TeacherSource};
 use crate::session::{Event, Session};
 
 /// Share of the limit that is planned for; the rest is for testing and for errors of the estimates.
@@ -79,24 +78,45 @@ const CELLS: f64 = 1.5e6;
 /// Products that a Gaussian process computes in a second, on one thread.
 const PRODUCTS: f64 = 2e9;
 
-/// A recipe whose time limit was replaced by options.
+/// The options that a time limit may change.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Planned {
+    pub(crate) teacher: TeacherOptions,
+    pub(crate) student: StudentOptions,
+    /// Number of new rows between near rows.
+    pub(crate) munge_rows: usize,
+    pub(crate) repeats: usize,
+    pub(crate) max_repeats: usize,
+    /// Columns that are left out.
+    pub(crate) dropped: Vec<String>,
+}
+
+/// Options that keep to a time limit.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Resolved {
-    /// The recipe with these options and without a limit.
-    pub(crate) recipe: Recipe,
+    pub(crate) plan: Planned,
     /// Notes on what was reduced or left out.
     pub(crate) notes: Vec<String>,
     /// Seconds of one training step of a student, and seconds of the work before its first step.
     step: (f64, f64),
 }
 
-/// A time limit, and the recipe and the session that it applies to.
+/// A time limit, and what it applies to.
 pub(crate) struct Budget<'a> {
-    recipe: &'a Recipe,
-    limit: f64,
+    /// The options as they were asked for.
+    pub(crate) asked: Planned,
+    /// Seconds; infinite if there is no limit.
+    pub(crate) limit: f64,
+    /// Columns that are never left out.
+    pub(crate) keep: &'a [String],
+    /// True if limbeck fits the teacher.
+    pub(crate) fits_teacher: bool,
     /// Number of teachers: one for each target.
-    teachers: usize,
-    session: &'a Session<'a>,
+    pub(crate) teachers: usize,
+    pub(crate) outer_folds: usize,
+    /// The options of the students whose speed is measured.
+    pub(crate) study: StudyOptions<'a>,
+    pub(crate) session: &'a Session<'a>,
 }
 
 /// How a teacher is fitted, apart from its number of rounds.
@@ -129,17 +149,17 @@ struct Times {
 }
 
 impl Thrift {
-    /// Four ways to fit a teacher, from everything that the recipe asks for to the cheapest.
-    fn degrees(recipe: &Recipe, splits: usize) -> [Self; 4] {
+    /// Four ways to fit a teacher, from everything that is asked for to the cheapest.
+    fn degrees(teacher: &TeacherOptions, splits: usize) -> [Self; 4] {
         let all = Self {
-            choose: recipe.teacher.choose_trees,
-            pairs: recipe.teacher.choose_trees || recipe.teacher.trees.pairs > 0,
-            folds: recipe.teacher.folds,
-            fits: recipe.teacher.fits,
+            choose: teacher.choose_trees,
+            pairs: teacher.choose_trees || teacher.trees.pairs > 0,
+            folds: teacher.folds,
+            fits: teacher.fits,
             splits,
         };
         let one_split = Self { splits: 1, ..all };
-        // Pairs go with the comparison; without one, they are as the recipe has them.
+        // Pairs go with the comparison; without one, they are as was asked for.
         let plain = Self {
             choose: false,
             pairs: all.pairs && !all.choose,
@@ -190,14 +210,15 @@ impl Thrift {
         (folds + last + if anew { last } else { 0 }) as f64
     }
 
-    fn apply(self, recipe: &mut Recipe) {
-        if recipe.teacher.choose_trees && !self.choose {
-            recipe.teacher.trees.pairs = 0;
+    fn apply(self, plan: &mut Planned) {
+        let teacher = &mut plan.teacher;
+        if teacher.choose_trees && !self.choose {
+            teacher.trees.pairs = 0;
         }
-        recipe.teacher.choose_trees = self.choose;
-        (recipe.teacher.folds, recipe.teacher.fits) = (self.folds, self.fits);
+        teacher.choose_trees = self.choose;
+        (teacher.folds, teacher.fits) = (self.folds, self.fits);
         if self.splits == 1 {
-            recipe.student.splits = Some(1);
+            plan.student.splits = Some(1);
         }
     }
 }
@@ -218,52 +239,32 @@ impl Times {
 struct Fits {
     thrift: Thrift,
     rounds: f64,
-    /// Share of the rows that each tree learns from, as a share of what the recipe asks for.
+    /// Share of the rows that each tree learns from, as a share of what was asked for.
     sampled: f64,
     columns: usize,
     /// True if these options leave no time for other learners.
     is_alone: bool,
 }
 
-impl Resolved {
-    /// The data set without the columns that the time limit leaves out.
-    pub(crate) fn narrow<'d>(&self, asked: &Recipe, data: &'d Dataset) -> Cow<'d, Dataset> {
-        narrow(&self.recipe, asked, data)
+/// The data set without the columns that a time limit left out.
+pub(crate) fn narrow<'d>(data: &'d Dataset, dropped: &[String]) -> Cow<'d, Dataset> {
+    if dropped.is_empty() {
+        Cow::Borrowed(data)
+    } else {
+        Cow::Owned(data.without(dropped))
     }
 }
 
-/// The data set without the columns that `recipe` drops and `asked`, the user's recipe, does not.
-pub(crate) fn narrow<'d>(recipe: &Recipe, asked: &Recipe, data: &'d Dataset) -> Cow<'d, Dataset> {
-    match recipe.data.drop.get(asked.data.drop.len()..) {
-        Some(gone) if !gone.is_empty() => Cow::Owned(data.without(gone)),
-        _ => Cow::Borrowed(data),
-    }
-}
-
-impl<'a> Budget<'a> {
-    /// The time limit of a recipe, which has to suffice for `teachers` teachers.
-    pub(crate) fn of(recipe: &'a Recipe, teachers: usize, session: &'a Session<'a>) -> Self {
-        Self {
-            recipe,
-            limit: recipe.time_limit.unwrap_or(f64::INFINITY),
-            teachers,
-            session,
-        }
-    }
-
-    /// The recipe with its time limit replaced by options; the same recipe if it has no limit. The speed of the machine is measured once per run and
-    /// stored for a resume.
+impl Budget<'_> {
+    /// Options that keep to the limit; those that were asked for if there is no limit. The speed of the machine is measured once per run and stored
+    /// for a resume.
     ///
     /// # Errors
     ///
     /// The errors of [`resolve`](Self::resolve).
     pub(crate) fn resolved(&self, data: &Dataset) -> Result<Resolved> {
-        if self.recipe.time_limit.is_none() {
-            return Ok(Resolved {
-                recipe: self.recipe.clone(),
-                notes: Vec::new(),
-                step: (0.0, 0.0),
-            });
+        if self.limit.is_infinite() {
+            return Ok(self.unchanged());
         }
         let session = self.session;
         session.time("budget", || session.piece("budget", || self.resolve(data)))
@@ -275,36 +276,39 @@ impl<'a> Budget<'a> {
     ///
     /// The errors of [`resolve_students`](Self::resolve_students).
     pub(crate) fn resolved_students(&self, of: Resolved, data: &Dataset) -> Result<Resolved> {
-        if self.recipe.time_limit.is_none() {
+        if self.limit.is_infinite() {
             return Ok(of);
         }
         let again = || self.resolve_students(&of, data);
         self.session.piece("budget-students", again)
     }
 
-    /// The recipe with its time limit replaced by options.
+    /// The options as they were asked for.
+    fn unchanged(&self) -> Resolved {
+        Resolved {
+            plan: self.asked.clone(),
+            notes: Vec::new(),
+            step: (0.0, 0.0),
+        }
+    }
+
+    /// Options that keep to the limit.
     ///
     /// # Errors
     ///
     /// [`Error::Recipe`] if the limit is too short for the smallest teacher and students; the errors of training.
     fn resolve(&self, data: &Dataset) -> Result<Resolved> {
-        let mut recipe = self.recipe.clone();
-        recipe.time_limit = None;
+        let mut resolved = self.unchanged();
         // The limit is planned for these seeds alone.
-        recipe.max_repeats = recipe.repeats;
+        resolved.plan.max_repeats = resolved.plan.repeats;
         self.session.begin("measure speed");
         if self.left() < MEASURED * self.limit {
             return Err(self.refuse(AT_LEAST));
         }
-        let mut resolved = Resolved {
-            recipe,
-            notes: Vec::new(),
-            step: (0.0, 0.0),
-        };
         let mut data = Cow::Borrowed(data);
-        if self.fits_teacher() {
+        if self.fits_teacher {
             if matches!(
-                resolved.recipe.teacher.kind,
+                resolved.plan.teacher.kind,
                 TeacherKind::Auto | TeacherKind::Trees
             ) {
                 let narrow = self.trees(&mut resolved, &data)?;
@@ -314,16 +318,16 @@ impl<'a> Budget<'a> {
             data = narrow.map_or(data, Cow::Owned);
             self.other_learners(&mut resolved, &data)?;
         } else {
-            resolved.step = self.speed_of_student(&resolved.recipe, &data)?;
+            resolved.step = self.speed_of_student(&resolved.plan.student, &data)?;
         }
         let left = self.left()
-            * if self.fits_teacher() {
+            * if self.fits_teacher {
                 1.0 - TEACHER
             } else {
                 1.0
             };
         self.plan_student(&mut resolved, &data, left);
-        self.fewer_new_rows(&mut resolved.recipe, &data);
+        self.fewer_new_rows(&mut resolved.plan, &data);
         self.tell(&resolved);
         let notes = resolved.notes.iter();
         notes.for_each(|note| self.session.note(note));
@@ -332,11 +336,11 @@ impl<'a> Budget<'a> {
 
     /// Reduces the number of new rows if schedules are shorter or the table has many columns. It is done only once, since labels belong to these
     /// rows.
-    fn fewer_new_rows(&self, recipe: &mut Recipe, data: &Dataset) {
-        let share = recipe.student.steps as f64 / self.recipe.student.steps as f64;
+    fn fewer_new_rows(&self, plan: &mut Planned, data: &Dataset) {
+        let share = plan.student.steps as f64 / self.asked.student.steps as f64;
         let columns = data.features.columns.len().max(1) as f64;
         let cells = (self.limit * CELLS / columns) as usize;
-        let rows = &mut recipe.transfer.munge_rows;
+        let rows = &mut plan.munge_rows;
         *rows = scaled(*rows, share.max(0.1), 1000).min(*rows);
         *rows = (*rows).min(cells.max(1000));
     }
@@ -350,20 +354,16 @@ impl<'a> Budget<'a> {
         self.session.go_on()?;
         let mut own = resolved.clone();
         // As long as was asked for, where there is time after all.
-        own.recipe.student.steps = self.recipe.student.steps;
-        own.recipe.student.trials = self.recipe.student.trials;
-        own.recipe.repeats = self.recipe.repeats;
-        let splits = own.recipe.student.splits_of(learned(data));
+        own.plan.student.steps = self.asked.student.steps;
+        own.plan.student.trials = self.asked.student.trials;
+        own.plan.repeats = self.asked.repeats;
+        let splits = own.plan.student.splits_of(learned(data));
         // Each further split has a teacher of its own, about two thirds of the first.
         let others = self.session.seconds() * 0.6 * (splits - 1) as f64;
-        let left = self.left() - if self.fits_teacher() { others } else { 0.0 };
+        let left = self.left() - if self.fits_teacher { others } else { 0.0 };
         self.plan_student(&mut own, data, left);
         self.tell(&own);
         Ok(own)
-    }
-
-    fn fits_teacher(&self) -> bool {
-        self.recipe.teacher_source() == TeacherSource::Fit
     }
 
     fn threads(&self) -> f64 {
@@ -373,7 +373,7 @@ impl<'a> Budget<'a> {
     /// The seconds that are left of the planned time. Each outer fold takes as long as the run itself.
     fn left(&self) -> f64 {
         let left = self.limit * PLANNED - self.session.seconds();
-        left.max(0.0) / (1 + self.recipe.outer_folds) as f64
+        left.max(0.0) / (1 + self.outer_folds) as f64
     }
 
     fn measuring(&self) -> limbeck_data::Stop<'_> {
@@ -381,9 +381,9 @@ impl<'a> Budget<'a> {
     }
 
     fn tell(&self, resolved: &Resolved) {
-        let Recipe {
+        let Planned {
             teacher, student, ..
-        } = &resolved.recipe;
+        } = &resolved.plan;
         let limit = self.limit;
         let has = |kind| teacher.kind == TeacherKind::Auto || teacher.kind == kind;
         let trees =
@@ -401,7 +401,7 @@ impl<'a> Budget<'a> {
 
     /// The error for a limit that is too short; the smallest teacher and students take `seconds`.
     fn refuse(&self, seconds: f64) -> Error {
-        let (spent, outer) = (self.session.seconds(), 1 + self.recipe.outer_folds);
+        let (spent, outer) = (self.session.seconds(), 1 + self.outer_folds);
         let enough = 1.1 * (spent + seconds * outer as f64) / PLANNED;
         let enough = enough.max(1.2 * self.limit).ceil();
         Error::Recipe {
@@ -417,24 +417,24 @@ impl<'a> Budget<'a> {
     /// Chooses options of the trees that keep to the limit. Returns the data set without the columns that do not fit; `None` if all columns fit.
     fn trees(&self, resolved: &mut Resolved, data: &Dataset) -> Result<Option<Dataset>> {
         let speed = self.speed_of_trees(data)?;
-        let has_others = self.recipe.teacher.kind == TeacherKind::Auto;
+        let has_others = self.asked.teacher.kind == TeacherKind::Auto;
         let all = self.left() * self.threads() / self.teachers as f64;
         let share = if has_others { TREES } else { 1.0 };
         let seconds = [TEACHER * share, TEACHER, LEAST_TEACHER].map(|share| share * all);
-        let splits = self.recipe.student.splits_of(learned(data));
-        let wanted = self.recipe.teacher.trees.rounds as f64;
+        let splits = self.asked.student.splits_of(learned(data));
+        let wanted = self.asked.teacher.trees.rounds as f64;
         let columns = data.features.columns.len();
-        let degrees = Thrift::degrees(self.recipe, splits);
+        let degrees = Thrift::degrees(&self.asked.teacher, splits);
         let found = fitting(degrees, rows(data), speed, (seconds, wanted), columns);
         let fits = found.map_err(|least| {
             let each = least / LEAST_TEACHER / self.threads();
             self.refuse(each * self.teachers as f64)
         })?;
-        fits.thrift.apply(&mut resolved.recipe);
+        fits.thrift.apply(&mut resolved.plan);
         if fits.is_alone && has_others {
             leave_trees_alone(resolved);
         }
-        let trees = &mut resolved.recipe.teacher.trees;
+        let trees = &mut resolved.plan.teacher.trees;
         shrink_trees(trees, fits.rounds);
         trees.subsample *= fits.sampled;
         let percent = 100.0 * trees.subsample;
@@ -448,14 +448,14 @@ impl<'a> Budget<'a> {
 
     /// The data set with its `columns` most informative columns.
     fn narrow(&self, resolved: &mut Resolved, data: &Dataset, columns: usize) -> Dataset {
-        let (ordinal, keep) = (&self.recipe.student.ordinal, &self.recipe.data.keep);
+        let (ordinal, keep) = (&self.asked.student.ordinal, self.keep);
         let mut names = screen::ranked(data);
-        // Columns that the recipe names stay.
+        // Columns that options name stay.
         names.sort_by_key(|name| !ordinal.contains(name) && !keep.contains(name));
         let gone = names.split_off(columns.min(names.len()));
         let narrow = data.without(&gone);
-        resolved.recipe.data.drop.extend(gone);
-        let dropped = resolved.recipe.data.drop.len() - self.recipe.data.drop.len();
+        resolved.plan.dropped.extend(gone);
+        let dropped = resolved.plan.dropped.len();
         resolved.notes.retain(|note| !note.starts_with(NARROWED));
         resolved.notes.push(format!(
             "{NARROWED}, only the {columns} of {} columns that explain the target best on training rows, each on its own, are used; the others \
@@ -475,10 +475,10 @@ impl<'a> Budget<'a> {
         loop {
             let data = narrow.as_ref().unwrap_or(data);
             let columns = data.features.columns.len();
-            let kept = match self.speed_of_student(&resolved.recipe, data) {
+            let kept = match self.speed_of_student(&resolved.plan.student, data) {
                 Ok(speed) => {
                     resolved.step = speed;
-                    self.columns_in_time(&resolved.recipe, data, speed)?
+                    self.columns_in_time(&resolved.plan, data, speed)?
                 }
                 Err(Error::Distill(limbeck_distill::Error::BudgetTooSmall {
                     smallest,
@@ -498,10 +498,10 @@ impl<'a> Budget<'a> {
     }
 
     /// The number of columns with which students get a good schedule in the time that is left.
-    fn columns_in_time(&self, recipe: &Recipe, data: &Dataset, speed: (f64, f64)) -> Result<usize> {
+    fn columns_in_time(&self, plan: &Planned, data: &Dataset, speed: (f64, f64)) -> Result<usize> {
         let columns = data.features.columns.len();
-        let splits = recipe.student.splits_of(learned(data));
-        let takes = |steps| self.seconds_of_students(recipe, splits, steps, speed);
+        let splits = plan.student.splits_of(learned(data));
+        let takes = |steps| self.seconds_of_students(plan, splits, steps, speed);
         let allowed = self.left() * (1.0 - TEACHER);
         let good = takes(search::steps_of_schedule(LONG_STEPS, splits));
         let least = takes(LEAST_STEPS);
@@ -516,33 +516,33 @@ impl<'a> Budget<'a> {
         })
     }
 
-    /// The seconds of a search with one setting, and of refits with two seeds, if the recipe has `steps` steps.
+    /// The seconds of a search with one setting, and of refits with two seeds, for students of `steps` steps.
     fn seconds_of_students(
         &self,
-        recipe: &Recipe,
+        plan: &Planned,
         splits: usize,
         steps: usize,
         (step, start): (f64, f64),
     ) -> f64 {
         let student = StudentOptions {
-            steps: steps.min(recipe.student.steps),
+            steps: steps.min(plan.student.steps),
             trials: 1,
-            ..recipe.student.clone()
+            ..plan.student.clone()
         };
-        let steps = taken(&student, splits, recipe.repeats.min(2));
+        let steps = taken(&student, splits, plan.repeats.min(2));
         2.0 * start * (splits + 1) as f64 + steps * step / self.threads()
     }
 
     /// Chooses options of networks and Gaussian processes that keep to the limit, for a teacher with or without trees.
     fn other_learners(&self, resolved: &mut Resolved, data: &Dataset) -> Result<()> {
-        let kind = self.recipe.teacher.kind;
-        if resolved.recipe.teacher.kind == TeacherKind::Trees {
+        let kind = self.asked.teacher.kind;
+        if resolved.plan.teacher.kind == TeacherKind::Trees {
             return Ok(());
         }
         let seconds = self.left() * TEACHER * self.threads() / self.teachers as f64;
         let train = data.split.train.len();
         if kind == TeacherKind::Gp
-            || kind == TeacherKind::Auto && train <= resolved.recipe.teacher.gp.most_rows
+            || kind == TeacherKind::Auto && train <= resolved.plan.teacher.gp.most_rows
         {
             self.process(resolved, data, seconds)?;
         }
@@ -555,30 +555,30 @@ impl<'a> Budget<'a> {
 
     /// Chooses options of a Gaussian process. If it takes too long, it is left out if there are other learners; otherwise it gets fewer steps.
     fn process(&self, resolved: &mut Resolved, data: &Dataset, seconds: f64) -> Result<()> {
-        let is_alone = self.recipe.teacher.kind == TeacherKind::Gp;
-        let mut gp = resolved.recipe.teacher.gp.clone();
+        let is_alone = self.asked.teacher.kind == TeacherKind::Gp;
+        let mut gp = resolved.plan.teacher.gp.clone();
         if !is_alone {
             let [wanted, rounds] =
-                [self.recipe, &resolved.recipe].map(|recipe| recipe.teacher.trees.rounds as f64);
+                [&self.asked, &resolved.plan].map(|plan| plan.teacher.trees.rounds as f64);
             gp.steps = scaled(gp.steps, (rounds / wanted).min(1.0), 5);
         }
-        let takes = self.seconds_of_process(&resolved.recipe, &gp, data)?;
+        let takes = self.seconds_of_process(&resolved.plan, &gp, data)?;
         if is_alone {
             gp.steps = scaled(gp.steps, (seconds / takes).min(1.0), 5.min(gp.steps));
         } else if takes > seconds * (1.0 - TREES) / 2.0 {
             gp.most_rows = 0;
             resolved.notes.push(format!("{LIMITED}, {NO_PROCESS}"));
         }
-        resolved.recipe.teacher.gp = gp;
+        resolved.plan.teacher.gp = gp;
         Ok(())
     }
 
     /// Chooses options of networks. Beside trees, they have the same folds and fits as the trees; if their steps are too few then, they are left out.
     fn network(&self, resolved: &mut Resolved, data: &Dataset, seconds: f64) -> Result<()> {
-        let is_alone = self.recipe.teacher.kind == TeacherKind::Network;
-        let (rows, network) = (rows(data), &resolved.recipe.teacher.network);
-        let splits = resolved.recipe.student.splits_of(learned(data));
-        let asked = Thrift::degrees(&resolved.recipe, splits);
+        let is_alone = self.asked.teacher.kind == TeacherKind::Network;
+        let (rows, network) = (rows(data), &resolved.plan.teacher.network);
+        let splits = resolved.plan.student.splits_of(learned(data));
+        let asked = Thrift::degrees(&resolved.plan.teacher, splits);
         // Trees alone compare their options and look for pairs.
         let degrees = asked.map(|own| Thrift {
             choose: asked[0].choose,
@@ -594,11 +594,11 @@ impl<'a> Budget<'a> {
             leave_trees_alone(resolved);
             return Ok(());
         }
-        thrift.apply(&mut resolved.recipe);
+        thrift.apply(&mut resolved.plan);
         resolved.notes.extend(told(&degrees[0], &thrift));
         if allowed < wanted {
             let steps = (allowed as usize).max(100);
-            let own = &mut resolved.recipe.teacher.network.steps;
+            let own = &mut resolved.plan.teacher.network.steps;
             *own = (own.0.min(steps), own.1.min(steps));
         }
         Ok(())
@@ -607,29 +607,29 @@ impl<'a> Budget<'a> {
     /// Chooses the students' steps, settings and seeds for so many seconds.
     fn plan_student(&self, resolved: &mut Resolved, data: &Dataset, seconds: f64) {
         let (step, start) = resolved.step;
-        let recipe = &mut resolved.recipe;
-        let splits = recipe.student.splits_of(learned(data));
+        let plan = &mut resolved.plan;
+        let splits = plan.student.splits_of(learned(data));
         // A stage for each split and one for the refits, each with networks of several sizes.
         let seconds = seconds - 2.0 * start * (splits + 1) as f64;
         let allowed = (seconds * self.threads() / step.max(1e-9)).max(0.0);
-        let asked = recipe.student.clone();
-        let mut repeats = recipe.repeats;
+        let asked = plan.student.clone();
+        let mut repeats = plan.repeats;
         for (trials, seeds) in [(5, 100), (2, 100), (1, 100), (1, 2)] {
             let student = StudentOptions {
                 trials: asked.trials.min(trials),
                 ..asked.clone()
             };
             repeats = repeats.min(seeds);
-            recipe.student = StudentOptions {
+            plan.student = StudentOptions {
                 steps: longest_within(&student, splits, repeats, allowed),
                 ..student
             };
             let longest = |student: &StudentOptions| search::longest_schedule(student, splits);
-            if longest(&recipe.student) >= GOOD_STEPS.min(longest(&asked)) {
+            if longest(&plan.student) >= GOOD_STEPS.min(longest(&asked)) {
                 break;
             }
         }
-        (recipe.repeats, recipe.max_repeats) = (repeats, repeats);
+        (plan.repeats, plan.max_repeats) = (repeats, repeats);
     }
 
     /// The speed of a fit of trees on all training rows, extrapolated from fits on a sample and on an eighth of the sample.
@@ -646,7 +646,7 @@ impl<'a> Budget<'a> {
         let options = TreeOptions {
             rounds: ROUNDS,
             pairs: 0,
-            ..self.recipe.teacher.trees.clone()
+            ..self.asked.teacher.trees.clone()
         };
         let of = |rows: &[usize]| {
             trees::speed(
@@ -654,7 +654,7 @@ impl<'a> Budget<'a> {
                 &data.learned_of(rows),
                 &data.weight_of(rows),
                 &options,
-                self.recipe.seed,
+                self.study.seed,
                 Effort::until(1, self.measuring()),
             )
         };
@@ -668,14 +668,14 @@ impl<'a> Budget<'a> {
     }
 
     /// The seconds of one training step of a student, and the seconds of the work before its first step.
-    fn speed_of_student(&self, recipe: &Recipe, data: &Dataset) -> Result<(f64, f64)> {
+    fn speed_of_student(&self, options: &StudentOptions, data: &Dataset) -> Result<(f64, f64)> {
         let rows = sample_of_cells(data);
         let growth = learned(data) as f64 / rows.len() as f64;
         let set = untaught_rows(data, rows);
-        let student = timed(recipe, data);
+        let student = timed(options, data);
         let of = Study {
             student: &student,
-            ..untaught(recipe, data, self.session)
+            ..self.study.untaught(data, self.session)
         };
         let begun = Instant::now();
         let stage = Stage::new(&of, &set, None)?;
@@ -705,7 +705,7 @@ impl<'a> Budget<'a> {
     /// The seconds of a Gaussian process on one thread: the search for its kernel, its fits and its labels.
     fn seconds_of_process(
         &self,
-        recipe: &Recipe,
+        plan: &Planned,
         options: &ProcessOptions,
         data: &Dataset,
     ) -> Result<f64> {
@@ -721,7 +721,7 @@ impl<'a> Budget<'a> {
         };
         let begun = Instant::now();
         let of = fold_less(&features, &target, &weight);
-        ProcessPlan::choose(&of, &one, recipe.seed, self.measuring())?;
+        ProcessPlan::choose(&of, &one, self.study.seed, self.measuring())?;
         // Three looks at least: a value of each shape, and a step. A value takes a bit less than the cube of the rows.
         let look = begun.elapsed().as_secs_f64() / 3.0;
         let steps = options.steps as f64;
@@ -731,8 +731,8 @@ impl<'a> Budget<'a> {
             data.split.train.len() as f64,
             data.features.columns.len() as f64,
         );
-        let fits = (recipe.teacher.folds + 2) as f64;
-        let labels = 2.0 * recipe.transfer.munge_rows.min(100 * data.split.train.len()) as f64;
+        let fits = (plan.teacher.folds + 2) as f64;
+        let labels = 2.0 * plan.munge_rows.min(100 * data.split.train.len()) as f64;
         let products = fits * n * n * (n / 3.0 + 2.0 * width) + labels * n * (2.0 * width + 40.0);
         Ok(tried + products / PRODUCTS)
     }
@@ -764,7 +764,7 @@ fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
 }
 
 /// The best tree options that take at most `seconds` on one thread. The three limits are for trees beside other learners, for trees alone, and for
-/// the smallest teacher. `wanted` is the recipe's number of rounds.
+/// the smallest teacher. `wanted` is the number of rounds that was asked for.
 ///
 /// # Errors
 ///
@@ -856,10 +856,10 @@ fn columns_within(columns: usize, allowed: f64, good: f64, least: f64) -> Option
 }
 
 /// The options of the student whose speed is measured on a sample of the rows: its batches are as large as with all rows.
-fn timed(recipe: &Recipe, data: &Dataset) -> StudentOptions {
+fn timed(options: &StudentOptions, data: &Dataset) -> StudentOptions {
     StudentOptions {
-        batch: Some(recipe.student.batch_of(learned(data))),
-        ..recipe.student.clone()
+        batch: Some(options.batch_of(learned(data))),
+        ..options.clone()
     }
 }
 
@@ -911,7 +911,7 @@ fn sample_of_cells(data: &Dataset) -> Vec<usize> {
 
 /// Leaves out all learners but trees.
 fn leave_trees_alone(resolved: &mut Resolved) {
-    resolved.recipe.teacher.kind = TeacherKind::Trees;
+    resolved.plan.teacher.kind = TeacherKind::Trees;
     resolved.notes.retain(|note| !note.ends_with(NO_PROCESS));
     resolved.notes.push(format!(
         "{LIMITED}, the teacher is made of boosted trees alone"
@@ -924,7 +924,7 @@ fn taken(student: &StudentOptions, splits: usize, repeats: usize) -> f64 {
     (search::search_steps(student, splits) + refits) as f64
 }
 
-/// The longest schedule with which search and refits take at most `allowed` steps, and no longer than the recipe's own.
+/// The longest schedule with which search and refits take at most `allowed` steps, and no longer than the student's own.
 fn longest_within(student: &StudentOptions, splits: usize, repeats: usize, allowed: f64) -> usize {
     let taken = |steps: usize| {
         let student = StudentOptions {
@@ -1049,41 +1049,56 @@ mod tests {
 
     #[test]
     fn students_are_timed_with_the_batch_of_all_rows() {
-        let (recipe, data) = (Recipe::default(), table(200));
+        let (student, data) = (StudentOptions::default(), table(200));
         // Few enough rows are timed for smaller batches.
         let rows = sample_of_cells(&data).len();
-        assert_ne!(
-            recipe.student.batch_of(rows),
-            recipe.student.batch_of(learned(&data))
-        );
-        let batch = timed(&recipe, &data).batch_of(rows);
-        assert_eq!(batch, recipe.student.batch_of(learned(&data)));
+        assert_ne!(student.batch_of(rows), student.batch_of(learned(&data)));
+        let batch = timed(&student, &data).batch_of(rows);
+        assert_eq!(batch, student.batch_of(learned(&data)));
     }
 
     #[test]
     fn second_plan_keeps_the_new_rows_that_have_labels() {
-        let recipe = Recipe {
-            time_limit: Some(1000.0),
-            ..Recipe::default()
+        let asked = Planned {
+            repeats: 3,
+            max_repeats: 3,
+            ..Planned::default()
         };
         let session = Session::new(&crate::session::Silent);
-        let budget = Budget::of(&recipe, 1, &session);
-        let mut first = Resolved {
-            recipe: Recipe {
+        let study = StudyOptions {
+            student: &asked.student,
+            objective: &Default::default(),
+            hints: &Default::default(),
+            transfer: &Default::default(),
+            target_weights: &[],
+            seed: 0,
+        };
+        let budget = Budget {
+            asked: asked.clone(),
+            limit: 1000.0,
+            keep: &[],
+            fits_teacher: true,
+            teachers: 1,
+            outer_folds: 0,
+            study,
+            session: &session,
+        };
+        let first = Resolved {
+            plan: Planned {
                 repeats: 2,
-                ..recipe.clone()
+                munge_rows: 12_345,
+                ..asked.clone()
             },
             notes: Vec::new(),
             // About 20 000 steps of each of 110 000 that were asked for.
             step: (800.0 * budget.threads() / 400_000.0, 0.0),
         };
-        first.recipe.transfer.munge_rows = 12_345;
-        let second = budget.resolve_students(&first, &table(3)).unwrap().recipe;
-        assert_eq!(second.transfer.munge_rows, 12_345);
-        assert_eq!(second.repeats, recipe.repeats);
+        let second = budget.resolve_students(&first, &table(3)).unwrap().plan;
+        assert_eq!(second.munge_rows, 12_345);
+        assert_eq!(second.repeats, asked.repeats);
         let steps = second.student.steps;
         assert!(
-            steps >= GOOD_STEPS && steps < recipe.student.steps,
+            steps >= GOOD_STEPS && steps < asked.student.steps,
             "{steps}"
         );
     }
@@ -1099,7 +1114,7 @@ mod tests {
 
     #[test]
     fn fits_are_counted_as_a_teacher_makes_them() {
-        let [all, one_split, plain, least] = Thrift::degrees(&Recipe::default(), 2);
+        let [all, one_split, plain, least] = Thrift::degrees(&TeacherOptions::default(), 2);
         // Folds and last fits, three candidates on the first fold; a second split has three folds and two fits of its own.
         assert_eq!(plain.trees(MANY).fits, 8.0);
         assert_eq!(one_split.trees(MANY).fits, 11.0);
@@ -1116,16 +1131,16 @@ mod tests {
 
     #[test]
     fn pairs_are_given_up_only_with_the_comparison_of_options() {
-        let mut kept = Recipe::default();
+        let mut kept = Planned::default();
         kept.teacher.choose_trees = false;
         kept.teacher.trees.pairs = 3;
-        let [all, .., least] = Thrift::degrees(&kept, 1);
+        let [all, .., least] = Thrift::degrees(&kept.teacher, 1);
         // 50 rounds more for each of eight fits.
         assert_eq!(all.trees(MANY).more, 400.0);
         least.apply(&mut kept);
         assert_eq!(kept.teacher.trees.pairs, 3);
-        let mut compared = Recipe::default();
-        let [all, .., least] = Thrift::degrees(&compared, 1);
+        let mut compared = Planned::default();
+        let [all, .., least] = Thrift::degrees(&compared.teacher, 1);
         assert!(
             told(&all, &least)
                 .unwrap()
@@ -1142,7 +1157,7 @@ mod tests {
 
     #[test]
     fn networks_alone_give_up_folds_and_fits_before_steps() {
-        let degrees = Thrift::degrees(&Recipe::default(), 1);
+        let degrees = Thrift::degrees(&TeacherOptions::default(), 1);
         let steps = |all| {
             let (thrift, each) = networks_within(&degrees, MANY, all, 600.0);
             (thrift.folds, thrift.fits, each)
@@ -1155,7 +1170,7 @@ mod tests {
 
     #[test]
     fn as_little_as_possible_is_given_up() {
-        let degrees = Thrift::degrees(&Recipe::default(), 1);
+        let degrees = Thrift::degrees(&TeacherOptions::default(), 1);
         let find_of = |rows: Rows, seconds: f64| {
             fitting(
                 degrees,
@@ -1188,7 +1203,7 @@ mod tests {
 
     #[test]
     fn trees_of_many_rows_learn_from_fewer_before_columns_go() {
-        let degrees = Thrift::degrees(&Recipe::default(), 1);
+        let degrees = Thrift::degrees(&TeacherOptions::default(), 1);
         let many = Rows {
             train: 50_000,
             ..MANY

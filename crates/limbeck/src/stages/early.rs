@@ -2,11 +2,12 @@
 
 use limbeck_data::Dataset;
 use limbeck_distill::draft;
-use limbeck_distill::student::Heads;
+use limbeck_distill::objective::ObjectiveOptions;
+use limbeck_distill::student::{Heads, StudentOptions};
 
-use super::students::{untaught, untaught_rows};
+use super::students::{StudyOptions, untaught_rows};
 use crate::error::{Error, Result};
-use crate::recipe::Recipe;
+use crate::format::Format;
 use crate::run::export;
 use crate::session::Session;
 
@@ -15,13 +16,17 @@ use crate::session::Session;
 /// # Errors
 ///
 /// The errors of [`draft::check`].
-pub(crate) fn check_student(recipe: &Recipe, data: &Dataset) -> Result<()> {
+pub(crate) fn check_student(
+    student: &StudentOptions,
+    objective: &ObjectiveOptions,
+    data: &Dataset,
+) -> Result<()> {
     let heads = Heads {
-        head: recipe.objective.head(-1.0, 1.0),
+        head: objective.head(-1.0, 1.0),
         targets: data.targets.specs.len(),
     };
     let train = || data.features.select(&data.split.train);
-    Ok(draft::check(&recipe.student, &train(), heads)?)
+    Ok(draft::check(student, &train(), heads)?)
 }
 
 /// Refuses export formats that this table makes impossible for every kind of student that may be shipped.
@@ -29,13 +34,18 @@ pub(crate) fn check_student(recipe: &Recipe, data: &Dataset) -> Result<()> {
 /// # Errors
 ///
 /// [`Error::Export`] with the reason.
-pub(crate) fn check_exports(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<()> {
-    if recipe.export.is_empty() {
+pub(crate) fn check_exports(
+    formats: &[Format],
+    options: StudyOptions<'_>,
+    data: &Dataset,
+    session: &Session<'_>,
+) -> Result<()> {
+    if formats.is_empty() {
         return Ok(());
     }
     let set = untaught_rows(data, data.split.train_valid());
-    let drafts = draft::drafts(&untaught(recipe, data, session), &set)?;
-    for &format in &recipe.export {
+    let drafts = draft::drafts(&options.untaught(data, session), &set)?;
+    for &format in formats {
         let files = |student| export::files(student, format, export::NAME).map(|_| ());
         let tried: Vec<Result<()>> = drafts.iter().map(files).collect();
         if tried.iter().all(Result::is_err) {
@@ -46,10 +56,10 @@ pub(crate) fn check_exports(recipe: &Recipe, data: &Dataset, session: &Session<'
 }
 
 /// Notes on the formats to which the shipped student cannot be exported, with the reasons.
-pub(crate) fn not_exported(recipe: &Recipe, student: &limbeck_runtime::Student) -> Vec<String> {
-    let refused = |format: &crate::format::Format| {
+pub(crate) fn not_exported(formats: &[Format], student: &limbeck_runtime::Student) -> Vec<String> {
+    let refused = |format: &Format| {
         let error: Error = export::files(student, *format, export::NAME).err()?;
         Some(format!("not exported to {}: {error}", format.name()))
     };
-    recipe.export.iter().filter_map(refused).collect()
+    formats.iter().filter_map(refused).collect()
 }

@@ -7,21 +7,24 @@ use limbeck_distill::search::{Choice, Refitted};
 use limbeck_distill::student::StudentKind;
 use limbeck_runtime::Student;
 
-use super::budget::{Budget, TEACHER_END};
-use super::prove::Proven;
+use super::budget::{Budget, Planned, TEACHER_END};
+use super::labels::LabelOptions;
+use super::prove::{Elsewhere, Proven};
 use super::splits::{LATE, is_late, note_late};
 use super::store::LabelStore;
 use super::store::OtherSplit;
-use super::students::{Known, Students, Trained};
-use super::{budget, early, labels, splits};
+use super::students::{Known, ProofOptions, Students, StudyOptions, Trained};
+use super::{budget, early, labels, outer, splits};
 use crate::error::{Error, Result};
-use crate::recipe::Recipe;
-use crate::report::Report;
+use crate::recipe::{Recipe, TeacherSource};
+use crate::report::{Fold, Report};
 use crate::session::Session;
 
 /// The result of [`fit`](crate::fit), in memory: both students, chosen, fitted and tested, and the one that is shipped.
 pub struct Fitted {
     pub(crate) recipe: Recipe,
+    /// Columns that a time limit left out.
+    dropped: Vec<String>,
     pub(crate) labels: LabelStore,
     pub(crate) proven: Proven,
     pub(crate) choice: Choice,
@@ -30,8 +33,8 @@ pub struct Fitted {
 
 impl Fitted {
     /// The data set that the run learned from: without the columns that a time limit left out.
-    pub(crate) fn data<'d>(&self, asked: &Recipe, data: &'d Dataset) -> Cow<'d, Dataset> {
-        budget::narrow(&self.recipe, asked, data)
+    pub(crate) fn data<'d>(&self, data: &'d Dataset) -> Cow<'d, Dataset> {
+        budget::narrow(data, &self.dropped)
     }
 
     /// The recipe; a time limit is replaced by the options chosen to meet it.
@@ -68,6 +71,8 @@ impl Fitted {
 
 /// The result of [`fit_joint`](crate::fit_joint): one student of several targets, and a [`Fitted`] for each target.
 pub struct Joint {
+    /// The recipe as it was given.
+    pub(crate) recipe: Recipe,
     pub(crate) student: Student,
     pub(crate) targets: Vec<Fitted>,
 }
@@ -86,6 +91,85 @@ impl Joint {
     }
 }
 
+/// The options of labels in a recipe.
+pub(crate) fn label_options(recipe: &Recipe) -> LabelOptions<'_> {
+    LabelOptions {
+        teacher: &recipe.teacher,
+        data: &recipe.data,
+        transfer: &recipe.transfer,
+        unlabeled: recipe.unlabeled.as_deref(),
+        hints: &recipe.hints,
+        seed: recipe.seed,
+    }
+}
+
+/// The options of students in a recipe.
+pub(crate) fn study_options(recipe: &Recipe) -> StudyOptions<'_> {
+    StudyOptions {
+        student: &recipe.student,
+        objective: &recipe.objective,
+        hints: &recipe.hints,
+        transfer: &recipe.transfer,
+        target_weights: &recipe.target_weights,
+        seed: recipe.seed,
+    }
+}
+
+/// The options of the test in a recipe.
+fn proof_options(recipe: &Recipe) -> ProofOptions<'_> {
+    ProofOptions {
+        repeats: (recipe.repeats, recipe.max_repeats),
+        worth: recipe.worth,
+        formats: &recipe.export,
+        is_imported: recipe.teacher.model.is_some(),
+    }
+}
+
+/// The time limit of a recipe, which has to suffice for `teachers` teachers.
+pub(crate) fn budget<'a>(
+    recipe: &'a Recipe,
+    teachers: usize,
+    session: &'a Session<'a>,
+) -> Budget<'a> {
+    Budget {
+        asked: Planned {
+            teacher: recipe.teacher.options(),
+            student: recipe.student.clone(),
+            munge_rows: recipe.transfer.munge_rows,
+            repeats: recipe.repeats,
+            max_repeats: recipe.max_repeats,
+            dropped: Vec::new(),
+        },
+        limit: recipe.time_limit.unwrap_or(f64::INFINITY),
+        keep: &recipe.data.keep,
+        fits_teacher: recipe.teacher_source() == TeacherSource::Fit,
+        teachers,
+        outer_folds: recipe.outer_folds,
+        study: study_options(recipe),
+        session,
+    }
+}
+
+/// The recipe with its time limit replaced by options; the same recipe if it has no limit.
+pub(crate) fn planned(recipe: &Recipe, plan: &Planned) -> Recipe {
+    let Planned {
+        teacher,
+        student,
+        munge_rows,
+        repeats,
+        max_repeats,
+        dropped,
+    } = plan.clone();
+    let mut own = recipe.clone();
+    own.time_limit = None;
+    own.teacher.set_options(teacher);
+    own.student = student;
+    own.transfer.munge_rows = munge_rows;
+    (own.repeats, own.max_repeats) = (repeats, max_repeats);
+    own.data.drop.extend(dropped);
+    own
+}
+
 /// Makes the labels, trains the students and tests them.
 ///
 /// # Errors
@@ -94,17 +178,20 @@ impl Joint {
 pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Result<Fitted> {
     let session = &session.ending(recipe.time_limit);
     let teaching = &session.ending(recipe.time_limit.map(|limit| TEACHER_END * limit));
-    let budget = Budget::of(recipe, 1, session);
+    let budget = budget(recipe, 1, session);
     let resolved = budget.resolved(data)?;
-    let narrow = resolved.narrow(recipe, data);
+    let narrow = budget::narrow(data, &resolved.plan.dropped);
     let data = narrow.as_ref();
-    early::check_exports(&resolved.recipe, data, session)?;
-    let labels = labels_of(&resolved.recipe, data, teaching)?;
+    let own = planned(recipe, &resolved.plan);
+    early::check_exports(&own.export, study_options(&own), data, session)?;
+    let labels = labels_of(&own, data, teaching)?;
     let mut resolved = budget.resolved_students(resolved, data)?;
-    let others = splits::others(&resolved.recipe, data, &labels, teaching)?;
+    let own = planned(recipe, &resolved.plan);
+    let others = splits::others(label_options(&own), &own.student, data, &labels, teaching)?;
     note_late_splits(&mut resolved.notes, [(&labels, &others)], session);
     let students = Students {
-        recipe: &resolved.recipe,
+        options: study_options(&own),
+        proof: proof_options(&own),
         notes: &resolved.notes,
         targets: &data.targets.specs,
         known: vec![Known {
@@ -114,16 +201,40 @@ pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Res
         }],
         session,
     };
+    let once = |data: &Dataset, session: &Session<'_>| once(&own, data, session);
+    let elsewhere = || outer::repeat(own.outer_folds, own.seed, data, session, once);
     let (proven, choice, refits) =
-        students.train(|trained| students.case(0).prove(trained, None))?;
+        students.train(|trained| students.case(0).prove(trained, None, &elsewhere))?;
     drop(others);
     Ok(Fitted {
-        recipe: resolved.recipe,
+        recipe: own,
+        dropped: resolved.plan.dropped,
         labels,
         proven,
         choice,
         refits,
     })
+}
+
+/// Runs all stages on one outer fold.
+fn once(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<Fold> {
+    let (of_labels, options) = (label_options(recipe), study_options(recipe));
+    let labels = &labels::make(of_labels, options, data, session)?;
+    let others = &splits::others(of_labels, options.student, data, labels, session)?;
+    let students = Students {
+        options,
+        proof: proof_options(recipe),
+        notes: &[],
+        targets: &data.targets.specs,
+        known: vec![Known {
+            data,
+            labels,
+            others,
+        }],
+        session,
+    };
+    let (fold, ..) = students.train(|trained| students.case(0).errors(trained))?;
+    Ok(fold)
 }
 
 /// Like [`fit`], for several targets that one network predicts.
@@ -134,30 +245,32 @@ pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Res
 pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Result<Joint> {
     let session = &session.ending(recipe.time_limit);
     let teaching = &session.ending(recipe.time_limit.map(|limit| TEACHER_END * limit));
-    let budget = Budget::of(recipe, data.targets.specs.len(), session);
+    let budget = budget(recipe, data.targets.specs.len(), session);
     let mut resolved = budget.resolved(&data.of_target(0))?;
-    let narrow = resolved.narrow(recipe, data);
+    let narrow = budget::narrow(data, &resolved.plan.dropped);
     let data = narrow.as_ref();
     let each: Vec<Dataset> = (0..data.targets.specs.len())
         .map(|at| data.of_target(at))
         .collect();
     // Other kinds of students predict one target.
-    resolved.recipe.student.kind = StudentKind::Mlp;
-    early::check_exports(&resolved.recipe, &each[0], session)?;
+    resolved.plan.student.kind = StudentKind::Mlp;
+    let own = planned(recipe, &resolved.plan);
+    early::check_exports(&own.export, study_options(&own), &each[0], session)?;
     let mut stores = Vec::new();
     for data in &each {
         let name = &data.spec().name;
         session.begin(&format!("teacher of {name}"));
-        stores.push(labels_of(&resolved.recipe, data, &teaching.named(name))?);
+        stores.push(labels_of(&own, data, &teaching.named(name))?);
     }
     let mut resolved = budget.resolved_students(resolved, &each[0])?;
+    let own = planned(recipe, &resolved.plan);
     agree(stores.iter_mut().collect())?;
     let mut others = each
         .iter()
         .zip(&stores)
         .map(|(data, store)| {
             let session = teaching.named(&data.spec().name);
-            splits::others(&resolved.recipe, data, store, &session)
+            splits::others(label_options(&own), &own.student, data, store, &session)
         })
         .collect::<Result<Vec<Vec<OtherSplit<'_>>>>>()?;
     note_late_splits(&mut resolved.notes, stores.iter().zip(&others), session);
@@ -167,7 +280,8 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
     }
     let known = each.iter().zip(&stores).zip(&others);
     let students = Students {
-        recipe: &resolved.recipe,
+        options: study_options(&own),
+        proof: proof_options(&own),
         notes: &resolved.notes,
         targets: &data.targets.specs,
         known: known
@@ -179,16 +293,18 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
             .collect(),
         session,
     };
+    // Outer folds are for one target.
+    let elsewhere: Elsewhere<'_> = &|| Ok((None, None));
     let prove = |trained: &Trained<'_>| {
         let (student, report) = students.joint(trained)?;
         let of = |at| {
-            let proven = students.case(at).prove(trained, Some(&report))?;
+            let proven = students.case(at).prove(trained, Some(&report), elsewhere)?;
             Ok((proven, trained.search.choice_of(trained.choice, at)))
         };
         let mut proven = (0..each.len())
             .map(of)
             .collect::<Result<Vec<(Proven, Choice)>>>()?;
-        let notes = early::not_exported(&resolved.recipe, &student);
+        let notes = early::not_exported(&own.export, &student);
         notes.iter().for_each(|note| session.note(note));
         proven[0].0.report.notes.extend(notes);
         Ok((proven, student))
@@ -197,14 +313,19 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
     drop(students);
     drop(others);
     let fitted = |((proven, choice), labels): ((Proven, Choice), LabelStore)| Fitted {
-        recipe: recipe_of(&resolved.recipe, &proven.report.target),
+        recipe: recipe_of(&own, &proven.report.target),
+        dropped: resolved.plan.dropped.clone(),
         labels,
         proven,
         choice,
         refits: refits.clone(),
     };
     let targets = proven.into_iter().zip(stores).map(fitted).collect();
-    Ok(Joint { student, targets })
+    Ok(Joint {
+        recipe: recipe.clone(),
+        student,
+        targets,
+    })
 }
 
 /// The recipe for one of several targets: `target` comes first, and each target keeps its weight.
@@ -225,9 +346,10 @@ fn recipe_of(recipe: &Recipe, target: &str) -> Recipe {
 
 fn labels_of(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<LabelStore> {
     session.piece("labels", || {
-        let mut labels = labels::make(recipe, data, session)?;
+        let options = label_options(recipe);
+        let mut labels = labels::make(options, study_options(recipe), data, session)?;
         session.go_on()?;
-        note_late(recipe, &mut labels, session);
+        note_late(options, &mut labels, session);
         if is_late(&labels) {
             session.note(LATE);
         }
@@ -250,7 +372,8 @@ fn note_late_splits<'s, 'd: 's>(
 
 /// Accepts only the new rows that are accepted for the teachers of all targets.
 fn agree(stores: Vec<&mut LabelStore>) -> Result<()> {
-    if stores.iter().any(|store| !store.new.same(&stores[0].new)) {
+    let first = &stores[0].new.features;
+    if stores.iter().any(|store| !store.new.features.same(first)) {
         return Err(Error::Recipe {
             place: "joint".into(),
             message: "the teachers labeled different new rows; leave out the options of `transfer` that make rows from a teacher's predictions".into(),

@@ -5,10 +5,10 @@ use std::path::Path;
 use limbeck_data::figures::{counted, grouped};
 use limbeck_data::folds::NO_FOLD;
 use limbeck_data::{
-    Dataset, Features, Folds, GivenTeacher, LearnedUnit, ReadOptions, Table, metrics,
+    DataOptions, Dataset, Features, Folds, GivenTeacher, LearnedUnit, ReadOptions, Table, metrics,
 };
-use limbeck_distill::hints::{Coordinates, HintKind, Space};
-use limbeck_distill::transfer::{self, Transfer, believed};
+use limbeck_distill::hints::{Coordinates, HintKind, HintOptions, Space};
+use limbeck_distill::transfer::{self, Transfer, TransferOptions, believed};
 use limbeck_teach::command::CommandTeacher;
 use limbeck_teach::{
     EarlyAnswers, FeatureLayer, FittedTeacher, Prediction, Sample, Spread, WhichFit, Work,
@@ -17,12 +17,35 @@ use rayon::prelude::*;
 
 use super::external::ExternalTeacher;
 use super::store::{LabelStore, TeacherFeatures};
+use super::students::StudyOptions;
 use super::{ensemble, rounds};
 use crate::error::{Error, Result};
-use crate::recipe::{Recipe, TeacherSource};
+use crate::recipe::{TeacherSection, TeacherSource};
 use crate::run::Run;
 use crate::run::files::{LABELS, TEACHER, TEACHER_FILE};
 use crate::session::Session;
+
+/// All options that labels depend on, except those of a quick student ([`rounds`]).
+#[derive(Clone, Copy)]
+pub(crate) struct LabelOptions<'a> {
+    pub(crate) teacher: &'a TeacherSection,
+    /// How the table was read; further tables are read in the same way.
+    pub(crate) data: &'a DataOptions,
+    /// How new rows are made.
+    pub(crate) transfer: &'a TransferOptions,
+    /// A file of further new rows.
+    pub(crate) unlabeled: Option<&'a Path>,
+    /// Which inner features of the teacher are kept.
+    pub(crate) hints: &'a HintOptions,
+    pub(crate) seed: u64,
+}
+
+impl<'a> LabelOptions<'a> {
+    /// The source of the labels; with several teachers, the source of the first.
+    pub(crate) fn source(self) -> TeacherSource<'a> {
+        self.teacher.source(self.data)
+    }
+}
 
 /// Predictions and their standard deviations, converted from the target's unit to the learned unit.
 fn learned_answers(
@@ -61,32 +84,37 @@ fn finite(label: f64) -> f64 {
 /// # Errors
 ///
 /// The errors of the teacher; [`Error::ForeignLabels`] if labels of another run do not belong to this table and recipe.
-pub(crate) fn make(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<LabelStore> {
-    let answers = answers(recipe, data, session)?;
-    rounds::complete(recipe, data, answers, session)
+pub(crate) fn make(
+    options: LabelOptions<'_>,
+    study: StudyOptions<'_>,
+    data: &Dataset,
+    session: &Session<'_>,
+) -> Result<LabelStore> {
+    let answers = answers(options, data, session)?;
+    rounds::complete(options.teacher, study, data, answers, session)
 }
 
 /// The labels by the teachers that the recipe names, without disputed rows and residual teachers.
-fn answers(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<LabelStore> {
-    let context = Context::new(recipe, data, session);
+fn answers(options: LabelOptions<'_>, data: &Dataset, session: &Session<'_>) -> Result<LabelStore> {
+    let context = Context::new(options, data, session);
     let first = context.first()?;
-    if recipe.teacher.with.is_empty() {
+    if options.teacher.with.is_empty() {
         return Ok(first);
     }
     let mut stores = vec![first];
-    for run in &recipe.teacher.with {
+    for run in &options.teacher.with {
         stores.push(context.read(run)?);
     }
     if stores
         .iter()
-        .any(|store| store.new.rows != stores[0].new.rows)
+        .any(|store| store.new.features.rows != stores[0].new.features.rows)
     {
         return Err(Error::Recipe {
             place: "teacher.with".into(),
             message: "one of the teachers cannot label new rows (a column of predictions cannot); set transfer.munge_rows and the other numbers of new rows to 0".into(),
         });
     }
-    let mut store = ensemble::combine(stores, data, recipe.teacher.combine);
+    let mut store = ensemble::combine(stores, data, options.teacher.combine);
     let note = format!("several teachers, with weights {}", weights(&store));
     session.note(&note);
     store.summary.notes.push(note);
@@ -106,11 +134,11 @@ fn weights(store: &LabelStore) -> String {
 ///
 /// The errors of the teacher.
 pub(crate) fn for_search(
-    recipe: &Recipe,
+    options: LabelOptions<'_>,
     data: &Dataset,
     session: &Session<'_>,
 ) -> Result<LabelStore> {
-    Ok(Context::new(recipe, data, session).pilot()?.store)
+    Ok(Context::new(options, data, session).pilot()?.store)
 }
 
 /// Labels by the fold teachers, and what is needed to fit the final teacher.
@@ -121,12 +149,10 @@ struct Pilot {
     early: EarlyAnswers,
     /// Seconds that the predictions for new rows took.
     label_seconds: f64,
-    /// Labels of new rows that are known without a teacher, NaN elsewhere.
-    given: Vec<f64>,
 }
 
 struct Context<'a> {
-    recipe: &'a Recipe,
+    options: LabelOptions<'a>,
     data: &'a Dataset,
     /// Targets in the learned unit.
     target: Vec<f64>,
@@ -135,10 +161,10 @@ struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    fn new(recipe: &'a Recipe, data: &'a Dataset, session: &'a Session<'a>) -> Self {
+    fn new(options: LabelOptions<'a>, data: &'a Dataset, session: &'a Session<'a>) -> Self {
         let unit = data.spec().unit;
         Self {
-            recipe,
+            options,
             data,
             target: data.target().iter().map(|&y| unit.learn(y)).collect(),
             unit,
@@ -148,9 +174,9 @@ impl<'a> Context<'a> {
 
     /// The labels by the recipe's teacher; by the first one if it names several.
     fn first(&self) -> Result<LabelStore> {
-        let source = self.recipe.teacher_source();
+        let source = self.options.source();
         let shows_features = !matches!(source, TeacherSource::Command(_) | TeacherSource::Column);
-        if self.recipe.hints.kind != HintKind::None && !shows_features {
+        if self.options.hints.kind != HintKind::None && !shows_features {
             return Err(Error::Recipe {
                 place: "hints.kind".into(),
                 message: "a command or a column of predictions has no inner features to learn from; leave hints out, give a model file (teacher.model), or let limbeck fit the teacher".into(),
@@ -182,17 +208,19 @@ impl<'a> Context<'a> {
         let mut new = transfer::make(
             &self.data.features.select(rows),
             &target,
-            &self.recipe.transfer,
-            self.recipe.seed,
+            self.options.transfer,
+            self.options.seed,
             self.session.stop(),
         )?;
-        if let Some(path) = &self.recipe.unlabeled {
+        if let Some(path) = self.options.unlabeled {
             let schema = self.data.summary.schema();
-            let options = self.data.summary.reading(&self.recipe.data);
+            let options = self.data.summary.reading(self.options.data);
             let table = Table::read_like(path, &schema, &options)?;
-            let rows = Features::of_table(&table, &self.data.summary.features)?;
-            new.append_rows(rows.cleaned_like(&self.data.features))?;
+            let asked = Features::of_table(&table, &self.data.summary.features)?;
+            new.append_rows(asked.cleaned_like(&self.data.features))?;
         }
+        let sources = new.source.iter_mut().flatten();
+        sources.for_each(|source| *source = rows[*source]);
         Ok(new)
     }
 
@@ -205,8 +233,8 @@ impl<'a> Context<'a> {
         let folds = Folds::new(
             self.data,
             &split.train,
-            self.recipe.teacher.folds,
-            self.recipe.seed,
+            self.options.teacher.folds,
+            self.options.seed,
         );
         let sample = Sample {
             features: &features,
@@ -216,7 +244,7 @@ impl<'a> Context<'a> {
         };
         self.session.begin("teacher: out-of-fold fits");
         let fitted = self.session.time("teacher folds", || {
-            let (options, seed) = (self.recipe.teacher.options(), self.recipe.seed);
+            let (options, seed) = (self.options.teacher.options(), self.options.seed);
             let fit = |work: Work<'_>| FittedTeacher::fit_folds(&sample, &options, seed, work);
             self.session.teach(fit)
         })?;
@@ -248,16 +276,14 @@ impl<'a> Context<'a> {
             .teacher
             .predict_after(&new.features, &early, self.session.stop())?;
         let label_seconds = self.session.seconds() - before;
-        let given = new.label.clone();
-        self.adopt(&mut store, new);
-        store.pilot = with_given(labels.mean.clone(), &given);
-        self.believe(&mut store, labels, &given);
+        store.new = new;
+        store.pilot = with_given(labels.mean.clone(), &store.new.label);
+        self.believe(&mut store, labels);
         Ok(Pilot {
             store,
             teacher: fitted.teacher,
             early,
             label_seconds,
-            given,
         })
     }
 
@@ -268,7 +294,6 @@ impl<'a> Context<'a> {
             teacher,
             early,
             label_seconds,
-            given,
         } = pilot;
         let split = &self.data.split;
         self.session.begin("teacher: fit on all rows");
@@ -280,18 +305,18 @@ impl<'a> Context<'a> {
             folds: Folds::default(),
         };
         let teacher = self.session.time("teacher full", || {
-            let (options, seed) = (self.recipe.teacher.options(), self.recipe.seed);
+            let (options, seed) = (self.options.teacher.options(), self.options.seed);
             let fit = |work: Work<'_>| teacher.with_full_fit(&sample, &options, seed, work);
             self.session.teach(fit)
         })?;
         self.session.begin("labels");
         let seconds = self.session.seconds();
         let full = self.session.time("label", || {
-            teacher.predict_after(&store.new, &early, self.session.stop())
+            teacher.predict_after(&store.new.features, &early, self.session.stop())
         })?;
-        store.us_per_row = (store.new.rows > 0).then(|| {
-            (label_seconds + self.session.seconds() - seconds) * 1e6 / store.new.rows as f64
-        });
+        let asked = store.new.features.rows;
+        store.us_per_row = (asked > 0)
+            .then(|| (label_seconds + self.session.seconds() - seconds) * 1e6 / asked as f64);
         let test = self.session.time("label", || {
             teacher.predict(&self.data.features.select(&split.test))
         })?;
@@ -307,7 +332,7 @@ impl<'a> Context<'a> {
         store.summary.parameters = Some(teacher.parameters());
         store.summary.bytes = Some(bytes.len());
         store.file = Some(bytes);
-        self.believe(&mut store, full, &given);
+        self.believe(&mut store, full);
         self.tell_rejected(&mut store);
         store.features = self.session.time("features", || {
             self.features(&store, &store.teacher, |model, x| {
@@ -532,7 +557,10 @@ impl<'a> Context<'a> {
             teacher: vec![f64::NAN; n],
             spread: vec![f64::NAN; n],
             fold: vec![NO_FOLD; n],
-            new: self.data.features.select(&[]),
+            new: Transfer {
+                features: self.data.features.select(&[]),
+                ..Transfer::default()
+            },
             ..LabelStore::default()
         }
     }
@@ -555,15 +583,14 @@ impl<'a> Context<'a> {
 
     /// Adds the new rows with their labels, and decides which of the new rows are accepted.
     fn finish(&self, store: &mut LabelStore, new: Transfer, pilot: Vec<f64>, full: Prediction) {
-        let given = new.label.clone();
-        self.adopt(store, new);
-        store.pilot = with_given(pilot, &given);
-        self.believe(store, full, &given);
+        store.new = new;
+        store.pilot = with_given(pilot, &store.new.label);
+        self.believe(store, full);
         self.tell_rejected(store);
     }
 
     /// Stores the labels for the refit, and decides which of the new rows are accepted.
-    fn believe(&self, store: &mut LabelStore, labels: Prediction, given: &[f64]) {
+    fn believe(&self, store: &mut LabelStore, labels: Prediction) {
         let mut spread: Vec<f64> = self
             .data
             .split
@@ -579,10 +606,10 @@ impl<'a> Context<'a> {
             .unwrap_or(f64::INFINITY);
         let Prediction { mean, spread } = labels;
         store.full = Prediction {
-            mean: with_given(mean, given),
+            mean: with_given(mean, &store.new.label),
             spread,
         };
-        store.believed = believed(&store.full, typical, self.recipe.transfer.reject_spread);
+        store.believed = believed(&store.full, typical, self.options.transfer.reject_spread);
         store.summary.new_rows = store.believed.len();
         store.summary.rejected_rows = store.believed.iter().filter(|&&fine| !fine).count();
     }
@@ -594,27 +621,14 @@ impl<'a> Context<'a> {
                  times its median on training rows (option `transfer.reject_spread`)",
                 grouped(store.summary.rejected_rows),
                 counted(store.summary.new_rows, "new row"),
-                self.recipe.transfer.reject_spread
+                self.options.transfer.reject_spread
             );
             self.session.note(&note);
             store.summary.notes.push(note);
         }
     }
 
-    fn adopt(&self, store: &mut LabelStore, new: Transfer) {
-        let rows = &self.data.split.train;
-        store.synthetic = new.made;
-        store.source = new
-            .source
-            .into_iter()
-            .map(|source| source.map(|at| rows[at as usize]))
-            .collect();
-        store.new = new.features;
-        store.second = new.second;
-        store.candidate = new.candidate;
-    }
-
-    /// Projections of the teacher's layers, as returned by `layers`, to a few coordinates; `None` unless the recipe asks for hints. `answers` are the
+    /// Projections of the teacher's layers, as returned by `layers`, to a few coordinates; `None` unless the options ask for hints. `answers` are the
     /// teacher's predictions on the rows of the data set.
     fn features(
         &self,
@@ -622,7 +636,7 @@ impl<'a> Context<'a> {
         answers: &[f64],
         layers: impl Fn(WhichFit, &Features) -> Result<Vec<FeatureLayer>> + Sync,
     ) -> Result<Option<TeacherFeatures>> {
-        let hints = &self.recipe.hints;
+        let hints = self.options.hints;
         if hints.kind == HintKind::None {
             return Ok(None);
         }
@@ -667,7 +681,7 @@ impl<'a> Context<'a> {
             };
             Ok(Coordinates {
                 rows: project(&self.data.features)?,
-                new: project(&store.new)?,
+                new: project(&store.new.features)?,
                 attention: spaces
                     .iter()
                     .flat_map(|space| space.attention().iter().copied())
@@ -699,31 +713,31 @@ impl<'a> Context<'a> {
             "the table's content or split",
             source.report().data.same_rows(&self.data.summary),
         )?;
-        same("data", theirs.data == self.recipe.data)?;
+        same("data", theirs.data == *self.options.data)?;
         let path = source.path().join(TEACHER).join(TEACHER_FILE);
         let teacher = || -> Result<FittedTeacher> {
             let bytes =
                 std::fs::read(&path).map_err(Error::file("read the teacher of that run", &path))?;
             Ok(FittedTeacher::from_bytes(&bytes)?)
         };
-        if self.recipe.hints.kind != HintKind::None && !path.exists() {
+        if self.options.hints.kind != HintKind::None && !path.exists() {
             return Err(foreign("it has no teacher file to read inner features from (hints.kind): leave hints out, or give the teacher's own model file as teacher.model".into()));
         }
-        let same_seed = theirs.seed == self.recipe.seed;
+        let same_seed = theirs.seed == self.options.seed;
         let same_rows = same_seed
-            && theirs.transfer == self.recipe.transfer
-            && theirs.unlabeled == self.recipe.unlabeled;
+            && theirs.transfer == *self.options.transfer
+            && theirs.unlabeled.as_deref() == self.options.unlabeled;
         // Other new rows are fine where their teacher is there to label them.
         if !same_rows && !path.exists() {
             same("seed", same_seed)?;
-            same("transfer", theirs.transfer == self.recipe.transfer)?;
+            same("transfer", theirs.transfer == *self.options.transfer)?;
             same("unlabeled", false)?;
         }
         let table = Table::read(source.path().join(LABELS), &ReadOptions::default())?;
         let mut store = self.empty();
         let has_new = table.rows > self.data.target().len();
         if has_new && same_rows {
-            self.adopt(&mut store, self.transfer()?);
+            store.new = self.transfer()?;
         }
         store.fill_known(&table, self.data).map_err(foreign)?;
         store.summary = source.report().teacher.clone();
@@ -738,7 +752,7 @@ impl<'a> Context<'a> {
             let full = teacher.predict(&new.features)?;
             self.finish(&mut store, new, pilot.mean, full);
         }
-        if self.recipe.hints.kind != HintKind::None {
+        if self.options.hints.kind != HintKind::None {
             let teacher = teacher()?;
             store.features = self.features(&store, &store.teacher, |model, x| {
                 Ok(teacher.layers(model, x)?)

@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use limbeck_data::{Column, Dataset, LearnedUnit, Table};
+use limbeck_data::{Column, LearnedUnit, Table};
 use limbeck_distill::search::{Choice, KnownRows, Search, Stage, Study, Trial};
 use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_runtime::{GoldenValue, Student, Value};
 
+use super::early;
 use super::golden::{as_value, golden_row};
 use super::judge::{Judge, Judged};
 use super::lone::{self, ShippedFile};
-use super::students::{Cut, Known, Students, Trained, study};
+use super::students::{Cut, Known, ProofOptions, Students, StudyOptions, Trained};
 use super::timing::{best_microseconds, peak_memory_bytes};
-use super::{early, labels, outer, splits};
 use crate::error::Result;
-use crate::recipe::Recipe;
 use crate::report::{
     self, Answers, FileReport, Fold, JointReport, LoneModel, LoneReport, Measured, Outer, Report,
     SeedScores, Selection, Shipped, ShippedKind, Size, Sizes, StudentReport, StudentScores,
@@ -40,7 +39,8 @@ const EXAMPLES: usize = 16;
 
 /// One target of the trained students.
 pub(crate) struct Case<'a> {
-    recipe: &'a Recipe,
+    options: StudyOptions<'a>,
+    proof: ProofOptions<'a>,
     notes: &'a [String],
     session: &'a Session<'a>,
     /// Index of the target.
@@ -52,7 +52,8 @@ impl Students<'_> {
     /// The target at index `at`.
     pub(crate) fn case(&self, at: usize) -> Case<'_> {
         Case {
-            recipe: self.recipe,
+            options: self.options,
+            proof: self.proof,
             notes: self.notes,
             session: self.session,
             at,
@@ -81,7 +82,7 @@ impl Students<'_> {
 }
 
 impl Case<'_> {
-    /// Tests the trained students.
+    /// Tests the trained students, and repeats the run `elsewhere` if there is time.
     ///
     /// # Errors
     ///
@@ -91,8 +92,9 @@ impl Case<'_> {
         &self,
         trained: &Trained<'_>,
         joint: Option<&JointReport>,
+        elsewhere: Elsewhere<'_>,
     ) -> Result<Proven> {
-        let (recipe, session, judge) = (self.recipe, self.session, self.judge(trained));
+        let (options, session, judge) = (self.options, self.session, self.judge(trained));
         session.begin("test");
         let interrupted = session.is_stopped();
         let (shipped, winner) = self.shipped(trained);
@@ -103,7 +105,7 @@ impl Case<'_> {
         let test = self.scores(judge, &judged, &answers.shipped);
         let mut notes: Vec<String> = clamped(trained).into_iter().collect();
         if joint.is_none() {
-            notes.extend(early::not_exported(recipe, &student));
+            notes.extend(early::not_exported(self.proof.formats, &student));
         }
         notes.iter().for_each(|note| session.note(note));
         notes.extend(self.notes.iter().cloned());
@@ -116,10 +118,17 @@ impl Case<'_> {
             notes.push(note);
         }
         if trained.cut != Some(Cut::Search) && !interrupted && !is_late {
-            beside = self.beside(trained, &shipped, size, sizes, &test.0, &answers)?;
+            beside = self.beside(
+                trained,
+                &shipped,
+                (size, sizes),
+                &test.0,
+                &answers,
+                elsewhere,
+            )?;
             notes.append(&mut beside.notes);
         }
-        let is_alarming = verdict::is_alarming(recipe.objective.quantile, &test.0);
+        let is_alarming = verdict::is_alarming(options.objective.quantile, &test.0);
         let causes = if is_alarming {
             self.causes(&answers)
         } else {
@@ -129,11 +138,11 @@ impl Case<'_> {
         let report = Report {
             schema: report::SCHEMA,
             version: env!("CARGO_PKG_VERSION").into(),
-            seed: recipe.seed,
+            seed: options.seed,
             interrupted,
             target: self.known.data.spec().name.clone(),
             log_target: self.known.data.spec().unit == LearnedUnit::Log,
-            quantile: recipe.objective.quantile,
+            quantile: options.objective.quantile,
             data: self.known.data.summary.clone(),
             teacher: self.known.labels.summary.clone(),
             student: StudentReport {
@@ -182,7 +191,7 @@ impl Case<'_> {
     }
 
     /// The test errors of teacher and students, for one outer fold.
-    fn errors(&self, trained: &Trained<'_>) -> Result<Fold> {
+    pub(crate) fn errors(&self, trained: &Trained<'_>) -> Result<Fold> {
         let judge = self.judge(trained);
         let (shipped, winner) = self.shipped(trained);
         let answers = judge.answers(trained.stage, winner)?;
@@ -217,7 +226,7 @@ impl Case<'_> {
             kind,
             setting: trial.setting,
             steps: trial.stop,
-            seed: self.recipe.seed + repeat as u64,
+            seed: self.options.seed + repeat as u64,
             valid_error_teacher: search.valid_error_teacher_of(self.at),
             valid_error_alone: search.of_target(alone, self.at).valid_error,
             valid_error_distilled: search.of_target(distilled, self.at).valid_error,
@@ -242,7 +251,7 @@ impl Case<'_> {
         let scores = |pred: &[f64]| -> StudentScores {
             report::student_scores(measure, pred, teacher, target, &test.weight)
         };
-        let seeds: Vec<SeedScores> = (self.recipe.seed..)
+        let seeds: Vec<SeedScores> = (self.options.seed..)
             .zip(judged.alone.iter().zip(&judged.distilled))
             .map(|(seed, (alone, distilled))| SeedScores {
                 seed,
@@ -301,7 +310,7 @@ impl Case<'_> {
             ShippedKind::Distilled => "distilled",
         };
         let quantile = self
-            .recipe
+            .options
             .objective
             .quantile
             .map(|quantile| ("quantile".to_owned(), quantile.to_string()));
@@ -318,9 +327,9 @@ impl Case<'_> {
     /// Raw rows for golden vectors: synthetic ones if there are any, so that a file reveals no row of the user's table.
     fn examples(&self, trained: &Trained<'_>) -> Vec<Vec<GoldenValue>> {
         let labels = self.known.labels;
-        let (source, rows) = match labels.synthetic.min(labels.new.rows) {
+        let (source, rows) = match labels.new.made.min(labels.new.features.rows) {
             0 => (trained.train(), trained.train().rows),
-            made => (&labels.new, made),
+            made => (&labels.new.features, made),
         };
         let step = (rows / EXAMPLES).max(1);
         (0..rows)
@@ -382,7 +391,7 @@ impl Case<'_> {
 
     /// The weights of all trainings. Each is divided by the layers of the stage that trained it, since sizes may differ between stages.
     fn weights(&self, trained: &Trained<'_>) -> Vec<Vec<Vec<f32>>> {
-        curves::trainings(self.recipe.seed, trained.choice, trained.refits)
+        curves::trainings(self.options.seed, trained.choice, trained.refits)
             .iter()
             .map(|(training, trial)| {
                 let stage = if training.phase == "refit" {
@@ -403,7 +412,7 @@ impl Case<'_> {
             rows: &self.known.data.rows,
             answers: &answers.teacher,
             truth: &answers.target,
-            is_imported: self.recipe.teacher.model.is_some(),
+            is_imported: self.proof.is_imported,
         })
     }
 
@@ -431,6 +440,9 @@ impl Case<'_> {
     }
 }
 
+/// Repeats the whole run on other splits of the rows: the results, and a note on folds that are left out.
+pub(crate) type Elsewhere<'a> = &'a dyn Fn() -> Result<(Option<Outer>, Option<String>)>;
+
 /// Results besides those of the students: baselines of other kinds, and the whole run repeated on other splits.
 #[derive(Default)]
 struct Beside {
@@ -445,12 +457,12 @@ impl Case<'_> {
         &self,
         trained: &Trained<'_>,
         shipped: &Shipped,
-        size: Size,
-        sizes: Option<Sizes>,
+        (size, sizes): (Size, Option<Sizes>),
         test: &TestScores,
         answers: &Answers,
+        elsewhere: Elsewhere<'_>,
     ) -> Result<Beside> {
-        let (recipe, session, judge) = (self.recipe, self.session, self.judge(trained));
+        let (session, judge) = (self.session, self.judge(trained));
         let mut beside = Beside::default();
         let models = session.time("lone models", || {
             self.lone_models(trained, shipped, sizes, &test.alone)
@@ -481,7 +493,7 @@ impl Case<'_> {
                 };
                 let measure = judge.measure;
                 if let Some((lone, gain)) =
-                    lone::judge(models, &others, &file, &rows, measure, recipe.worth)
+                    lone::judge(models, &others, &file, &rows, measure, self.proof.worth)
                 {
                     (beside.lone, beside.file) = (Some(lone), gain);
                 }
@@ -492,33 +504,7 @@ impl Case<'_> {
                 "baselines of other kinds could not be fitted: {error}"
             )),
         }
-        let once = |data: &Dataset, session: &Session<'_>| {
-            let labels = &labels::make(recipe, data, session)?;
-            let others = &splits::others(recipe, data, labels, session)?;
-            let students = Students {
-                recipe,
-                notes: &[],
-                targets: &data.targets.specs,
-                known: vec![Known {
-                    data,
-                    labels,
-                    others,
-                }],
-                session,
-            };
-            let (fold, ..) = students.train(|trained| students.case(0).errors(trained))?;
-            Ok(fold)
-        };
-        let repeated = session.time("outer folds", || {
-            outer::repeat(
-                recipe.outer_folds,
-                recipe.seed,
-                self.known.data,
-                session,
-                once,
-            )
-        });
-        match repeated {
+        match session.time("outer folds", elsewhere) {
             Ok((found, note)) => {
                 note.iter().for_each(|note| session.note(note));
                 beside.outer = found;
@@ -580,23 +566,23 @@ impl Case<'_> {
 impl Case<'_> {
     /// The baseline student and baselines of other kinds, each within the budget of one target.
     fn lone_fits(&self, trained: &Trained<'_>, own: lone::Fitted) -> Result<Vec<lone::Fitted>> {
-        let (recipe, targets) = (self.recipe, trained.judges.len());
+        let (options, targets) = (self.options, trained.judges.len());
         // Models of other kinds learn means.
-        if recipe.objective.quantile.is_some() {
+        if options.objective.quantile.is_some() {
             return Ok(vec![own]);
         }
         let (search, stage) = (trained.search, trained.stage);
         if targets == 1 {
-            return lone::fit(search, stage, trained.choice, own, recipe.seed);
+            return lone::fit(search, stage, trained.choice, own, options.seed);
         }
         let student = StudentOptions {
             kind: StudentKind::Linear,
-            params: recipe.student.params / targets,
-            ..recipe.student.clone()
+            params: options.student.params / targets,
+            ..options.student.clone()
         };
         let study = Study {
             student: &student,
-            ..study(recipe, &self.known.data.targets.specs, self.session)
+            ..options.study(&self.known.data.targets.specs, self.session)
         };
         let stages = trained.rows.iter().map(|targets| {
             let (set, valid) = &targets[self.at];
@@ -604,7 +590,7 @@ impl Case<'_> {
         });
         let search = Search::new(stages.collect::<Result<_, _>>()?);
         let refit = Stage::new(&study, &trained.sets[self.at], None)?;
-        lone::fit(&search, &refit, &Choice::default(), own, recipe.seed)
+        lone::fit(&search, &refit, &Choice::default(), own, options.seed)
     }
 }
 

@@ -9,46 +9,49 @@ use limbeck_nets::Control;
 use limbeck_teach::{FittedTeacher, Prediction, Sample, Work};
 
 use super::store::LabelStore;
-use super::students::study;
+use super::students::StudyOptions;
 use crate::error::Result;
-use crate::recipe::Recipe;
+use crate::recipe::TeacherSection;
 use crate::session::Session;
 
-/// Share of the soft loss of a quick student, if the recipe's `alpha` is auto.
+/// Share of the soft loss of a quick student, if `alpha` is auto.
 const QUICK_ALPHA: f64 = 0.7;
 
-/// Completes the labels, if the recipe asks for more than a teacher's predictions: selects disputed rows and corrects residuals.
+/// Completes the labels, if the options ask for more than a teacher's predictions: selects disputed rows and corrects residuals.
 ///
 /// # Errors
 ///
 /// The errors of training and of the teacher.
 pub(crate) fn complete(
-    recipe: &Recipe,
+    teacher: &TeacherSection,
+    options: StudyOptions<'_>,
     data: &Dataset,
     mut store: LabelStore,
     session: &Session<'_>,
 ) -> Result<LabelStore> {
     let rounds = Rounds {
-        recipe,
+        teacher,
+        options,
         data,
         session,
     };
     let candidates: Vec<usize> = store
         .kept()
         .into_iter()
-        .filter(|&row| store.candidate[row])
+        .filter(|&row| store.new.candidate[row])
         .collect();
-    if candidates.len() > recipe.transfer.adversarial_rows {
+    if candidates.len() > options.transfer.adversarial_rows {
         store = session.time("disputed rows", || rounds.keep_disputed(store, &candidates))?;
     }
-    for _ in store.summary.residual_rounds..recipe.teacher.residual_rounds {
+    for _ in store.summary.residual_rounds..teacher.residual_rounds {
         store = session.time("residual teacher", || rounds.teach_residuals(store))?;
     }
     Ok(store)
 }
 
 struct Rounds<'a> {
-    recipe: &'a Recipe,
+    teacher: &'a TeacherSection,
+    options: StudyOptions<'a>,
     data: &'a Dataset,
     session: &'a Session<'a>,
 }
@@ -59,15 +62,15 @@ impl Rounds<'_> {
         // A network, whatever kind the student is to be.
         let student = StudentOptions {
             kind: StudentKind::Mlp,
-            ..self.recipe.student.clone()
+            ..self.options.student.clone()
         };
         let study = Study {
             student: &student,
-            ..study(self.recipe, &self.data.targets.specs, self.session)
+            ..self.options.study(&self.data.targets.specs, self.session)
         };
-        let set = store.for_search(self.data, self.recipe.transfer.perturb_weight);
+        let set = store.for_search(self.data, self.options.transfer.perturb_weight);
         let stage = Stage::new(&study, &set, None)?;
-        let alpha = match self.recipe.objective.alpha {
+        let alpha = match self.options.objective.alpha {
             Alpha::Auto => QUICK_ALPHA,
             Alpha::Fixed(alpha) => alpha,
         };
@@ -87,7 +90,7 @@ impl Rounds<'_> {
 
     /// The teacher's prediction of the quantity that the student predicts: the mean, or a quantile.
     fn answers(&self, store: &LabelStore, rows: &[usize]) -> Vec<f64> {
-        let objective = &self.recipe.objective;
+        let objective = self.options.objective;
         let answer = |&row: &usize| objective.answer(store.pilot[row], store.full.spread[row]);
         rows.iter().map(answer).collect()
     }
@@ -99,20 +102,20 @@ impl Rounds<'_> {
         candidates
             .iter()
             .for_each(|&row| store.believed[row] = false);
-        let asked = store.new.select(candidates);
+        let asked = store.new.features.select(candidates);
         let answers = self.quick("disputed", &store, &[&asked])?;
         let labels = self.answers(&store, candidates);
         let all: Vec<usize> = (0..candidates.len()).collect();
         self.note(&mut store, format!(
             "of {} candidate rows that the teacher labeled, the {} on which a quick student disagrees most with the teacher are kept",
             candidates.len(),
-            self.recipe.transfer.adversarial_rows
+            self.options.transfer.adversarial_rows
         ));
         for place in most_disputed(
             &answers[0],
             &labels,
             &all,
-            self.recipe.transfer.adversarial_rows,
+            self.options.transfer.adversarial_rows,
         ) {
             store.believed[candidates[place]] = true;
         }
@@ -126,11 +129,11 @@ impl Rounds<'_> {
     /// here every round trains a new student.
     fn teach_residuals(&self, mut store: LabelStore) -> Result<LabelStore> {
         self.session.begin("teacher of the student's residuals");
-        let (data, recipe) = (self.data, self.recipe);
+        let (data, teaching, seed) = (self.data, self.teacher, self.options.seed);
         let split = &data.split;
         let round = format!("residual{}", store.summary.residual_rounds + 1);
         let session = self.session.named(&round);
-        let answers = self.quick(&round, &store, &[&data.features, &store.new])?;
+        let answers = self.quick(&round, &store, &[&data.features, &store.new.features])?;
         let (own, new) = (&answers[0], &answers[1]);
         let residual = |rows: &[usize]| -> Vec<f64> {
             rows.iter()
@@ -145,15 +148,15 @@ impl Rounds<'_> {
             )
         };
         let (features, target, weight) = sample_of(&split.train);
-        let folds = Folds::new(data, &split.train, recipe.teacher.folds, recipe.seed);
+        let folds = Folds::new(data, &split.train, teaching.folds, seed);
         let sample = Sample {
             features: &features,
             target: &target,
             weight: &weight,
             folds,
         };
-        let options = recipe.teacher.options();
-        let fit = |work: Work<'_>| FittedTeacher::fit_folds(&sample, &options, recipe.seed, work);
+        let options = teaching.options();
+        let fit = |work: Work<'_>| FittedTeacher::fit_folds(&sample, &options, seed, work);
         let fitted = session.teach(fit)?;
         let (features, target, weight) = sample_of(&split.train_valid());
         let sample = Sample {
@@ -162,13 +165,9 @@ impl Rounds<'_> {
             weight: &weight,
             folds: Folds::default(),
         };
-        let fit = |work: Work<'_>| {
-            fitted
-                .teacher
-                .with_full_fit(&sample, &options, recipe.seed, work)
-        };
+        let fit = |work: Work<'_>| fitted.teacher.with_full_fit(&sample, &options, seed, work);
         let teacher = session.teach(fit)?;
-        let step = recipe.teacher.residual_step;
+        let step = teaching.residual_step;
         let mut place = |rows: &[usize], residual: &Prediction| {
             for (i, &row) in rows.iter().enumerate() {
                 store.teacher[row] = own[row] + step * residual.mean[i];
@@ -186,8 +185,8 @@ impl Rounds<'_> {
             &split.test,
             &teacher.predict(&data.features.select(&split.test))?,
         );
-        let pilot = fitted.teacher.predict(&store.new)?;
-        let full = teacher.predict(&store.new)?;
+        let pilot = fitted.teacher.predict(&store.new.features)?;
+        let full = teacher.predict(&store.new.features)?;
         let moved = |residual: &[f64]| {
             new.iter()
                 .zip(residual)

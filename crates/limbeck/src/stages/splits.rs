@@ -4,11 +4,13 @@ use std::borrow::Cow;
 
 use limbeck_data::Dataset;
 use limbeck_distill::hints::HintKind;
+use limbeck_distill::student::StudentOptions;
+use limbeck_distill::transfer::TransferOptions;
 
-use super::labels;
+use super::labels::{self, LabelOptions};
 use super::store::{LabelStore, OtherSplit};
 use crate::error::Result;
-use crate::recipe::{Recipe, TeacherSource};
+use crate::recipe::{TeacherSection, TeacherSource};
 use crate::session::Session;
 
 /// Maximum number of folds of a teacher that labels the rows of an additional split.
@@ -27,14 +29,15 @@ const NEW_ROWS: usize = 20_000;
 ///
 /// The errors of the teacher.
 pub(crate) fn others<'a>(
-    recipe: &Recipe,
+    options: LabelOptions<'_>,
+    student: &StudentOptions,
     data: &Dataset,
     store: &'a LabelStore,
     session: &Session<'_>,
 ) -> Result<Vec<OtherSplit<'a>>> {
     let learn = data.split.train.len() + data.split.valid.len();
-    let more = data.resplits(recipe.student.splits_of(learn) - 1, recipe.seed);
-    if more.is_empty() || !is_fitted_here(recipe) {
+    let more = data.resplits(student.splits_of(learn) - 1, options.seed);
+    if more.is_empty() || !is_fitted_here(options) {
         let same = |data| OtherSplit {
             data,
             store: Cow::Borrowed(store),
@@ -42,12 +45,17 @@ pub(crate) fn others<'a>(
         return Ok(more.into_iter().map(same).collect());
     }
     session.begin("labels for additional splits of the rows");
-    let own = lighter(recipe);
+    let (teacher, transfer) = lighter(options);
+    let own = LabelOptions {
+        teacher: &teacher,
+        transfer: &transfer,
+        ..options
+    };
     let labelled = |(at, data): (usize, Dataset)| {
         let name = format!("split{}", at + 2);
         let store = session.piece(&format!("labels-{name}"), || {
-            let mut store = labels::for_search(&own, &data, &session.part(&name))?;
-            note_late(&own, &mut store, session);
+            let mut store = labels::for_search(own, &data, &session.part(&name))?;
+            note_late(own, &mut store, session);
             Ok(store)
         })?;
         session.go_on()?;
@@ -63,8 +71,8 @@ pub(crate) fn others<'a>(
 pub(super) const LATE: &str = "the time limit ended the teacher's fits early: another run of this recipe may give other results";
 
 /// Adds a note to the labels if the time limit ended the fits of their teacher.
-pub(super) fn note_late(recipe: &Recipe, store: &mut LabelStore, session: &Session<'_>) {
-    if recipe.teacher_source() == TeacherSource::Fit && session.stop().is_late() {
+pub(super) fn note_late(options: LabelOptions<'_>, store: &mut LabelStore, session: &Session<'_>) {
+    if options.source() == TeacherSource::Fit && session.stop().is_late() {
         store.summary.notes.push(LATE.to_owned());
     }
 }
@@ -74,20 +82,20 @@ pub(super) fn is_late(store: &LabelStore) -> bool {
     store.summary.notes.iter().any(|note| note == LATE)
 }
 
-/// The recipe with a cheaper teacher and fewer new rows.
-fn lighter(recipe: &Recipe) -> Recipe {
-    let mut own = recipe.clone();
-    own.teacher.folds = own.teacher.folds.min(FOLDS);
-    own.teacher.fits = own.teacher.fits.min(FITS);
-    own.transfer.munge_rows = own.transfer.munge_rows.min(NEW_ROWS);
-    own
+/// A cheaper teacher, and fewer new rows.
+fn lighter(options: LabelOptions<'_>) -> (TeacherSection, TransferOptions) {
+    let (mut teacher, mut transfer) = (options.teacher.clone(), options.transfer.clone());
+    teacher.folds = teacher.folds.min(FOLDS);
+    teacher.fits = teacher.fits.min(FITS);
+    transfer.munge_rows = transfer.munge_rows.min(NEW_ROWS);
+    (teacher, transfer)
 }
 
 /// True if all labels are predictions of a teacher that limbeck fits.
-fn is_fitted_here(recipe: &Recipe) -> bool {
-    recipe.teacher_source() == TeacherSource::Fit
-        && recipe.teacher.with.is_empty()
-        && recipe.teacher.residual_rounds == 0
-        && recipe.transfer.adversarial_rows == 0
-        && recipe.hints.kind == HintKind::None
+fn is_fitted_here(options: LabelOptions<'_>) -> bool {
+    options.source() == TeacherSource::Fit
+        && options.teacher.with.is_empty()
+        && options.teacher.residual_rounds == 0
+        && options.transfer.adversarial_rows == 0
+        && options.hints.kind == HintKind::None
 }

@@ -3,11 +3,12 @@
 //! All values are in the *learned unit*: the target's own, or its natural logarithm with `log_target`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use limbeck_data::folds::NO_FOLD;
-use limbeck_data::{Column, Dataset, Features, Table, Values};
+use limbeck_data::{Column, Dataset, Table, Values};
 use limbeck_distill::hints::Coordinates;
-use limbeck_distill::search::{KnownRows, NewRows, TransferSet};
+use limbeck_distill::transfer::{KnownRows, NewRows, Transfer, TransferSet};
 use limbeck_teach::Prediction;
 use serde::{Deserialize, Serialize};
 
@@ -23,17 +24,8 @@ pub struct LabelStore {
     pub spread: Vec<f64>,
     /// Fold of each row; [`NO_FOLD`] outside the training rows.
     pub fold: Vec<u32>,
-    /// Inputs of the new rows.
-    pub new: Features,
-    /// For each new row that is a slightly moved copy of a row of the data set: the index of that row. `None` for other new rows.
-    pub source: Vec<Option<usize>>,
-    /// Number of new rows that limbeck made. They come first; those of the user's files come after them.
-    #[serde(default)]
-    pub synthetic: usize,
-    /// True for the second row of a pair; it stands directly after the first row.
-    pub second: Vec<bool>,
-    /// True for a new row that is kept only if student and teacher differ more on it than on other candidates.
-    pub candidate: Vec<bool>,
+    /// The new rows. Their sources are rows of the data set.
+    pub new: Transfer,
     /// The teacher's inner features, if the recipe asks for them.
     pub features: Option<TeacherFeatures>,
     /// Labels of the new rows by the fold teachers, which have not seen the validation rows.
@@ -72,7 +64,7 @@ impl LabelStore {
     /// The new rows that are used: accepted rows; a pair is used only if both of its rows are accepted.
     #[must_use]
     pub fn kept(&self) -> Vec<usize> {
-        let fine = |row: usize| match (self.second[row], self.second.get(row + 1)) {
+        let fine = |row: usize| match (self.new.second[row], self.new.second.get(row + 1)) {
             (true, _) => self.believed[row] && self.believed[row - 1],
             (false, Some(true)) => self.believed[row] && self.believed[row + 1],
             (false, _) => self.believed[row],
@@ -84,7 +76,7 @@ impl LabelStore {
     #[must_use]
     pub fn to_table(&self, data: &Dataset) -> Table {
         let n = self.teacher.len();
-        let mut set = vec![SETS[3]; n + self.new.rows];
+        let mut set = vec![SETS[3]; n + self.new.features.rows];
         for (rows, name) in [
             (&data.split.train, SETS[0]),
             (&data.split.valid, SETS[1]),
@@ -99,7 +91,7 @@ impl LabelStore {
             .rows
             .iter()
             .map(|&row| row as f64)
-            .chain((0..self.new.rows).map(|row| row as f64));
+            .chain((0..self.new.features.rows).map(|row| row as f64));
         let fold = |&fold: &u32| {
             if fold == NO_FOLD {
                 f64::NAN
@@ -107,7 +99,7 @@ impl LabelStore {
                 f64::from(fold)
             }
         };
-        let missing = vec![f64::NAN; n.max(self.new.rows)];
+        let missing = vec![f64::NAN; n.max(self.new.features.rows)];
         let believed: Vec<f64> = self
             .believed
             .iter()
@@ -120,7 +112,7 @@ impl LabelStore {
                 "fold",
                 both(
                     &self.fold.iter().map(fold).collect::<Vec<_>>(),
-                    &missing[..self.new.rows],
+                    &missing[..self.new.features.rows],
                 ),
             ),
             Column::number("teacher", both(&self.teacher, &self.full.mean)),
@@ -128,7 +120,7 @@ impl LabelStore {
             Column::number("pilot", both(&missing[..n], &self.pilot)),
             Column::number("believed", both(&missing[..n], &believed)),
         ];
-        let rows = n + self.new.rows;
+        let rows = n + self.new.features.rows;
         Table {
             columns,
             rows,
@@ -166,10 +158,10 @@ impl LabelStore {
     /// Fills in the labels of the new rows from a labels table.
     pub(crate) fn fill_new(&mut self, table: &Table) -> Result<(), String> {
         let n = self.teacher.len();
-        if table.rows != n + self.new.rows {
+        if table.rows != n + self.new.features.rows {
             return Err(format!(
                 "it has {} labels for {n} rows and {} new rows",
-                table.rows, self.new.rows
+                table.rows, self.new.features.rows
             ));
         }
         let numbers = |name| numbers(table, name);
@@ -178,7 +170,7 @@ impl LabelStore {
             mean: teacher[n..].to_vec(),
             spread: spread[n..].to_vec(),
         };
-        if self.new.rows > 0 {
+        if self.new.features.rows > 0 {
             self.pilot = numbers("pilot")?[n..].to_vec();
             self.believed = numbers("believed")?[n..].iter().map(|&b| b > 0.5).collect();
         }
@@ -199,13 +191,15 @@ impl LabelStore {
         }
     }
 
-    /// The new rows that are used, with the labels `mean`. Slightly moved copies of training rows get the weight `perturb_weight`.
-    fn new_rows(&self, mean: &[f64], perturb_weight: f64) -> NewRows {
+    /// The new rows that are used, with the labels `mean`, beside the given rows of the data set. Slightly moved copies of training rows get the weight `perturb_weight`.
+    fn new_rows(&self, mean: &[f64], rows: &[usize], perturb_weight: f64) -> NewRows {
         let kept = self.kept();
+        let rows = rows.iter().enumerate();
+        let place: BTreeMap<usize, usize> = rows.map(|(at, &row)| (row, at)).collect();
         let pick = |values: &[f64]| kept.iter().map(|&row| values[row]).collect();
-        let source: Vec<Option<usize>> = kept.iter().map(|&row| self.source[row]).collect();
+        let source: Vec<Option<usize>> = kept.iter().map(|&row| self.new.source[row]).collect();
         NewRows {
-            features: self.new.select(&kept),
+            features: self.new.features.select(&kept),
             mean: pick(mean),
             spread: pick(&self.full.spread),
             weight: source
@@ -218,8 +212,11 @@ impl LabelStore {
                     }
                 })
                 .collect(),
-            source,
-            second: kept.iter().map(|&row| self.second[row]).collect(),
+            source: source
+                .into_iter()
+                .map(|source| source.and_then(|row| place.get(&row).copied()))
+                .collect(),
+            second: kept.iter().map(|&row| self.new.second[row]).collect(),
         }
     }
 
@@ -246,7 +243,7 @@ impl LabelStore {
         let shown = |all: &TeacherFeatures| self.shown(&all.pilot, rows);
         TransferSet {
             known: self.known(data, rows),
-            new: self.new_rows(&self.pilot, perturb_weight),
+            new: self.new_rows(&self.pilot, rows, perturb_weight),
             coordinates: self.features.as_ref().map(shown),
         }
     }
@@ -258,7 +255,7 @@ impl LabelStore {
         let shown = |all: &TeacherFeatures| self.shown(&all.full, &rows);
         TransferSet {
             known: self.known(data, &rows),
-            new: self.new_rows(&self.full.mean, perturb_weight),
+            new: self.new_rows(&self.full.mean, &rows, perturb_weight),
             coordinates: self.features.as_ref().map(shown),
         }
     }

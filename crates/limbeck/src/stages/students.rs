@@ -2,20 +2,76 @@
 
 use limbeck_data::checkpoint::NO_CHECKPOINTS;
 use limbeck_data::{Dataset, Features, TargetSpec};
-use limbeck_distill::hints::HintKind;
+use limbeck_distill::hints::{HintKind, HintOptions};
+use limbeck_distill::objective::ObjectiveOptions;
 use limbeck_distill::search::{
     self, Choice, KnownRows, Refitted, Search, Stage, Study, TransferSet, Trial,
 };
+use limbeck_distill::student::StudentOptions;
+use limbeck_distill::transfer::TransferOptions;
 
 use super::judge::Judge;
 use super::store::{LabelStore, OtherSplit};
 use crate::error::Result;
-use crate::recipe::Recipe;
+use crate::format::Format;
 use crate::session::{Event, Session};
+
+/// The options of students and of their training.
+#[derive(Clone, Copy)]
+pub(crate) struct StudyOptions<'a> {
+    pub(crate) student: &'a StudentOptions,
+    pub(crate) objective: &'a ObjectiveOptions,
+    pub(crate) hints: &'a HintOptions,
+    /// How new rows are made, and how they are used in training.
+    pub(crate) transfer: &'a TransferOptions,
+    /// Weights of the targets in the loss; empty for equal weights.
+    pub(crate) target_weights: &'a [f64],
+    pub(crate) seed: u64,
+}
+
+impl<'a> StudyOptions<'a> {
+    /// The settings that all trials on a data set share.
+    pub(crate) fn study(self, targets: &'a [TargetSpec], session: &'a Session<'_>) -> Study<'a> {
+        Study {
+            student: self.student,
+            objective: self.objective,
+            hints: self.hints,
+            slope_reach: self.transfer.slope_reach,
+            targets,
+            target_weights: self.target_weights,
+            seed: self.seed,
+            checkpoints: session.checkpoints(),
+            stop: session.stop(),
+        }
+    }
+
+    /// The settings of trials without a teacher, which store no checkpoints.
+    pub(crate) fn untaught(self, data: &'a Dataset, session: &'a Session<'_>) -> Study<'a> {
+        Study {
+            checkpoints: &NO_CHECKPOINTS,
+            target_weights: &[],
+            ..self.study(&data.targets.specs[..1], session)
+        }
+    }
+}
+
+/// The options of the test of students.
+#[derive(Clone, Copy)]
+pub(crate) struct ProofOptions<'a> {
+    /// Number of seeds with which both students are trained, and their number if errors vary much over seeds.
+    pub(crate) repeats: (usize, usize),
+    /// Smallest gain that is worth having.
+    pub(crate) worth: f64,
+    /// Formats to which the shipped student is exported.
+    pub(crate) formats: &'a [Format],
+    /// True if the teacher is a model that was fitted elsewhere.
+    pub(crate) is_imported: bool,
+}
 
 /// What is needed to train the students.
 pub(crate) struct Students<'a> {
-    pub(crate) recipe: &'a Recipe,
+    pub(crate) options: StudyOptions<'a>,
+    pub(crate) proof: ProofOptions<'a>,
     /// Notes on what a time limit changed.
     pub(crate) notes: &'a [String],
     /// The targets of the students: one, or several that one network predicts.
@@ -104,38 +160,6 @@ impl<'t> Files<'t> {
     }
 }
 
-/// The settings that all trials on a data set share.
-pub(crate) fn study<'a>(
-    recipe: &'a Recipe,
-    targets: &'a [TargetSpec],
-    session: &'a Session<'_>,
-) -> Study<'a> {
-    Study {
-        student: &recipe.student,
-        objective: &recipe.objective,
-        hints: &recipe.hints,
-        slope_reach: recipe.transfer.slope_reach,
-        targets,
-        target_weights: &recipe.target_weights,
-        seed: recipe.seed,
-        checkpoints: session.checkpoints(),
-        stop: session.stop(),
-    }
-}
-
-/// The settings of trials without a teacher, which store no checkpoints.
-pub(crate) fn untaught<'a>(
-    recipe: &'a Recipe,
-    data: &'a Dataset,
-    session: &'a Session<'_>,
-) -> Study<'a> {
-    Study {
-        checkpoints: &NO_CHECKPOINTS,
-        target_weights: &[],
-        ..study(recipe, &data.targets.specs[..1], session)
-    }
-}
-
 /// Rows without a teacher's labels.
 pub(crate) fn untaught_rows(data: &Dataset, rows: Vec<usize>) -> TransferSet {
     let none = vec![f64::NAN; rows.len()];
@@ -162,7 +186,7 @@ impl Students<'_> {
     /// The rows of each split, by target.
     fn rows(&self) -> Vec<Vec<SearchRows>> {
         let rows = |data: &Dataset, labels: &LabelStore| -> SearchRows {
-            let set = labels.for_search(data, self.recipe.transfer.perturb_weight);
+            let set = labels.for_search(data, self.options.transfer.perturb_weight);
             (set, labels.known(data, &data.split.valid))
         };
         let first = self.known.iter().map(|one| rows(one.data, one.labels));
@@ -184,8 +208,8 @@ impl Students<'_> {
         &self,
         then: impl FnOnce(&Trained<'_>) -> Result<T>,
     ) -> Result<(T, Choice, Vec<Refitted>)> {
-        let (recipe, session) = (self.recipe, self.session);
-        let study = study(recipe, self.targets, session);
+        let (options, session) = (self.options, self.session);
+        let study = options.study(self.targets, session);
         let watch = session.watch();
         let judges = self.judges();
         let rows = session.time("search", || self.rows());
@@ -198,7 +222,7 @@ impl Students<'_> {
         })?;
         session.begin("search on validation rows");
         session.tell(&Event::Steps(search::search_steps(
-            &recipe.student,
+            options.student,
             rows.len(),
         )));
         let choice = session.time("search", || search::choose(&search, &watch))?;
@@ -210,7 +234,7 @@ impl Students<'_> {
             distilled: distilled.clone(),
         };
         let sets: Vec<TransferSet> = session.time("refit", || {
-            let weight = recipe.transfer.perturb_weight;
+            let weight = options.transfer.perturb_weight;
             let all = self.known.iter();
             all.map(|one| one.labels.for_refit(one.data, weight))
                 .collect()
@@ -263,11 +287,11 @@ impl Students<'_> {
     }
 
     fn judges(&self) -> Vec<Judge<'_>> {
-        let recipe = self.recipe;
-        let looks_inside = recipe.hints.kind != HintKind::None || recipe.transfer.slope_rows > 0;
+        let options = self.options;
+        let looks_inside = options.hints.kind != HintKind::None || options.transfer.slope_rows > 0;
         let judge = |(at, one): (usize, &Known<'_>)| {
             let test = one.labels.known(one.data, &one.data.split.test);
-            Judge::new(&recipe.objective, looks_inside, one.data, test, at)
+            Judge::new(options.objective, looks_inside, one.data, test, at)
         };
         self.known.iter().enumerate().map(judge).collect()
     }
@@ -280,7 +304,8 @@ impl Students<'_> {
         distilled: &Trial,
         judges: &[Judge<'_>],
     ) -> Result<Vec<Refitted>> {
-        let (recipe, session) = (self.recipe, self.session);
+        let (seed, session) = (self.options.seed, self.session);
+        let (repeats, most) = self.proof.repeats;
         let watch = session.watch();
         let fit = |seeds: &[u64]| -> Result<Vec<Refitted>> {
             session.tell(&Event::Steps(seeds.len() * (alone.stop + distilled.stop)));
@@ -291,10 +316,10 @@ impl Students<'_> {
             Ok(session.time("refit", || search::refit(stage, a, d, seeds, &watch))?)
         };
         let seeds = |repeats: std::ops::Range<usize>| -> Vec<u64> {
-            repeats.map(|repeat| recipe.seed + repeat as u64).collect()
+            repeats.map(|repeat| seed + repeat as u64).collect()
         };
-        let mut refits = fit(&seeds(0..recipe.repeats))?;
-        let more = recipe.repeats..recipe.max_repeats;
+        let mut refits = fit(&seeds(0..repeats))?;
+        let more = repeats..most;
         if more.is_empty() || session.is_over() {
             return Ok(refits);
         }

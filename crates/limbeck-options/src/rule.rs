@@ -1,0 +1,134 @@
+//! Rules: what an option requires of other options, or excludes.
+
+use std::collections::BTreeMap;
+
+use crate::Seen;
+
+/// A condition on other options that must hold before this option may be set. An option is *on* as [`Seen::is_on`] says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// The named option must be on; otherwise this option has no effect.
+    With(&'static str),
+    /// The named option must be one of the given words, of which [`A_NUMBER`] stands for any number; the last field is the reason.
+    Where(&'static str, &'static [&'static str], &'static str),
+    /// The named option must not be on; the last field is the reason.
+    Without(&'static str, &'static str),
+    /// If the named option is on, one of the listed options must be on too; the last field is the reason.
+    Beside(&'static str, &'static [&'static str], &'static str),
+    /// No value of this option may be a value of the named options, and none may occur twice if this option is named too; the last field is
+    /// the reason.
+    Apart(&'static [&'static str], &'static str),
+    /// Each value of this option must be a value of one of the named options.
+    Among(&'static [&'static str]),
+    /// This option must have one value for each value of the named options.
+    Each(&'static [&'static str]),
+}
+
+/// In a [`Rule::Where`], any number.
+pub const A_NUMBER: &str = "a number";
+
+/// The current values of options, by key.
+pub(crate) type Values<'v> = BTreeMap<String, &'v Seen>;
+
+impl Rule {
+    /// The options that the rule names.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        match *self {
+            Self::With(other) | Self::Where(other, ..) | Self::Without(other, _) => vec![other],
+            Self::Beside(other, needed, _) => [&[other], needed].concat(),
+            Self::Apart(others, _) | Self::Among(others) | Self::Each(others) => others.to_vec(),
+        }
+    }
+
+    /// True if the rule says which options exclude each other.
+    pub(crate) fn excludes(&self) -> bool {
+        matches!(self, Self::Without(..) | Self::Apart(..))
+    }
+
+    /// What is wrong with the option `key`, whose value is `seen`; `None` if it keeps to the rule, or if an option that the rule names is not
+    /// among `values`.
+    pub(crate) fn broken(&self, key: &str, seen: &Seen, values: &Values<'_>) -> Option<String> {
+        let names = self.names();
+        let others: Vec<&Seen> = names
+            .iter()
+            .map(|name| values.get(*name).copied())
+            .collect::<Option<_>>()?;
+        match *self {
+            Self::With(other) => (!others[0].is_on()).then(|| {
+                format!("has no effect without `{other}`; set `{other}` too, or leave this one out")
+            }),
+            Self::Where(other, words, why) => {
+                let found = others[0].to_string();
+                let is_number = matches!(others[0], Seen::Number(_));
+                let is = |word: &&str| *word == found || is_number && *word == A_NUMBER;
+                (!words.iter().any(is)).then(|| {
+                    let own = match seen {
+                        Seen::Switch(_) => String::new(),
+                        seen => format!("{seen} "),
+                    };
+                    let words = either(words);
+                    format!("{own}needs `{other}` to be {words}, found {found}: {why}")
+                })
+            }
+            Self::Without(other, why) => others[0].is_on().then(|| {
+                format!("cannot be combined with `{other}`: {why}; leave out one of the two")
+            }),
+            Self::Beside(other, needed, why) => {
+                let is_missing = others[0].is_on() && !others[1..].iter().any(|one| one.is_on());
+                is_missing.then(|| {
+                    let needed = either(&quoted(needed));
+                    format!("needs {needed} too, together with `{other}`: {why}")
+                })
+            }
+            Self::Apart(_, why) => {
+                let shared = |(other, theirs): (&&str, &&Seen)| shared(key, seen, other, theirs);
+                let found = names.iter().zip(&others).find_map(shared)?;
+                Some(format!("{found}: {why}; name it once"))
+            }
+            Self::Among(_) => {
+                let known: Vec<&str> = others.iter().flat_map(|other| other.texts()).collect();
+                let strange = seen
+                    .texts()
+                    .into_iter()
+                    .find(|text| !known.contains(text))?;
+                let (names, known) = (either(&quoted(&names)), known.join(", "));
+                Some(format!(
+                    "found `{strange}`, expected values of {names}: {known}"
+                ))
+            }
+            Self::Each(_) => {
+                let all: usize = others.iter().map(|other| other.count()).sum();
+                let found = seen.count();
+                let names = quoted(&names).join(" and ");
+                (found != all).then(|| {
+                    format!("expected {all} values, one for each value of {names}; found {found}")
+                })
+            }
+        }
+    }
+}
+
+/// A value of the option `key` that `other` has too, in words; with the option itself, a value that occurs twice.
+fn shared(key: &str, seen: &Seen, other: &str, theirs: &Seen) -> Option<String> {
+    let (own, theirs) = (seen.texts(), theirs.texts());
+    if key == other {
+        let again = (0..own.len()).find(|&at| own[..at].contains(&own[at]))?;
+        return Some(format!("`{}` is named twice", own[again]));
+    }
+    let both = own.into_iter().find(|text| theirs.contains(text))?;
+    Some(format!("`{both}` is also in `{other}`"))
+}
+
+fn quoted(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| format!("`{name}`")).collect()
+}
+
+/// `a`, `a or b`, `a, b or c`.
+fn either<S: AsRef<str>>(words: &[S]) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    match &words[..] {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        words => words.concat(),
+    }
+}
