@@ -45,12 +45,12 @@ pub(crate) struct Demo {
 const FIELD: usize = 20_000;
 /// Number of readings with true temperature that are held out for the test.
 const CHECK: usize = 2000;
-/// Number of rows that are shown with their predictions.
+/// Number of new readings that are predicted and shown.
 const SHOWN: usize = 3;
 /// Maximum number of parameters of the student, small enough for a small microcontroller.
 const PARAMS: usize = 2000;
 
-/// The tables of the demo.
+/// Paths of the tables of the demo.
 struct Tables {
     calibrated: PathBuf,
     field: PathBuf,
@@ -165,7 +165,7 @@ fn say(command: &str) -> Result<()> {
     print(&format!("{line}\n\n"))
 }
 
-/// Writes the student as C, and prints the names and sizes of the files.
+/// Exports the student as C, and prints the names and sizes of the files.
 fn export(run: &Run) -> Result<()> {
     print("\n")?;
     say(&format!("limbeck export {} --to c", run.path().display()))?;
@@ -188,7 +188,7 @@ fn export(run: &Run) -> Result<()> {
     }))
 }
 
-/// The table with an additional column of predictions.
+/// The table as text, with an additional column of predictions.
 fn shown(table: &Table, predictions: &[f64]) -> Grid {
     let names = table.names();
     let header: Vec<&str> = names

@@ -42,7 +42,7 @@ pub(crate) struct Distill {
     help_all: Option<bool>,
 }
 
-/// The line of the help that says where the other options are listed.
+/// Line at the end of the help, which says where the other options are listed.
 pub(crate) const MORE: &str = "More options, by group: --help-all. Every option of a recipe, with its default: `limbeck init`, or docs/options.md.";
 
 impl Distill {
@@ -124,7 +124,7 @@ impl Distill {
     }
 }
 
-/// The exported files of a run's student, one on each line.
+/// The names of a run's exported files in the folder `path`, one on each line; empty if there are none.
 fn exported(path: &Path, run: &Run) -> String {
     let name = |format: &limbeck::export::Format| match format {
         limbeck::export::Format::C => "student.c",
@@ -141,7 +141,7 @@ fn joint_student(runs: &[Run]) -> Option<PathBuf> {
     limbeck::run::joint_student(runs.first()?.path().parent()?)
 }
 
-/// Runs `work` with progress and Ctrl-C; `None` if the user stopped it before there was a result.
+/// Runs `work` while progress is shown and Ctrl-C stops it; `None` if the user stopped it before there was a result.
 pub(crate) fn watched<T>(
     quiet: bool,
     work: impl FnOnce(&Progress) -> Result<T>,
@@ -160,7 +160,7 @@ pub(crate) fn watched<T>(
     }
 }
 
-/// True if the shipped student misses the required R²; also prints a message.
+/// True if the shipped student has a smaller test R² than `--require-r2` asks for; in that case, prints a message.
 fn misses(run: &Run, is_one_of_several: bool) -> bool {
     let of = if is_one_of_several {
         format!(" of `{}`", run.report().target)

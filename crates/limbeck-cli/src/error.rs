@@ -18,7 +18,7 @@ pub(crate) enum Error {
         /// What is wrong.
         source: Box<limbeck_runtime::Error>,
     },
-    /// A path without anything that the command can use.
+    /// There is nothing at a path that the command can use.
     #[error("{}: {message}", path.display())]
     Path {
         /// The path.
@@ -58,7 +58,7 @@ impl Error {
         }
     }
 
-    /// An error about a student's file. The file is named once, even if the source names it already.
+    /// An error about a student's file `path`. The message names the file only once, also if the source names it already.
     pub(crate) fn student(path: impl Into<PathBuf>) -> impl FnOnce(limbeck_runtime::Error) -> Self {
         let path = path.into();
         move |source| match source {
@@ -73,7 +73,7 @@ impl Error {
     }
 }
 
-/// The error and its sources in one line, without repeated messages.
+/// The error and its sources as one line of text, without repeated messages.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

@@ -42,14 +42,15 @@ pub(crate) struct Evaluate {
     quiet: bool,
 }
 
-/// The metrics of one output of a student.
+/// The metrics of one output of a student, on the rows that have a target.
 #[derive(Clone)]
 struct Figures {
     target: String,
     rows: usize,
     missing: usize,
     scores: Scores,
-    /// The quantile that the student predicts, its pinball loss, and the share of targets at or below the prediction; `None` for a mean.
+    /// The quantile that the student predicts, its pinball loss, and the share of targets at or below the prediction; `None` if the student predicts
+    /// the mean.
     quantile: Option<(f64, f64, f64)>,
 }
 
@@ -128,7 +129,7 @@ impl Evaluate {
         print(&text)
     }
 
-    /// The metrics of each output of a student.
+    /// The metrics of each output of the student `source`.
     fn figures(&self, source: &Source, watch: impl FnOnce(&Features)) -> Result<Vec<Figures>> {
         let targets = match &self.target {
             Some(target) => vec![target.clone()],
@@ -165,7 +166,7 @@ impl Evaluate {
         }
     }
 
-    /// The metrics of one output, on the rows that have a target.
+    /// The metrics of one output. `truth` are the targets, `pred` the predictions; rows without a target are left out.
     fn output(
         &self,
         source: &Source,

@@ -1,7 +1,7 @@
 //! Flags, and the recipe keys that they set.
 //!
-//! Each flag sets one key of the recipe, and is declared together with the option. The given flags are collected in a TOML table, which overrides the
-//! recipe file. Keys without a given flag keep the value of the recipe and its preset.
+//! Each flag sets one key of the recipe, and is declared together with the option. The flags that the user gives are collected in a TOML table, which
+//! overrides the recipe file. Other keys keep the value of the recipe file, the preset and the quality.
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use toml::{Table, Value};
 use crate::error::{Error, Result};
 use crate::options::{self, Listed};
 
-/// Headings of the flags, in the order of `--help-all`; flags of the first one are listed without a heading.
+/// Headings of the flags in the order of `--help-all`. Flags of the first heading are listed without it.
 const HEADINGS: [&str; 11] = [
     "Options",
     "Data",
@@ -36,7 +36,7 @@ const HEADINGS: [&str; 11] = [
 /// Heading of the flags that say how a table is read.
 pub(crate) const READING: &str = "Reading";
 
-/// The flags of a command.
+/// Which flags a command has.
 pub(crate) trait Takes {
     /// Name of the first argument in the help, and its description.
     const TABLE: (&'static str, &'static str) = (
@@ -103,13 +103,13 @@ impl Takes for Inspecting {
     }
 }
 
-/// The recipe file, and the flags that override it.
+/// The options of a command line: a recipe file, and the flags that override it. `C` is the command.
 #[derive(Debug)]
 pub(crate) struct Flags<C> {
     recipe: Option<PathBuf>,
-    /// The values that flags set, by key of the recipe.
+    /// The recipe options that flags set, as nested tables.
     overlay: Table,
-    /// The keys that are lists of names, with the texts as given; a comma in a text may be part of a name.
+    /// Options that are lists of names, by key, with the texts as given; only those with a comma in a text, which may be part of a name.
     lists: Vec<(String, Vec<String>)>,
     command: PhantomData<C>,
 }
@@ -167,7 +167,7 @@ impl<C: Takes> Flags<C> {
     /// The recipe file, overridden by the flags, before all checks.
     pub(crate) fn unchecked(&self) -> Result<Recipe> {
         let recipe = self.resolved(self.overlay.clone())?;
-        // A name with a comma is known by the table alone.
+        // Only the table tells whether a comma is part of a name.
         if !self.lists.is_empty()
             && let Ok(input) = Input::open(&recipe.table, &recipe.data.reading())
         {
@@ -263,7 +263,7 @@ impl<C: Takes> FromArgMatches for Flags<C> {
     }
 }
 
-/// A hint on how to write the value of a flag, for its help.
+/// A hint on how to write the value of an option's flag, for the help; empty if there is none.
 pub(crate) fn how(option: Listed) -> &'static str {
     match option.spec.form {
         Form::Seconds => ", such as 90, 90s, 5m or 1h",
@@ -316,7 +316,7 @@ pub(crate) fn arg(option: Listed) -> Arg {
             .action(ArgAction::Append)
             .value_delimiter(',')
             .value_parser(value_parser!(PathBuf)),
-        // Split later: a name may contain a comma.
+        // The text is split later, since a name may contain a comma.
         Form::List(Form::Text) => arg.action(ArgAction::Append).allow_negative_numbers(true),
         Form::List(_) => arg
             .action(ArgAction::Append)
@@ -381,10 +381,10 @@ pub(crate) fn given(option: Listed, matches: &ArgMatches) -> Result<Option<Value
     Ok(Some(value))
 }
 
-/// The key that stands for `data.target` and `targets` together: the first name is `data.target`.
+/// The key of the names given with `--target`: the first becomes `data.target`, the others `targets`.
 const TARGETS: &str = "targets";
 
-/// Sets a list. If it is the list of targets, its first name becomes `data.target`.
+/// Sets a list option. If it is the list of targets, its first name becomes `data.target`.
 fn set_list(overlay: &mut Table, key: &str, values: Vec<String>) {
     if key != TARGETS {
         return set(overlay, key, values.into());
@@ -402,7 +402,8 @@ fn texts(flag: &str, matches: &ArgMatches) -> Vec<String> {
     all.cloned().collect()
 }
 
-/// The names of a list, which are separated by commas; a name with a comma is quoted as in a CSV file. A text that equals one of `names` is one name.
+/// Splits a list of names at commas; a name with a comma is quoted as in a CSV file. A text that equals one of `names`, the columns of the table, is
+/// one name.
 fn split(text: &str, names: &[String]) -> Vec<String> {
     if names.iter().any(|name| name == text) {
         return vec![text.to_owned()];
@@ -430,7 +431,7 @@ fn text(path: &Path) -> Result<Value, clap::Error> {
     })
 }
 
-/// Sets the value of a key such as `data.target`.
+/// Sets the value of a key such as `data.target` in nested tables.
 fn set(table: &mut Table, key: &str, value: Value) {
     let (sections, name) = key
         .rsplit_once('.')
@@ -487,10 +488,11 @@ pub(crate) fn seconds(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "expected a time such as 90, 90s, 5m or 1h".to_owned())
 }
 
-/// Names, each with its value.
+/// Pairs of a name and its value.
 type Pairs = Vec<(String, String)>;
 
-/// Parses `NAME=VALUE`, or several of them separated by commas. A part without `=` is the beginning of a name that contains a comma.
+/// Parses `NAME=VALUE`, or several of these separated by commas. A part without `=` is the beginning of a name that contains a comma. `read` parses
+/// and checks one pair.
 fn pairs(
     text: &str,
     read: impl Fn(&str) -> Result<(String, String), String>,

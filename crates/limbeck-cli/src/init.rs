@@ -1,6 +1,6 @@
 //! `limbeck init`: a recipe with every option, its default and its purpose.
 //!
-//! The default values come from the library's preset, so they are always current; a test compares the keys with the library's keys.
+//! The default values are those of the library, so they are always current. A test compares the keys with those of the library.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -101,7 +101,7 @@ fn check_purpose(check: Check) -> &'static str {
     }
 }
 
-/// The recipe of a preset as commented TOML.
+/// The recipe of a quality level as commented TOML.
 fn commented(quality: Quality, table: &str, target: &str) -> String {
     let mut text = String::new();
     for section in options::sections() {
@@ -122,10 +122,10 @@ fn commented(quality: Quality, table: &str, target: &str) -> String {
     text
 }
 
-/// The text above the first section.
+/// The comment above the first section.
 const TOP: &str = "A recipe of limbeck: every option, its default, its purpose. Remove the # before an option to set it.\n\
                    Flags override it: limbeck distill --recipe recipe.toml --seed 1";
-/// A section that changes the run by its presence alone.
+/// Name of the section that must stay commented out, since its presence alone changes the run.
 const OPTIONAL: &str = "teacher.command";
 
 fn head(text: &mut String, section: &Section) {
@@ -144,10 +144,10 @@ fn comment(text: &str) -> String {
 
 /// Keys that are not commented out: the keys that a run needs, and `quality`, which sets the defaults of the others.
 const ACTIVE: [&str; 3] = ["table", "quality", "data.target"];
-/// Column of the text at which the purposes begin.
+/// Width to which the setting of an option is filled with blanks; its purpose follows.
 const PURPOSE_COLUMN: usize = 34;
 
-/// Writes one option: its value, or an example value, and its purpose.
+/// Writes the line of one option: its value, or an example value, and its purpose. `own` is a value to write instead of the default.
 fn line(text: &mut String, option: Listed, quality: Quality, own: Option<&str>) {
     let Listed { section, spec } = option;
     let is_active = ACTIVE.contains(&option.key().as_str());
@@ -168,7 +168,7 @@ fn line(text: &mut String, option: Listed, quality: Quality, own: Option<&str>) 
     let _ = writeln!(text, "{setting:<PURPOSE_COLUMN$}  # {unset}{purpose}");
 }
 
-/// Writes the sections with the kind of each column and the action of each check.
+/// Writes the sections `data.types` and `data.checks`, which have a key for each column and for each check.
 fn maps(text: &mut String) {
     let _ = writeln!(
         text,

@@ -107,7 +107,7 @@ fn table(table: &Table, style: Style) -> String {
     text
 }
 
-/// The warnings as text, one on each line.
+/// The warnings as text, one on each line, after an empty line; empty if there are none.
 pub(crate) fn said(warnings: &[Warning], style: Style) -> String {
     let word = style.yellow("warning");
     let lines = group_warnings(warnings)
@@ -121,7 +121,7 @@ pub(crate) fn said(warnings: &[Warning], style: Style) -> String {
     }
 }
 
-/// A short summary of a column: range of numbers, or levels of categories.
+/// A short summary of the values of a column, for example the range of numbers or the most frequent categories.
 fn values(column: &Column) -> String {
     match &column.values {
         Values::Number(values) if column.kind == ColumnKind::Boolean => {
@@ -169,7 +169,7 @@ fn numbers(values: &[f64]) -> String {
     )
 }
 
-/// Maximum number of levels that are shown.
+/// Maximum number of levels (values of a category column) that are shown.
 const SHOWN_LEVELS: usize = 4;
 
 fn levels_by_count(codes: &[u32], levels: &[String]) -> String {
@@ -298,14 +298,14 @@ fn student(path: &Path, student: &Student, style: Style) -> Result<String> {
     Ok(text)
 }
 
-/// Names of the student's targets.
+/// Names of the student's targets, as text.
 fn targets(student: &Student) -> String {
     let name = |output: &Output| format!("`{}`", output.name);
     let names: Vec<String> = student.outputs.iter().map(name).collect();
     names.join(", ")
 }
 
-/// The kind of a student, derived from its graph.
+/// The kind of a student, derived from its operations.
 fn kind(student: &Student) -> StudentKind {
     match student.graph.nodes.as_slice() {
         [
@@ -411,7 +411,7 @@ fn first(levels: &[String]) -> String {
     }
 }
 
-/// An op and its size, as text.
+/// An operation of a student and its size, as text.
 fn in_words(op: &Op) -> String {
     match op {
         Op::Ple { edges } => format!(

@@ -39,7 +39,7 @@ pub(crate) struct Label {
 impl Label {
     /// Runs the command.
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        // Refused now rather than after the teacher is fitted.
+        // Refuse standard output now, not after the teacher is fitted.
         let target = Destination::parse(&self.out)?;
         target.require_file("labels")?;
         let recipe = self.flags.recipe()?;

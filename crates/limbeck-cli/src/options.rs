@@ -14,7 +14,7 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// The name of the option in a recipe, with its section.
+    /// The key of the option in a recipe, with its section, such as `data.target`.
     pub(crate) fn key(&self) -> String {
         self.section.key(self.spec)
     }
@@ -27,7 +27,7 @@ impl Listed {
             .unwrap_or(self.section.heading)
     }
 
-    /// The value of the option at a quality level; `None` if it is not set.
+    /// The default value of the option at a quality level, given by its index; `None` if the option is not set.
     fn value(&self, quality: usize) -> Option<&'static Value> {
         let mut table = &QUALITIES[quality];
         for section in self.section.name.split('.').filter(|name| !name.is_empty()) {
@@ -36,13 +36,13 @@ impl Listed {
         table.get(self.spec.name)
     }
 
-    /// The value of the option at a quality level, as TOML; `None` if it is not set.
+    /// The default value of the option at a quality level, as TOML; `None` if the option is not set.
     pub(crate) fn toml(&self, quality: Quality) -> Option<String> {
         let at = Quality::ALL.iter().position(|one| *one == quality)?;
         self.value(at).map(shown)
     }
 
-    /// The default value as text; `None` if there is none to show.
+    /// The default value as text; `by quality` if it depends on the quality level, `None` if there is none to show.
     pub(crate) fn default(&self) -> Option<String> {
         let [fast, default, best] = [0, 1, 2].map(|quality| self.value(quality).map(words));
         let varies = self.key() != "quality" && (fast != default || default != best);
@@ -53,7 +53,7 @@ impl Listed {
         self.spec.unset.map(str::to_owned).or(text)
     }
 
-    /// The allowed values: a range, or words; `None` if the type says everything.
+    /// The allowed values as text: a range, or words; `None` if all values of the type are allowed.
     pub(crate) fn range(&self) -> Option<String> {
         match self.spec.form {
             Form::Word(words) => {
@@ -89,13 +89,13 @@ pub(crate) fn all() -> Vec<Listed> {
     sections().into_iter().flat_map(options).collect()
 }
 
-/// The recipe of each quality level.
+/// The default recipe of each quality level, in the order of `Quality::ALL`.
 static QUALITIES: LazyLock<Vec<Table>> = LazyLock::new(|| {
     let table = |quality: &Quality| Table::try_from(Recipe::preset(*quality)).unwrap_or_default();
     Quality::ALL.iter().map(table).collect()
 });
 
-/// A value as people write it. Numbers that are stored with 32 bits are shown without the additional digits of 64 bits.
+/// A value as TOML, as people write it. Numbers that are stored with 32 bits are shown without the additional digits of 64 bits.
 pub(crate) fn shown(value: &Value) -> String {
     match value {
         Value::Float(number) if f64::from(*number as f32).total_cmp(number).is_eq() => {
@@ -109,7 +109,7 @@ pub(crate) fn shown(value: &Value) -> String {
     }
 }
 
-/// A value as plain text: without quotes, brackets and empty decimals.
+/// A value as plain text: without quotes, brackets and a final `.0`.
 fn words(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -9,7 +9,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
     print_bytes(text.as_bytes())
 }
 
-/// Like `print`, for bytes.
+/// Writes bytes to standard output. A closed pipe is not an error.
 pub(crate) fn print_bytes(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
@@ -88,7 +88,7 @@ impl Style {
     }
 }
 
-/// True if color is wanted: not with the variable `NO_COLOR` (see no-color.org) or on a dumb terminal.
+/// True unless the variable `NO_COLOR` is set (see no-color.org) or the terminal is dumb.
 fn wanted() -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")

@@ -21,12 +21,12 @@ use crate::render::{counted, grouped};
 
 /// True after the first Ctrl-C.
 static STOP: AtomicBool = AtomicBool::new(false);
-/// Has a value once a run watches [`STOP`].
+/// Has a value once the handler of Ctrl-C is installed, so that it is installed only once.
 static WATCHED: OnceLock<()> = OnceLock::new();
 /// Exit code after SIGINT, as usual in shells.
 const INTERRUPTED: i32 = 130;
-/// The time that a run may take to stop after Ctrl-C; then the process exits. Finished work is kept, as after a kill. Builds without optimization are
-/// many times slower.
+/// The time that a run may take to stop after Ctrl-C; then the process exits. Finished work is kept in any case. The time is longer in builds without
+/// optimization, which are many times slower.
 const GRACE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 30_000 } else { 1300 });
 
 /// Lets Ctrl-C (and SIGTERM) ask the run to stop. If the run does not stop soon, or after a second Ctrl-C, the process ends.
@@ -76,19 +76,19 @@ enum Mode {
     Live(ProgressBar),
 }
 
-/// The progress of each student in training.
+/// What has been told about the current stage.
 #[derive(Debug, Default)]
 struct State {
     stage: String,
     total: u64,
     steps: BTreeMap<String, usize>,
-    /// The parts that have begun and are not done, by name. There can be several, since learners are fitted in parallel.
+    /// The parts of the stage that have begun and are not done, by name. There can be several, since learners are fitted in parallel.
     parts: BTreeMap<String, PartState>,
     /// Name of the part that the bar shows.
     shown: Option<String>,
 }
 
-/// A part of a stage that counts what it has done.
+/// When a part of a stage began, and when its progress was last shown.
 #[derive(Debug)]
 struct PartState {
     begun: Instant,
@@ -114,14 +114,14 @@ impl State {
         is_due.then_some(taken)
     }
 
-    /// True if the bar has to change to this part: the part is new, or the bar shows none.
+    /// True if the bar has to change to this part: the part is new, or the bar shows no part.
     fn is_next(&self, part: &Part<'_>) -> bool {
         self.shown.is_none() || !self.parts.contains_key(part.name)
     }
 }
 
 impl Progress {
-    /// Shows nothing if `quiet` is set, a live line if standard error is a terminal, and otherwise one line after the other.
+    /// Shows nothing if `quiet` is set, a progress bar if standard error is a terminal, and otherwise lines of text.
     pub(crate) fn new(quiet: bool) -> Self {
         let mode = match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => Mode::Quiet,
@@ -136,7 +136,7 @@ impl Progress {
         }
     }
 
-    /// Removes the live line from the terminal.
+    /// Removes the progress bar from the terminal.
     pub(crate) fn finish(&self) {
         if let Mode::Live(bar) = &self.mode {
             bar.finish_and_clear();
@@ -195,7 +195,7 @@ impl Progress {
         }
     }
 
-    /// Shows how much of a part is done, and the time left at the speed so far.
+    /// Shows how much of a part of a stage is done, and the time left at the speed so far.
     fn part(&self, part: &Part<'_>) {
         let mut state = self.state();
         if let Mode::Live(bar) = &self.mode {
@@ -274,7 +274,7 @@ impl Observer for Progress {
     }
 }
 
-/// A line on how much of a part is done.
+/// A line of text on how much of a part is done. `taken` is the time since the part began, `elapsed` since the run began.
 fn part_line(part: &Part<'_>, taken: Duration, elapsed: Duration) -> String {
     let done = part.done.max(1) as f64;
     let left = taken.as_secs_f64() * (part.total as f64 - done).max(0.0) / done;

@@ -1,4 +1,4 @@
-//! The flags that say how a table is read, for commands without a recipe. They are flags of options in `[data]`.
+//! The flags that say how a table is read, for commands without a recipe. They are the flags of options in `[data]`.
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use limbeck_data::{DecimalMark, ReadOptions, Separator};
@@ -8,7 +8,7 @@ use toml::Table;
 use crate::flags;
 use crate::options::{self, Listed};
 
-/// The options that were given; the others are those of the run's recipe.
+/// The reading options that were given as flags; `None` for an option that is as in the student's run.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Reading {
@@ -19,7 +19,7 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// The options `base`, with the given ones in their place.
+    /// The options `base`, replaced by those that were given.
     pub(crate) fn over(&self, base: &ReadOptions) -> ReadOptions {
         ReadOptions {
             missing: self.missing.clone().unwrap_or_else(|| base.missing.clone()),

@@ -15,7 +15,7 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    /// A table with these columns. `alignment` has a letter for each column: `l` (left, for text) or `r` (right, for numbers).
+    /// An empty table with these columns. `alignment` has a letter for each column: `l` (left, for text) or `r` (right, for numbers).
     pub(crate) fn new(header: &[&str], alignment: &str) -> Self {
         let side = |letter| {
             if letter == 'l' {
@@ -70,7 +70,7 @@ pub(crate) fn optional(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), short)
 }
 
-/// R² as text with four decimals.
+/// R² as text with four decimals (fewer below -10), or a dash if there is none.
 pub(crate) fn r_squared(value: Option<f64>) -> String {
     value.map_or_else(
         || "–".to_owned(),
@@ -99,7 +99,7 @@ fn figures(row: &ModelRow) -> [String; 3] {
     [short(quantile.pinball), covered, first]
 }
 
-/// Names of the three error columns.
+/// Names of the three columns of metrics, in the order of [`figures`].
 fn errors_of(report: &Report) -> [&'static str; 3] {
     if report.quantile.is_some() {
         ["pinball loss", "covered", "RMSE"]

@@ -1,4 +1,4 @@
-//! A student that the user names: by a run directory or a `.limbeck` file.
+//! A student that the user names by a run directory or by a `.limbeck` file.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
@@ -19,11 +19,12 @@ use crate::error::{Error, Result};
 pub(crate) struct Source {
     /// The student.
     pub(crate) student: Student,
-    /// Kinds of the student's input columns. A student's file does not distinguish booleans from numbers, and a number may be read from either.
+    /// Kinds of the student's input columns. A `.limbeck` file does not say which number columns were booleans; a number column may be read from
+    /// either.
     kinds: Vec<FeatureKind>,
-    /// The options with which the student's run read its table; the defaults if only a student's file is given.
+    /// The options with which the student's run read its table; the defaults if the user named a `.limbeck` file.
     pub(crate) reading: ReadOptions,
-    /// Numbers that mean *missing*, for each target.
+    /// Numbers that mean *missing* in the target columns, by target; empty if the user named a `.limbeck` file.
     missing_targets: BTreeMap<String, MissingNumbers>,
     /// Counts values outside the ranges of the training rows; watches no column if only a student's file is given.
     pub(crate) watch: Watch,
@@ -46,7 +47,7 @@ impl Source {
         Self::open(path)
     }
 
-    /// Opens a run directory, of one target or of several, or a student's file.
+    /// Opens the student of a run directory, or a student's file. A folder for several targets has one student for all, or one for each.
     pub(crate) fn open(path: &Path) -> Result<Vec<Self>> {
         let is_named = path.extension().is_some_and(|end| end == "limbeck");
         if !path.is_dir() && (path.exists() || is_named) {
@@ -54,12 +55,12 @@ impl Source {
         }
         let runs = limbeck::open_each(path)?;
         match limbeck::run::joint_student(path) {
-            // Its inputs are those of any of its targets.
+            // It has the same inputs as the student of each of its targets.
             Some(file) => Ok(vec![Self::of_run(&runs[0], &file)?]),
             None => {
                 let mut sources: Vec<Self> =
                     runs.iter().map(Self::of_own).collect::<Result<_>>()?;
-                // All were trained on the same table, but each keeps the notations of its own columns.
+                // All students were trained on the same table, but each run stores only the notations of its own columns.
                 let all = sources
                     .iter()
                     .flat_map(|source| source.reading.notations.clone());
@@ -122,7 +123,7 @@ impl Source {
         Asked::new(self.kinds.clone())
     }
 
-    /// Reads a table for the student, and also the number columns `extra`.
+    /// Reads the columns of the student from a table, and the number columns `extra`.
     pub(crate) fn read(
         &self,
         path: &Path,
@@ -172,7 +173,7 @@ impl Source {
         outputs.map(|output| output.name.as_str()).collect()
     }
 
-    /// The predictions for rows, by target.
+    /// The predictions as `predictions[target][row]`.
     pub(crate) fn predict(&self, features: &Features) -> Result<Vec<Vec<f64>>> {
         let predictions = self.student.predict(&features.raw(), features.rows);
         let all = predictions.map_err(limbeck::Error::Runtime)?;
@@ -191,11 +192,11 @@ fn watch(student: &Student, ranges: &BTreeMap<String, Range>) -> Watch {
     Watch::new(columns, ranges)
 }
 
-/// A table read for a student.
+/// The columns that were read from a table for a student.
 pub(crate) struct TableRows {
     /// The student's columns, in the order of the student.
     pub(crate) features: Features,
-    /// The additional number columns.
+    /// The additional number columns, in the order in which they were asked for.
     pub(crate) extra: Vec<Vec<f64>>,
     /// Line of the first row, if the table is a text file in which each row is one line.
     pub(crate) first_line: Option<usize>,
@@ -227,7 +228,7 @@ pub(crate) fn load(path: &Path) -> Result<Student> {
     Student::load(path).map_err(Error::student(path))
 }
 
-/// The destination of results.
+/// Where results are written.
 pub(crate) enum Destination {
     /// Standard output, as CSV.
     Stdout,
@@ -256,7 +257,7 @@ impl Destination {
         match extension.as_deref() {
             Some("parquet" | "pq") => Ok(Self::Parquet(path.to_owned())),
             Some("csv") => Ok(Self::Csv(path.to_owned())),
-            // A device or a pipe has no extension to tell.
+            // A device or a pipe needs no extension.
             _ if path.exists() => Ok(Self::Csv(path.to_owned())),
             _ => Err(Error::path(
                 path,
@@ -265,7 +266,7 @@ impl Destination {
         }
     }
 
-    /// Refuses standard output, for results that are too long for a terminal. `what` names the results.
+    /// Refuses standard output for results that are too long for a terminal. `what` names the results in the message.
     pub(crate) fn require_file(&self, what: &str) -> Result<()> {
         match self {
             Self::Stdout => Err(Error::Message(format!(
@@ -283,8 +284,8 @@ impl Destination {
         }
     }
 
-    /// Writes content to this destination. A file is written completely or not at all, and never replaces another; standard output gets the content
-    /// as it comes. `None` if the reader of standard output has closed it.
+    /// Writes to this destination what `content` writes, and returns its result. A file is written completely or not at all, and never replaces
+    /// another. Standard output gets the content as it comes; `None` if its reader has closed it, as `head` does.
     pub(crate) fn write<T>(&self, content: impl FnOnce(Out) -> Outcome<T>) -> Result<Option<T>> {
         let (Self::Csv(path) | Self::Parquet(path)) = self else {
             return match content(Box::new(std::io::stdout())) {
@@ -307,15 +308,15 @@ impl Destination {
             }
             Ok(())
         });
-        // What the content failed with comes first: that nothing was written follows from it.
+        // An error of `content` comes first: it is the cause of the error of writing.
         let value = outcome?;
         written?;
         Ok(value)
     }
 }
 
-/// A writer to a destination.
+/// A writer to a file or to standard output.
 pub(crate) type Out = Box<dyn Write + Send>;
 
-/// The result of writing content.
+/// The result of writing a table or other results.
 pub(crate) type Outcome<T> = std::result::Result<T, Failed<Error>>;

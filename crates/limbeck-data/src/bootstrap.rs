@@ -1,4 +1,4 @@
-//! Paired bootstrap intervals over test rows and training seeds.
+//! Paired bootstrap confidence intervals over test rows and training seeds. A training seed is the seed with which a student was trained.
 //!
 //! In each resample, all models are evaluated on the same drawn rows and the same drawn seeds, so that effects common to all models cancel in
 //! a difference or a ratio of errors. Rows of the same block (a group or a stretch of time) are drawn together.
@@ -15,14 +15,14 @@ use crate::rng::generator;
 /// |---|---|---|---|
 /// | `resamples` | 2000 | number of resamples | ≥ 1 |
 /// | `level` | 0.95 | share of resamples inside the interval | (0, 1) |
-/// | `seed` | 0 | seed of the resampling; equal seeds draw the same rows, for any statistic | |
+/// | `seed` | 0 | seed of the resampling; the drawn rows do not depend on the statistic | |
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
     /// Number of resamples.
     pub resamples: usize,
     /// Share of resamples inside the interval.
     pub level: f64,
-    /// Seed of the resampling; equal seeds draw the same rows, for any statistic.
+    /// Seed of the resampling. Calls with equal seeds draw the same rows, whatever the statistic is.
     pub seed: u64,
 }
 
@@ -148,7 +148,7 @@ impl BlockSums {
         }
     }
 
-    /// Draws blocks and seeds; returns the mean squared errors of the drawn seeds over the drawn blocks.
+    /// Draws blocks and training seeds. Returns, for each drawn training seed, the mean squared error of each model over the drawn blocks.
     fn resample<const M: usize>(&self, seed: u64, index: u64) -> Vec<[f64; M]> {
         let mut rng = generator(seed, "bootstrap", index);
         let mut total = vec![0.0; self.width];

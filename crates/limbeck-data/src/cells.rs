@@ -1,9 +1,9 @@
 //! The cells of a column, and how missing values are stored.
 
-/// Code of a missing category.
+/// Code that marks a missing cell of a category column.
 pub const MISSING: u32 = u32::MAX;
 
-/// Stored value of a missing time.
+/// Value that marks a missing cell of a time column.
 pub const MISSING_TIME: i64 = i64::MIN;
 
 /// The cells of a column.
@@ -13,7 +13,7 @@ pub enum Values {
     Number(Vec<f64>),
     /// Categories; [`MISSING`] marks a missing value.
     Category {
-        /// For each row, an index into `levels`.
+        /// For each row, an index into `levels`, or [`MISSING`].
         codes: Vec<u32>,
         /// The different texts, sorted.
         levels: Vec<String>,

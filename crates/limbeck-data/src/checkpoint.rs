@@ -24,14 +24,14 @@ const MAGIC: [u8; 8] = *b"limbeck\x01";
 const HEAD: usize = MAGIC.len() + 32;
 const EXTENSION: &str = "piece";
 
-/// A folder of saved pieces; without a folder, nothing is saved.
+/// Saves finished pieces of a run's work in a folder, so that an interrupted run can be resumed. Without a folder, saves nothing.
 #[derive(Clone, Debug)]
 pub struct Checkpoints {
     folder: Option<PathBuf>,
     /// Prefix of the name of each piece.
     scope: String,
     every: Duration,
-    /// Total time of saving in nanoseconds, over all threads.
+    /// Time spent on saving, in nanoseconds, summed over all threads.
     spent: Arc<AtomicU64>,
 }
 
@@ -44,7 +44,8 @@ pub static NO_CHECKPOINTS: LazyLock<Checkpoints> = LazyLock::new(|| Checkpoints 
 });
 
 impl Checkpoints {
-    /// Saves pieces in a folder, which is created if it does not exist; saves the state of a training at intervals of `every`.
+    /// Makes checkpoints in a folder, and creates the folder if it does not exist. A [`Saver`] saves the state of an unfinished training at intervals
+    /// of `every`.
     ///
     /// # Errors
     ///
@@ -63,8 +64,8 @@ impl Checkpoints {
         })
     }
 
-    /// The same folder with a prefix for names, for work that a run does several times. Pieces with the same name in different scopes are
-    /// different pieces.
+    /// Checkpoints in the same folder whose names begin with the prefix `scope`, for work that a run does several times. Pieces with the same name in
+    /// different scopes are different pieces.
     #[must_use]
     pub fn scope(&self, scope: &str) -> Self {
         Self {
@@ -108,7 +109,7 @@ impl Checkpoints {
         }
     }
 
-    /// Saves a piece.
+    /// Saves a piece under a name.
     ///
     /// # Errors
     ///
@@ -179,13 +180,13 @@ impl Checkpoints {
         sum.finalize().into()
     }
 
-    /// Total time of saving in seconds, over all threads.
+    /// Time spent on saving, in seconds, summed over all threads.
     #[must_use]
     pub fn seconds(&self) -> f64 {
         self.spent.load(Ordering::Relaxed) as f64 * 1e-9
     }
 
-    /// True if no piece is saved.
+    /// True if the folder contains no saved piece, or if there is no folder.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let entries = self
@@ -206,7 +207,7 @@ impl Checkpoints {
     }
 }
 
-/// Saves the state of a training at intervals.
+/// Saves the state of an unfinished training at intervals, so that the training can be resumed.
 #[derive(Debug)]
 pub struct Saver<'a> {
     checkpoints: &'a Checkpoints,
@@ -215,13 +216,14 @@ pub struct Saver<'a> {
 }
 
 impl Saver<'_> {
-    /// Loads the state that was saved before the run was interrupted.
+    /// Loads the state that was saved before the run was interrupted; `None` if there is none.
     #[must_use]
     pub fn load<T: DeserializeOwned>(&self) -> Option<T> {
         self.checkpoints.load(&self.name)
     }
 
-    /// Saves the result of `state` if the interval since the last save has passed.
+    /// Saves the result of `state` if the last save was at least one interval ago (`every` of [`Checkpoints::in_folder`]). Otherwise does not call
+    /// `state`.
     ///
     /// # Errors
     ///
@@ -244,7 +246,7 @@ impl Saver<'_> {
         Ok(())
     }
 
-    /// Removes the saved state: the training is finished, and its result is saved as another piece.
+    /// Removes the saved state. Call this when the training is finished.
     pub fn finish(self) {
         if let Some(path) = self.checkpoints.path(&self.name) {
             // A file that cannot be removed is never read again.

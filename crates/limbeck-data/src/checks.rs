@@ -162,7 +162,8 @@ pub(crate) struct Findings<'a> {
 }
 
 impl<'a> Findings<'a> {
-    /// Checks the names and actions in `overrides`, and starts without findings.
+    /// Starts without findings. `overrides` are the user's actions by name of the check. An unknown name, or an action that its check does not allow,
+    /// is an error.
     pub(crate) fn new(overrides: &BTreeMap<String, Action>, keep: &'a [String]) -> Result<Self> {
         let mut actions = BTreeMap::new();
         for (name, action) in overrides {
@@ -393,7 +394,7 @@ fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, Find
     Some((Check::Id, Finding { message, brief }))
 }
 
-/// How to fix a column of dates such as 03/10/2024.
+/// Advice in messages about a column of dates such as 03/10/2024.
 const WRITE_DATES: &str =
     "if these are dates, write them as YYYY-MM-DD, because it is unclear which number is the day";
 
@@ -450,13 +451,14 @@ fn number_text(source: &str, column: &Column, rows: &[usize]) -> Option<Finding>
     })
 }
 
-/// True for a date whose first number may be the day or the month.
+/// True for a date such as 03/10/2024, of which it is unclear whether the day or the month comes first.
 fn is_unclear_date(word: &str) -> bool {
     let is = |order: DateOrder| order.read(word).is_some();
     is(DateOrder::DayFirst) && is(DateOrder::MonthFirst)
 }
 
-/// True for digits with, at most, a sign or currency sign, separators and a short unit (up to four other characters).
+/// True if the text begins with a digit, after any signs, currency signs, points, commas and spaces, and at most four of its characters are neither
+/// digits nor signs nor separators: `$1,085`, `12 km`.
 fn looks_like_number(word: &str) -> bool {
     let unsigned = word.trim_start_matches(|c: char| "+-−.,$€£¥ ".contains(c));
     let is_part = |c: &char| c.is_ascii_digit() || "+-−.,' _/:".contains(*c);
@@ -464,7 +466,8 @@ fn looks_like_number(word: &str) -> bool {
     unsigned.starts_with(|c: char| c.is_ascii_digit()) && others <= 4
 }
 
-/// Warns if many test rows also occur in the training or validation rows. `seen` is the number of such rows, `test` that of all test rows.
+/// Warns if at least 5 test rows, and at least 5 % of all test rows, also occur in the training or validation rows. `seen` is their number; `test` is
+/// the number of all test rows.
 pub(crate) fn check_seen_test(
     source: &str,
     seen: usize,
@@ -522,8 +525,9 @@ fn is_constant(values: &Values, rows: &[usize]) -> bool {
     }
 }
 
-/// True for a category column whose texts are all different, and for a column of whole numbers that number the rows in their order. Other whole
-/// numbers that are all different count if the column's name contains a word such as `id`. False if there are fewer than 20 rows.
+/// True if a column identifies the rows. This is a category column whose texts are all different, or a column of whole numbers that number the rows
+/// in their order. It is also a column of whole numbers that are all different, if the column's name contains a word such as `id`. False if there are
+/// fewer than 20 rows.
 pub(crate) fn is_id(column: &Column, rows: &[usize]) -> bool {
     const FEWEST_ROWS: usize = 20;
     if rows.len() < FEWEST_ROWS {
@@ -545,8 +549,8 @@ pub(crate) fn is_id(column: &Column, rows: &[usize]) -> bool {
     }
 }
 
-/// True if the values number the rows in their order: each row adds at least 1, and all rows together at most 10 % more, since rows may have been
-/// left out.
+/// True if the values number the rows in their order. From one of `rows` to the next, the value must grow at least as much as the row's position. In
+/// total it may grow at most 10 % more, because rows may have been left out of the table.
 fn counts_rows(values: &[f64], rows: &[usize]) -> bool {
     let mut rows = rows.to_vec();
     rows.sort_unstable();
@@ -568,7 +572,7 @@ fn all_differ(values: impl Iterator<Item = u64>) -> bool {
     values.windows(2).all(|pair| pair[0] != pair[1])
 }
 
-/// True if a word of the name stands for an identifier: `id`, `customerId`, `row_index`, `PID`.
+/// True if a column name contains a word for an identifier: `id`, `customerId`, `row_index`, `PID`.
 fn sounds_like_id(name: &str) -> bool {
     const WORDS: [&str; 14] = [
         "id", "ids", "idx", "index", "uuid", "guid", "key", "pid", "uid", "rowid", "row", "rownum",
@@ -641,7 +645,7 @@ fn equal(a: &Values, b: &Values, rows: &[usize]) -> bool {
     }
 }
 
-/// Finds features that are copies of the target, perhaps in another unit. Returns the columns that are kept.
+/// Checks whether features are copies of the target, perhaps in another unit, or monotone functions of it. Returns the columns that are kept.
 fn drop_leaks(
     source: &str,
     columns: Vec<Column>,
@@ -679,13 +683,13 @@ fn named(name: &str, option: &str) -> Result<Check> {
     })
 }
 
-/// Those of `rows` whose value is not missing.
+/// The rows among `rows` whose value is not NaN.
 fn with_value(rows: &[usize], values: &[f64]) -> Vec<usize> {
     let has = |row: &usize| !values[*row].is_nan();
     rows.iter().copied().filter(has).collect()
 }
 
-/// How a column copies the target, or `None` if it does not.
+/// Describes how a column copies the target; `None` if it does not.
 ///
 /// Pearson's correlation finds linear copies, and the correlation of ranks finds other monotone copies. A column that is the only feature
 /// (`alone`) may be a nonlinear monotone function of the target, because the curve of a noise-free sensor is such a function.
@@ -719,13 +723,14 @@ fn leak(values: &Values, rows: &[usize], target: &[f64], alone: bool) -> Option<
         .then_some("a monotone function of the target (rank correlation above 0.99999)")
 }
 
-/// Number of different values in the rows.
+/// Number of different values among the given rows.
 fn different(rows: &[usize], values: &[f64]) -> usize {
     let seen: HashSet<u64> = rows.iter().map(|row| values[*row].to_bits()).collect();
     seen.len()
 }
 
-/// Warns if many targets equal their maximum.
+/// Warns if many rows have the largest target value: at least 5 rows, at least 1 % of `rows`, and more than 5 times the average number of rows per
+/// value.
 pub(crate) fn check_capped_target(
     source: &str,
     name: &str,

@@ -9,7 +9,7 @@ use crate::features::{FeatureValues, Features};
 use crate::given::GivenTeacher;
 use crate::split::Split;
 
-/// Number of rows in `test` that equal a row in `learn`, in features and target.
+/// Number of rows in `test` that equal a row in `learn` in all features and in the target.
 pub(crate) fn seen(features: &Features, target: &[f64], learn: &[usize], test: &[usize]) -> usize {
     let key = |row: usize| {
         let mut hash = DefaultHasher::new();
@@ -28,7 +28,7 @@ pub(crate) fn seen(features: &Features, target: &[f64], learn: &[usize], test: &
         .count()
 }
 
-/// SHA-256 checksum of features, targets, weights, given teacher predictions and split.
+/// SHA-256 checksum of features, `numbers` (targets and weights), teacher predictions from the table and split, as hexadecimal text.
 pub(crate) fn content(
     features: &Features,
     numbers: &[&Vec<f64>],

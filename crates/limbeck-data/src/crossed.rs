@@ -18,7 +18,7 @@ use crate::metrics::Measure;
 /// Confidence level of the intervals: the intended share of cases in which an interval contains the true value.
 pub const LEVEL: f64 = 0.95;
 
-/// A ratio gets an interval only if its denominator is more than this many times the half-width of its own interval.
+/// A ratio gets an interval only if its denominator is more than this many times the half-width of the denominator's interval.
 ///
 /// Fieller's interval is finite if this number is at least 1. It is larger here, because a denominator that barely exceeds a threshold is more
 /// often too large than too small; the error of the ratio would then be larger than its interval shows.
@@ -178,11 +178,11 @@ impl<'a> Design<'a> {
         t_quantile(self.degrees()).powi(2) * squares.rows() + of_seeds
     }
 
-    /// The ratio of two means with its confidence interval; `None` if the denominator is not clearly above 0.
+    /// The ratio of two means with its confidence interval; `None` if the denominator is not clearly above 0, or if an end of the interval is infinite.
     ///
     /// # Formula
     ///
-    /// The interval contains all `ρ` for which the mean of `n − ρ d` is not significantly different from 0:
+    /// With numerator `n` and denominator `d`, the interval contains all `ρ` for which the mean of `n − ρ d` is not significantly different from 0:
     ///
     /// ```text
     /// (n̄ − ρ d̄)² ≤ half²(n − ρ d)
@@ -264,7 +264,7 @@ impl<'a> Design<'a> {
     }
 }
 
-/// Errors of one model for each seed, with their pseudo-values for each block; or differences between two models.
+/// Errors of one model for each seed, with their pseudo-values for each block; or differences between the errors of two models.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parts {
     /// Error over all rows, for each seed.
@@ -343,7 +343,8 @@ pub struct Ratio {
     pub high: f64,
 }
 
-/// Mean squares of blocks, of seeds and of residuals, each divided by `B S`; for two different tables, mean products.
+/// Mean squares of blocks, of seeds and of residuals (see [`Design::estimate`]), each divided by `B S`. For two different tables of pseudo-values,
+/// mean products.
 #[derive(Clone, Copy, Debug)]
 struct Squares {
     by_block: f64,

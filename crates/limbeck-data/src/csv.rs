@@ -1,7 +1,8 @@
 //! Reads whole text tables into memory, and writes CSV.
 //!
-//! The cells of a file, or of the parts in a folder, are collected as text by column; [`kind`](crate::kind) converts them to values. Errors of
-//! the whole file (encoding, header, rows of another length, open quotation marks) are found before, in a pass over all records.
+//! First, a pass over all records finds errors in the structure of the file: encoding, header, rows with another number of cells, quotation marks
+//! that are never closed. Then the cells of a file, or of the parts in a folder, are collected as text by column, and [`kind`](crate::kind) converts
+//! them to values.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -20,7 +21,7 @@ use crate::records::Records;
 use crate::table::{Table, Values, Wanted, cell_error};
 use crate::{Error, Result};
 
-/// Number of rows in a chunk of cells.
+/// Number of rows in one array of cells on reading, and in one block of text on writing.
 const CHUNK: usize = 8192;
 
 /// Reads the wanted columns of a text table from one or more files, which are the parts of the table.
@@ -214,7 +215,7 @@ impl Text {
     }
 }
 
-/// The cells of the picked columns of all files: for each column, its chunks.
+/// The cells of the picked columns of all files: for each column, its cells in chunks.
 fn split_all(texts: &[Text], picked: impl Iterator<Item = usize>) -> Vec<Vec<StringArray>> {
     let picked: Vec<usize> = picked.collect();
     let mut chunks = vec![Vec::new(); picked.len()];

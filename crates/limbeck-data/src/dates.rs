@@ -20,7 +20,7 @@ pub use crate::time::minute;
 
 const FEWEST_FOR_CYCLE: usize = 6;
 
-/// Converts microseconds since 1970 to whole seconds, rounded down.
+/// Converts microseconds since 1970 to whole seconds, rounded down. A missing time stays missing.
 #[must_use]
 pub fn seconds(microseconds: i64) -> i64 {
     match microseconds {
@@ -29,7 +29,7 @@ pub fn seconds(microseconds: i64) -> i64 {
     }
 }
 
-/// The parts of a date column that become features.
+/// The parts of a date column that become features, by the table in this module's documentation. `by_time` is true if rows are split by time.
 pub(crate) fn parts(microseconds: &[i64], learn: &[usize], by_time: bool) -> Vec<DatePart> {
     let different = |part: DatePart| {
         let known = learn.iter().map(|&row| part.of(seconds(microseconds[row])));
@@ -66,7 +66,7 @@ fn part_name(column: &str, part: DatePart) -> String {
     format!("{column}.{}", part.name())
 }
 
-/// Name of the date column, and the part of the date that a feature is.
+/// Describes where a feature comes from: its date column, and which part of the date it is.
 pub(crate) fn source(column: &str, part: DatePart) -> DateSource {
     DateSource {
         column: column.to_owned(),

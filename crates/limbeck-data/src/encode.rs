@@ -12,8 +12,8 @@
 //! Each category column is one-hot encoded over its levels in the fitted rows. `max_width_for_categories` is a budget for the outputs of all
 //! category columns together, except ordinal ones:
 //!
-//! 1. If all levels fit, each level has an output. Columns with missing cells get one more output, `other`, for missing and unseen levels. In
-//!    the other columns, an unseen level gives only zeros: the weights of an output that is never 1 in training would be random.
+//! 1. If all levels fit into the budget, each level has an output. Columns with missing cells get one more output, `other`, for missing and unseen
+//!    levels. In the other columns, an unseen level gives only zeros: the weights of an output that is never 1 in training would be random.
 //! 2. Otherwise each column gets its most frequent level and `other`. The rest of the budget goes to the most frequent levels of all columns,
 //!    one by one. The remaining levels of a column share its `other`.
 //! 3. A column with at least 4 outputs whose kept levels cover less than half of its rows uses these outputs as hash buckets instead.
@@ -230,7 +230,8 @@ fn by_frequency(columns: &[&LevelCounts]) -> Vec<(usize, usize)> {
     found.into_iter().map(place).collect()
 }
 
-/// Divides the budget by the rules in this module's documentation; one entry per column that has counts.
+/// Divides the budget, a number of outputs, by the rules in this module's documentation. Returns one share for each entry of `counts` that is not
+/// `None`.
 fn share_budget(counts: &[Option<LevelCounts>], budget: usize) -> Vec<Share> {
     let columns: Vec<&LevelCounts> = counts.iter().flatten().collect();
     let wanted: usize = columns

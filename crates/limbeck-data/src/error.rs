@@ -175,7 +175,7 @@ pub enum Error {
         source_name: String,
         /// The name asked for.
         column: String,
-        /// What asked for the column: an option's name, or `the student`.
+        /// What asked for the column, as the message names it: an option, the student or the first table.
         wanted_by: String,
         /// The most similar names in the table, best first.
         nearest: Vec<String>,
@@ -365,7 +365,7 @@ fn no_such_column(
     )
 }
 
-/// Names in backticks, separated by commas; at most `limit` of them.
+/// Names in backticks, separated by commas; after `limit` names, the number of the remaining names.
 pub(crate) fn quoted(names: &[String], limit: usize) -> String {
     let mut text = names
         .iter()

@@ -24,13 +24,14 @@ pub struct Features {
 /// One feature column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Feature {
-    /// Name of the column in the table.
+    /// Name of the column in the table; for a part of a date, `COLUMN.PART`, such as `sold.month`.
     pub name: String,
     /// The cells, one per row.
     pub values: FeatureValues,
     /// True if all training values that are not missing are whole numbers; augmentation then rounds new values.
     pub integer: bool,
-    /// Numbers that mean *missing* in the table, such as −999. `values` has NaN in their place; a student reads the numbers of the table.
+    /// Numbers that mean *missing* in the table, such as −999. `values` has NaN in their place. The student's file lists these numbers, because the
+    /// student reads tables that contain them.
     #[serde(default)]
     pub missing: MissingNumbers,
     /// The date column from which the numbers were computed, and which part of the date they are; `None` for other features.
@@ -45,9 +46,9 @@ pub enum FeatureValues {
     Number(Vec<f64>),
     /// Categories; [`MISSING`] marks a missing value.
     Category {
-        /// For each row, an index into `levels`.
+        /// For each row, an index into `levels`, or [`MISSING`].
         codes: Vec<u32>,
-        /// The different texts, sorted; shared by all selections of the column.
+        /// The different texts, sorted. All selections of rows of the column share this list.
         levels: Arc<Vec<String>>,
     },
 }
@@ -55,7 +56,7 @@ pub enum FeatureValues {
 /// Name and kind of a feature column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeatureKind {
-    /// Column name.
+    /// Name of the feature: the column in the table; for a part of a date, `COLUMN.PART`.
     pub name: String,
     /// Kind of the column in the table; number for a part of a date.
     pub kind: ColumnKind,
@@ -249,8 +250,8 @@ impl Features {
         }
     }
 
-    /// The features as models that limbeck did not train know them: without parts of dates, and with numbers such as −999 for *missing*. If
-    /// several numbers mean *missing* in a column, all of its missing cells get the first of these numbers.
+    /// The features for a model that limbeck did not train, written as in the table: without parts of dates, and with numbers such as −999 in missing
+    /// cells. If several numbers mean *missing* in a column, all of its missing cells get the first of these numbers.
     #[must_use]
     pub fn as_in_table(&self) -> Cow<'_, Self> {
         let stands_for = |column: &Feature| column.missing.values.first().copied();
@@ -359,7 +360,7 @@ impl Features {
         Ok(whole)
     }
 
-    /// The columns as a table, for writing or for a scoring command; booleans become numbers (0 and 1).
+    /// The columns as a table, to write it or to pass it to the user's scoring command; booleans become numbers (0 and 1).
     #[must_use]
     pub fn to_table(&self) -> Table {
         let column = |feature: &Feature| match &feature.values {

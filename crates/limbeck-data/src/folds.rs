@@ -20,8 +20,8 @@ const GAP: f64 = 0.01;
 /// | group | whole groups: the largest group first, each into the fold with the fewest rows; fewer groups than `k` give fewer folds | all other rows |
 /// | time | a stretch of consecutive blocks | all other rows except the *gap*: 1 % of all blocks on each side (at least one, at most half a stretch) |
 ///
-/// Rows that are close in time resemble each other: without the gap, a teacher would learn from rows that almost equal the rows that it
-/// predicts. The teacher of the last stretch of time learns from earlier rows only.
+/// A block is a short stretch of rows that are consecutive in time. Rows that are close in time resemble each other: without the gap, a teacher would
+/// learn from rows that almost equal the rows that it predicts. The teacher of the last stretch of time learns from earlier rows only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folds {
     /// Fold of each row; [`NO_FOLD`] if no fold's teacher predicts it.
@@ -33,14 +33,15 @@ pub struct Folds {
 /// Order of the rows in time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Time {
-    /// Position of each row's block among all blocks.
+    /// Position of each row's block among all blocks, in order of time.
     place: Vec<usize>,
     /// Number of blocks in the gap on each side of a stretch.
     gap: usize,
 }
 
 impl Folds {
-    /// Makes folds of the given rows; the split of the data set decides the kind. A `k` below 2 counts as 2.
+    /// Makes up to `k` folds of the given rows; the split of the data set decides the kind. A `k` below 2 counts as 2. Rows of the folds are
+    /// positions in `rows`.
     #[must_use]
     pub fn new(data: &Dataset, rows: &[usize], k: usize, seed: u64) -> Self {
         let k = k.max(2).min(rows.len().max(1));
@@ -52,7 +53,7 @@ impl Folds {
         }
     }
 
-    /// Folds of random rows, whose sizes differ by at most one row.
+    /// Makes `k` folds of random rows, whose sizes differ by at most one row. `rows` is the number of rows.
     #[must_use]
     pub fn random(rows: usize, k: usize, seed: u64) -> Self {
         let mut of: Vec<u32> = (0..rows).map(|row| (row % k.max(1)) as u32).collect();

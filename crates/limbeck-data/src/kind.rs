@@ -127,7 +127,8 @@ pub(crate) struct BadCell {
     pub(crate) expected: String,
 }
 
-/// Values of a column, and the cells that were not read as they are written.
+/// The values of a column, and what the warnings about its cells need: markers, odd texts, and numbers or dates that are not written as programs
+/// write them.
 #[derive(Debug)]
 pub(crate) struct Parsed {
     pub(crate) kind: ColumnKind,
@@ -140,7 +141,7 @@ pub(crate) struct Parsed {
     pub(crate) odd_cells: usize,
     /// An example for the warning: the text of a cell and the value read from it, if numbers or dates are not written as programs write them.
     pub(crate) written: Option<(String, String)>,
-    /// Notation of the column.
+    /// How the numbers and dates of the column are written.
     pub(crate) notation: Notation,
 }
 
@@ -172,7 +173,7 @@ pub(crate) fn infer(cells: &Cells, rules: &Rules<'_>) -> Parsed {
 
 /// Infers the kind of a category column again, from the given rows only. Cells of other rows that do not have this kind become missing.
 ///
-/// Returns `None` if the column is a category column by the given rows, too.
+/// Returns `None` if the column is of kind category or text by the given rows, too.
 pub(crate) fn infer_by_rows(
     codes: &[u32],
     texts: &[String],
@@ -186,7 +187,8 @@ pub(crate) fn infer_by_rows(
     numbers().or_else(booleans).or_else(times)
 }
 
-/// Returns the column if it has no odd text, or if at most 10 % of its cells are odd texts and it has at least 20 different values beside them.
+/// Returns the column if it has no odd text (neither a value nor a marker), or if at most 10 % of its cells are odd texts and it has at least 20
+/// different values beside them.
 fn few_odd(read: ReadColumn) -> Option<Parsed> {
     const FEWEST_BESIDE_ODD: usize = 20;
     const MOST_ODD: f64 = 0.1;
@@ -257,7 +259,7 @@ impl<'a> Levels<'a> {
         Some(read)
     }
 
-    /// Reads the texts as dates and times; `None` if no text is one, or if it is unclear whether the day or the month comes first.
+    /// Reads the texts as dates and times; `None` if no text is a date, or if it is unclear whether the day or the month comes first.
     fn times(&self) -> Option<ReadColumn> {
         let used = self.texts.iter().zip(&self.counts);
         let order = DateOrder::of(used.map(|(text, count)| (text.as_str(), *count)))?;
@@ -300,7 +302,7 @@ impl<'a> Levels<'a> {
         self.texts.iter().enumerate().map(meaning).collect()
     }
 
-    /// The value of each row, from the value of each text.
+    /// The value of each row, from the value of each text; `missing` for a row without text.
     fn each<T: Copy>(&self, values: &[T], missing: T) -> Vec<T> {
         let value = |code: &u32| values.get(*code as usize).copied().unwrap_or(missing);
         self.codes.iter().map(value).collect()
@@ -347,7 +349,7 @@ impl<'a> Levels<'a> {
     }
 }
 
-/// Infers time, category or text, for a column that the file declares as text.
+/// Infers whether a column of text is of kind time, category or text.
 pub(crate) fn infer_text(cells: &Cells, rules: &Rules<'_>) -> Parsed {
     let (codes, levels) = categories(cells, rules);
     if let Some(times) = Levels::of_all(&codes, &levels).times().and_then(few_odd) {
@@ -451,7 +453,7 @@ fn convert_numbers(cells: &Cells, rules: &Rules<'_>) -> Result<Parsed, BadCell> 
     all_or_bad(cells, read, kind, refused)
 }
 
-/// Completes a column that is read with its notation in the training table: numbers that the user named with `missing` become NaN, and an
+/// Completes a column of a later table, which is read as the training table is written: numbers that the option `missing` names become NaN, and an
 /// infinite number is an error.
 pub(crate) fn finish(mut parsed: Parsed, rules: &Rules<'_>) -> Result<Parsed, BadCell> {
     if let Values::Number(values) = &mut parsed.values {
@@ -594,13 +596,14 @@ fn boolean(cell: &str) -> Option<f64> {
     }
 }
 
-/// Codes and sorted levels. Empty and blank cells are missing, and so are texts that mean *missing* by `rules`.
+/// Reads cells as categories. Returns the code of each cell, and the sorted levels. Empty and blank cells are missing, and so are texts that mean
+/// *missing* by `rules`.
 fn categories(cells: &Cells, rules: &Rules<'_>) -> (Vec<u32>, Vec<String>) {
     let known = |cell| trimmed(cell).filter(|cell| !rules.is_missing(cell));
     encode_levels(cells.len(), cells.iter().map(known))
 }
 
-/// The code of each text, and the different texts in sorted order as levels.
+/// The code of each cell, and the different texts in sorted order as levels. A cell that is `None` gets the code [`MISSING`].
 pub(crate) fn encode_levels<'a>(
     rows: usize,
     cells: impl Iterator<Item = Option<&'a str>>,

@@ -1,8 +1,8 @@
 //! Finds the layout of a text table: the separator of its cells, and the position of its header.
 //!
-//! Both are found from the first records. Text inside quotation marks does not count. A separator fits if it occurs equally often in every
-//! record; lines above the header (titles, comments, `sep=;`) may have fewer. If several separators fit, the one with the fewest lines above
-//! the header is chosen; then any other before the comma, because a comma can be a decimal mark; then the one with the most cells.
+//! Both are found from the first records. Text inside quotation marks does not count. A separator fits if it occurs equally often in every record;
+//! lines above the header (titles, comments, `sep=;`) may have fewer. If several separators fit, the one with the fewest lines above the header is
+//! chosen. Among equals, the comma is chosen last, because a comma can be a decimal mark; then the separator with the most cells is chosen.
 
 use std::path::Path;
 
@@ -16,9 +16,10 @@ use crate::{Error, Result};
 pub(crate) const SAMPLE_BYTES: usize = 256 << 10;
 /// Largest number of records that are searched for the layout.
 const SAMPLE_RECORDS: usize = 200;
-/// Number of records among which the header is searched for.
+/// Number of records at the start of a file among which the header is searched for.
 const MOST_TITLES: usize = 30;
-/// The separators that are tried. If none fits and several agree with equally many records, the first of them is chosen.
+/// The separators that are tried. If none fits, the one that gives the most records the same number of cells is chosen; among equals, the first in
+/// this list.
 const CANDIDATES: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// The layout of a text table.
@@ -64,7 +65,7 @@ pub(crate) fn find(
     }
 }
 
-/// Position and number of the line after the first `count` lines.
+/// Position (in bytes) and number (from 1) of the line after the first `count` lines.
 fn skip_lines(path: &Path, bytes: &[u8], count: usize) -> Result<(usize, usize)> {
     let mut position = 0;
     for found in 0..count {
@@ -156,7 +157,7 @@ impl Sample<'_> {
         }
     }
 
-    /// The separator that fits best.
+    /// The separator that fits best; an error if the cells seem to be separated by spaces.
     fn separator(&self) -> Result<u8> {
         let masked = masked(self.bytes);
         let surveys = CANDIDATES.map(|separator| (separator, self.survey(&masked, separator)));
@@ -268,7 +269,8 @@ impl Sample<'_> {
         }
     }
 
-    /// True if the cells of a record are different texts, none of them empty or a value, and at least one column below has only values.
+    /// True if a record can be the header. Its cells must be different texts, none of them empty or a value such as a number (see `is_value`). At
+    /// least one column below it must contain only values and empty cells.
     fn is_header(&self, survey: &Survey, at: usize) -> bool {
         let names = &survey.cells[at];
         let mut texts: Vec<_> = names.iter().map(|cell| cell.text(self.bytes)).collect();

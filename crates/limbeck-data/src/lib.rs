@@ -5,7 +5,7 @@
 //! model code.
 //!
 //! ```text
-//! file ─Table::read→ Table ─Dataset::from_table→ Dataset { features, target, weight, split, blocks, … }
+//! file ─Table::read→ Table ─Dataset::from_table→ Dataset { features, targets, weight, split, blocks, … }
 //!                                                  │
 //!        fit_encoder ← features of training rows ──┤── folds, generator
 //!        metrics, crossed ← predictions ───────────┘

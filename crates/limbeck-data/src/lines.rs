@@ -1,4 +1,4 @@
-//! Writes record batches as lines of a text table.
+//! Writes record batches as lines of CSV.
 
 use arrow_array::types::Float64Type;
 use arrow_array::{Array, ArrayRef, PrimitiveArray, RecordBatch, cast::AsArray};
@@ -8,7 +8,7 @@ use arrow_schema::{ArrowError, DataType};
 
 use crate::stream::number;
 
-/// The header line of a text table with these columns.
+/// The header line of a CSV file with these columns.
 pub(crate) fn header<'a>(names: impl Iterator<Item = &'a String>) -> Vec<u8> {
     let mut out = Vec::new();
     for (index, name) in names.enumerate() {
@@ -21,7 +21,7 @@ pub(crate) fn header<'a>(names: impl Iterator<Item = &'a String>) -> Vec<u8> {
     out
 }
 
-/// Writes a batch and the new columns as lines of text.
+/// Writes a batch as lines of CSV, with the columns `new` after its own columns.
 ///
 /// Numbers, decimals and times are written in full; times are in ISO 8601; bytes are hexadecimal; lists and structs are written as `[1, 2]` and
 /// `{a: 1}`. A missing cell is empty. If the only cell of a row is missing, it is written as `""`, because readers skip blank lines.

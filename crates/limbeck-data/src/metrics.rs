@@ -53,7 +53,7 @@ pub fn r2(pred: &[f64], target: &[f64], weight: &[f64]) -> Option<f64> {
     (variance > 0.0).then(|| 1.0 - error / variance)
 }
 
-/// How predictions are evaluated: a mean over rows, converted to the target's unit.
+/// The error measure of predictions: a mean over rows; for RMSE, its square root, which is in the target's unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Measure {
     /// Root mean squared error, `√(Σ w (p − y)² / Σ w)`; smallest if predictions are conditional means.

@@ -78,7 +78,8 @@ pub struct Notation {
     /// True if the decimal mark is a comma.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     comma: bool,
-    /// True if thousands are separated by the other of point and comma, in cells such as `1,085`.
+    /// True if the training table has cells such as `1,085` (if the decimal mark is a point) or `1.085` (if it is a comma), in which the other mark
+    /// separates thousands.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     grouped: bool,
     /// The unit after each number, such as `%`; empty if there is none.
@@ -130,7 +131,7 @@ impl Notation {
         self.mark(decimal) == Mark::Point
     }
 
-    /// The mark that the user names, else the mark of the column.
+    /// The decimal mark that the user names, else the decimal mark of the column.
     fn mark(&self, decimal: DecimalMark) -> Mark {
         match decimal {
             DecimalMark::Comma => Mark::Comma,
@@ -191,7 +192,8 @@ fn is_iso(order: &DateOrder) -> bool {
     *order == DateOrder::Iso
 }
 
-/// True if the two decimal marks give a cell different values, and the cell does not contain the decimal mark `mark`: `1,085` for the point.
+/// True for a cell such as `1,085` if `mark` is the point: the cell does not contain `mark`, and the other decimal mark gives it a different value.
+/// `own` is the cell read with `mark`, and `other` is the cell read with the other decimal mark.
 fn has_thousands_only(cell: &str, own: &Written, other: &Written, mark: Mark) -> bool {
     own.value.total_cmp(&other.value).is_ne() && !cell.contains(mark.character())
 }
@@ -392,7 +394,7 @@ impl Written {
     }
 }
 
-/// Splits a sign off: true for minus, false for plus.
+/// Splits a sign off the start of a text. Returns true for minus, false for plus or `None` without a sign, and the rest of the text.
 fn sign(text: &str) -> (Option<bool>, &str) {
     let rest = |prefix: char| text.strip_prefix(prefix).map(str::trim_start);
     match (rest('-').or_else(|| rest('−')), rest('+')) {
@@ -427,7 +429,7 @@ fn unit(tail: &str) -> Option<(bool, String)> {
     fits.then(|| (false, tail.to_owned()))
 }
 
-/// Rewrites a number so that Rust can parse it.
+/// Rewrites a number so that Rust can parse it; `None` if the text is not a number with this decimal mark.
 fn digits(text: &str, mark: Mark) -> Option<String> {
     let (decimal, group) = (mark.character(), mark.other().character());
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {

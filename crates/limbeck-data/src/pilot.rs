@@ -1,6 +1,7 @@
 //! Pilots: small samples of a large data set, for quick experiments before a long run.
 //!
-//! Pilots contain training and validation rows only, so that no information about the test rows is used.
+//! The rows of a pilot, including its own test rows, are training and validation rows of the data set. So no information about the test rows of the
+//! data set is used.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +16,11 @@ use crate::{Error, Result};
 const TRAIN: f64 = 0.7;
 /// Share of a pilot's rows that are validation rows.
 const VALID: f64 = 0.1;
-/// Share of a pilot's rows that are its test rows.
+/// Share of a pilot's rows that are test rows.
 const HELD: f64 = 1.0 - TRAIN - VALID;
 
 impl Dataset {
-    /// Number of pilots with different held-out rows: 5, or 1 if the split follows time.
+    /// Number of pilots with different test rows: 5, or 1 if the split follows time.
     #[must_use]
     pub fn pilots(&self) -> usize {
         if self.fold_kind == FoldKind::Time {
@@ -119,7 +120,8 @@ impl Dataset {
         units.into_values().collect()
     }
 
-    /// The first units with at most `rows` rows in total; later units that still fit are taken too, except with time.
+    /// Takes units in their order, as long as they have at most `rows` rows in total. A unit that does not fit is skipped; if the split follows time,
+    /// no unit after it is taken. If no unit fits, takes the smallest.
     fn take(&self, units: Vec<Vec<usize>>, rows: usize) -> Vec<Vec<usize>> {
         let smallest = units.iter().min_by_key(|unit| unit.len()).cloned();
         let mut taken: Vec<Vec<usize>> = Vec::new();
@@ -139,7 +141,7 @@ impl Dataset {
         }
     }
 
-    /// This data set, with only the rows of `split`.
+    /// This data set with only the rows of `split`, which get new positions.
     fn only(&self, split: &Split) -> Self {
         let mut kept = [split.train.as_slice(), &split.valid, &split.test].concat();
         kept.sort_unstable();

@@ -33,7 +33,7 @@ pub struct ReadOptions {
 }
 
 impl ReadOptions {
-    /// Rules for a column whose notation is found from its cells.
+    /// Rules for a column of which it is not known how its numbers and dates are written: this is found from its cells.
     ///
     /// If `prefers_comma` is true, a comma that could be a thousands separator or a decimal mark is a decimal mark.
     pub(crate) fn rules(&self, prefers_comma: bool) -> Rules<'_> {
@@ -45,8 +45,8 @@ impl ReadOptions {
         }
     }
 
-    /// Rules for a column that is read with its notation in the training table. A column without an entry in `notations` has numbers as
-    /// programs write them.
+    /// Rules for a column of a later table, whose numbers and dates are written as in the training table. A column without an entry in `notations`
+    /// has numbers and dates as programs write them.
     pub(crate) fn rules_like(&self, column: &str) -> Rules<'_> {
         static PLAIN: Notation = Notation::PLAIN;
         Rules {

@@ -1,7 +1,7 @@
 //! Makes further splits of the same rows.
 //!
-//! With a single split, chance in a few dozen validation rows can decide between trials; several splits with other validation rows reduce
-//! this. Splits with other test rows allow repeating a whole run.
+//! With few validation rows, chance can decide which hyperparameters are best on them. Several splits with different validation rows reduce this.
+//! Splits with other test rows allow repeating a whole run.
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -9,13 +9,15 @@ use crate::folds::Folds;
 use crate::rng::generator;
 use crate::split::{FoldKind, Split, Ties};
 
-/// Smallest number of validation rows of a further split, unless the data set has few rows.
+/// Smallest number of validation rows of a further split. A smaller number is enough if this is more than 1 / `PART` of the training and validation
+/// rows.
 const VALID_ROWS: usize = 150;
-/// In a data set with few rows, 1 / `PART` of the training and validation rows (a quarter) are enough.
+/// In a data set with few rows, 1 / `PART` (a quarter) of the training and validation rows are enough as validation rows.
 const PART: usize = 4;
 
 impl Dataset {
-    /// At most `more` further data sets with the same rows and other validation rows; no row is a validation row twice.
+    /// At most `more` further data sets with the same rows and other validation rows. No row is a validation row of two data sets, including this
+    /// one.
     ///
     /// Each has as many validation rows as this data set, but at least 150, or a quarter of the training and validation rows if that is less.
     /// Groups stay whole. Test rows stay the same.

@@ -4,9 +4,9 @@
 //! The *body* is all other values of the column, `width` is the distance from its lowest to its highest value, and `gap` is the distance of a
 //! value from the body.
 //!
-//! - A *sentinel* is the lowest or highest value. It occurs at least 3 times and in at least 0.05 % of the rows. Either it looks like a marker
-//!   (−999, 9999, 65535, 1e20, …) and `gap > 3 width`, or `gap > 20 width` and the body has at least 10 different values. Or it is −99, −999, …
-//!   and the only negative number beside at least 10 different values. It means *missing*.
+//! - A *sentinel* is the lowest or highest value. It occurs at least 3 times and in at least 0.05 % of the rows. Either it looks like a marker (−999,
+//!   9999, 65535, 1e20, …) and `gap > 3 width`, or `gap > 20 width` and the body has at least 10 different values. Or it is −99, −999, … and the only
+//!   negative number beside at least 10 different values. A sentinel means *missing*.
 //! - *Spikes* are the lowest or highest values. Together they are in at most 0.5 % of the rows (or in one row), `gap > 20 width`, and the body
 //!   has at least 10 different values. All numbers beyond the middle of the gap mean *missing*.
 //!
@@ -20,8 +20,8 @@ use crate::table::cells;
 const MARKER_GAP: f64 = 3.0;
 /// Smallest gap of any other sentinel and of a spike, in widths of the body.
 const ANY_GAP: f64 = 20.0;
-/// Smallest number of different values in the body (all other values of the column). It applies to spikes, and to sentinels that do not look like a
-/// marker such as −999.
+/// Smallest number of different values in the body (all other values of the column). It applies to all spikes and sentinels, except a sentinel that
+/// looks like a marker and has a gap of more than [`MARKER_GAP`].
 const FEWEST_IN_BODY: usize = 10;
 /// Smallest number of cells with the same sentinel.
 const FEWEST_CELLS: usize = 3;
@@ -39,7 +39,7 @@ pub(crate) struct Apart {
     pub(crate) below: Option<(f64, usize)>,
     /// Bound above which values are spikes, and the number of cells above it.
     pub(crate) above: Option<(f64, usize)>,
-    /// Lowest and highest value of the body.
+    /// Lowest and highest value of the body (all values that are neither sentinels nor spikes).
     pub(crate) body: (f64, f64),
 }
 
@@ -243,7 +243,7 @@ struct Cut<'a> {
 }
 
 /// True for numbers that people and devices use for *missing*: nines, the largest and smallest whole numbers of 8, 16, 32 and 64 bits, powers of ten
-/// from 1e6, and the fill values of netCDF.
+/// from 1e6, the fill values of netCDF, and all numbers whose absolute value is at least 1e30.
 fn looks_like_marker(value: f64) -> bool {
     const FILLS: [f64; 4] = [9.969_209_968_386_869e36, 9.97e36, 1.7e38, 3.4e38];
     let size = value.abs();
@@ -259,7 +259,8 @@ fn looks_like_marker(value: f64) -> bool {
     is_nines(value) || bits || power_of_ten || FILLS.iter().any(|&fill| near(fill)) || size >= 1e30
 }
 
-/// True for 99, −999 and so on. A conversion of units leaves −999.25 of them: then there are at least three nines.
+/// True for 99, −999 and so on. Also true for numbers such as −999.25, if there are at least three nines before the point: a sentinel may have been
+/// converted to another unit.
 fn is_nines(value: f64) -> bool {
     let size = value.abs();
     let is_whole = size.fract() == 0.0 && size < 1e15;

@@ -35,7 +35,7 @@ const BOARD_DRIFT_PER_K: f64 = 60e-6;
 const ADC_CODES: f64 = 4_096.0;
 const RANGES: [(&str, f64); 3] = [("cold", 33_000.0), ("normal", 10_000.0), ("hot", 2_200.0)];
 
-/// One reading.
+/// One simulated reading: a row of the table.
 struct Reading {
     adc_code: f64,
     supply_v: f64,
@@ -126,7 +126,7 @@ fn bridge_ratio(
     r / (r + series_ohm)
 }
 
-/// The zero of a falling function between `low` and `high`, found by bisection.
+/// The zero of a decreasing function between `low` and `high`, found by bisection.
 fn root(mut low: f64, mut high: f64, falling: impl Fn(f64) -> f64) -> f64 {
     for _ in 0..60 {
         let middle = 0.5 * (low + high);

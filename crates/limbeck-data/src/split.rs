@@ -66,7 +66,7 @@ pub(crate) enum Ties<'a> {
 }
 
 impl<'a> Ties<'a> {
-    /// Ties by group, else by time, else none.
+    /// Ties by group if groups are given, else by time if times are given, else none.
     pub(crate) fn of(group: Option<&'a [u32]>, time: Option<&'a [i64]>) -> Self {
         match (group, time) {
             (Some(group), _) => Self::Group(group),

@@ -18,7 +18,8 @@ pub trait Asked: Sync {
     }
 }
 
-/// A request to end the work, a deadline, or both. Long work should look at it at least every two seconds.
+/// Tells long work when to end: on request, at a deadline, at the earlier of the two, or never. Long work should call a method of this type at least
+/// every two seconds.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering};

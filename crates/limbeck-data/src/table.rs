@@ -24,11 +24,11 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Number of rows.
     pub rows: usize,
-    /// The file that the table was read from, for messages; `table` if it was made in memory.
+    /// The file that the table was read from, for messages; a name such as `table` if it was made in memory.
     pub source: String,
     /// Warnings from reading the file.
     pub notes: Vec<Warning>,
-    /// Notations of the columns whose numbers or dates are not written as programs write them, by column name.
+    /// How numbers and dates are written, by column name. A column without an entry has numbers and dates as programs write them.
     pub notations: BTreeMap<String, Notation>,
     /// True if cells are separated by semicolons. Then a comma that could be a thousands separator or a decimal mark is a decimal mark.
     pub prefers_comma: bool,
@@ -125,11 +125,12 @@ impl Table {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// The column with a name; if there is none, an error with the most similar names.
+    /// The column with a name; an error if there is none.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchColumn`]; its message says that `wanted_by` asked for the column.
+    /// [`Error::NoSuchColumn`] if there is none; [`Error::Shape`] if the column is in the file, but could not be read. The messages say that
+    /// `wanted_by` asked for the column.
     pub fn require(&self, name: &str, wanted_by: &str) -> Result<&Column> {
         self.column(name).ok_or_else(|| {
             let about = |note: &&Warning| note.column.as_deref() == Some(name);
@@ -195,7 +196,7 @@ impl Table {
         Ok(())
     }
 
-    /// Adds a column that was read from the file, its notation, and warnings for cells that were not read as they are written.
+    /// Adds a column that was read from the file, how its numbers and dates are written, and the warnings about its cells (see [`notes_of`]).
     pub(crate) fn add(&mut self, name: &str, parsed: Parsed) {
         self.notes.extend(notes_of(&self.source, name, &parsed));
         if !parsed.notation.is_plain() {
@@ -346,7 +347,7 @@ fn recode(code: u32, levels: &[String], merged: &[String]) -> u32 {
     level.map_or(MISSING, |position| position as u32)
 }
 
-/// Warnings for cells that were not read as they are written.
+/// Warnings about cells that were read as missing, and about numbers or dates that are not written as programs write them.
 pub(crate) fn notes_of(source: &str, name: &str, parsed: &Parsed) -> Vec<Warning> {
     let note = |check: &str, message: String, brief: String| Warning {
         check: check.to_owned(),
@@ -406,7 +407,7 @@ fn with_counts(texts: &BTreeMap<String, usize>, limit: usize) -> String {
     }
 }
 
-/// A number of cells, in words.
+/// A number of cells for a message: `1 cell`, `2 cells`.
 pub(crate) fn cells(count: usize) -> String {
     counted(count, "cell")
 }

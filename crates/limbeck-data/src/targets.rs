@@ -59,7 +59,7 @@ impl LearnedUnit {
 pub struct TargetSpec {
     /// Name of the target's column.
     pub name: String,
-    /// The unit in which it is learned.
+    /// The unit in which the target is learned.
     pub unit: LearnedUnit,
 }
 

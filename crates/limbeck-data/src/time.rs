@@ -27,7 +27,7 @@ pub(crate) enum DateOrder {
 impl DateOrder {
     const ALL: [Self; 4] = [Self::Iso, Self::YearFirst, Self::DayFirst, Self::MonthFirst];
 
-    /// The order in which the most cells are dates, from the different texts of a column and the number of cells with each.
+    /// The order in which the most cells are dates. `texts` are the different texts of a column, each with its number of cells.
     ///
     /// `None` if no text is a date, or if it is unclear whether the day or the month comes first.
     pub(crate) fn of<'a>(texts: impl Iterator<Item = (&'a str, usize)>) -> Option<Self> {
@@ -44,7 +44,7 @@ impl DateOrder {
         (!is_unclear).then_some(order)
     }
 
-    /// Microseconds since 1970-01-01T00:00 (UTC if the text has a time zone) of a date, or of a date and time; `None` for any other text.
+    /// Reads a date, or a date and time, as microseconds since 1970-01-01T00:00 (UTC if the text has a time zone); `None` for any other text.
     pub(crate) fn read(self, text: &str) -> Option<i64> {
         match self {
             Self::Iso => iso(text),
@@ -67,7 +67,7 @@ impl DateOrder {
         }
     }
 
-    /// Year, month and day.
+    /// Reads a date without a time of day as year, month and day; `None` for any other text.
     fn date(self, text: &str) -> Option<(i64, i64, i64)> {
         let parts: Vec<&str> = text
             .split(['/', '.', '-', ' ', ','])
@@ -133,7 +133,7 @@ fn named_month(text: &str) -> Option<i64> {
     Some(position as i64 + 1)
 }
 
-/// Microseconds from midnight of `6:05`, `18:05:30.25` or `6:05 PM`.
+/// Reads a time of day such as `6:05`, `18:05:30.25` or `6:05 PM` as microseconds since midnight; `None` for any other text.
 fn of_day(text: &str) -> Option<i64> {
     let upper = text.to_ascii_uppercase();
     let (clock, half) = match (upper.strip_suffix("AM"), upper.strip_suffix("PM")) {
@@ -160,7 +160,7 @@ fn of_day(text: &str) -> Option<i64> {
     }
 }
 
-/// Microseconds of `30` or `30.25`, rounded down.
+/// Reads seconds such as `30` or `30.25` as microseconds, rounded down; `None` for any other text.
 fn microseconds(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let seconds = number(whole, 2).filter(|second| whole.len() == 2 && *second <= 60)?;
@@ -260,7 +260,7 @@ pub(crate) fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-/// `YYYY-MM-DD HH:MM` of microseconds since 1970, rounded down to the minute.
+/// Writes microseconds since 1970 as `YYYY-MM-DD HH:MM`, rounded down to the minute.
 ///
 /// ```
 /// assert_eq!(limbeck_data::dates::minute(1_709_231_400_000_000), "2024-02-29 18:30");

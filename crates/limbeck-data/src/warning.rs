@@ -1,4 +1,4 @@
-//! Warnings from checks and from table readers, and the actions that checks can take.
+//! Warnings from checks and from reading tables, and the actions that checks can take.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::checks::Check;
 pub enum Action {
     /// Add a warning to the report and continue.
     Warn,
-    /// Leave out the column or the rows, and add a warning to the report.
+    /// Leave out the column or the rows, or read the cells as missing; add a warning to the report.
     Drop,
     /// Stop with an error.
     Refuse,
@@ -29,10 +29,10 @@ impl fmt::Display for Action {
     }
 }
 
-/// One finding of a check, as the report shows it.
+/// One finding of a check, or of reading a table, as the report shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
-    /// Name of the check.
+    /// Name of the check, or of a warning from reading a table, such as `title_rows`.
     pub check: String,
     /// Action that was taken.
     pub action: Action,

@@ -1,11 +1,10 @@
-//! Places the bins of a small student's inputs.
+//! Chooses the bin edges of a small student's numeric inputs.
 //!
-//! A piecewise-linear encoding costs a row of first-layer weights per bin, which is most of a small student's parameter budget. The same
-//! number of quantile bins in every column wastes parameters: where the target hardly depends on a column, two bins are as good as
-//! twenty. So boosted trees are fitted quickly, and their cuts and the gain of each cut are used: columns with more gain get
-//! more bins, and edges are closer where the cuts are. (Target-aware bins by one tree per column: Gorishniy et al., *On
-//! Embeddings for Numerical Features in Tabular Deep Learning*, NeurIPS 2022, section 3.2; here one boosted fit also
-//! divides the bins among the columns.)
+//! A piecewise-linear encoding needs one row of first-layer weights per bin. These rows are most of a small student's parameters. The same number of
+//! quantile bins in every column wastes parameters: where the target hardly depends on a column, two bins are as good as twenty. So boosted trees are
+//! fitted quickly, and their cuts (split thresholds) are used with the gain of each cut (the decrease of the squared error). Columns with more gain
+//! get more bins, and edges are closer where the cuts are. (Target-aware bins by one tree per column: Gorishniy et al., *On Embeddings for Numerical
+//! Features in Tabular Deep Learning*, NeurIPS 2022, section 3.2; here one boosted fit also divides the bins among the columns.)
 
 use std::collections::BTreeMap;
 
@@ -18,11 +17,12 @@ use limbeck_teach::trees::{self, Cut};
 use crate::error::Result;
 use crate::student::options::{StudentOptions, encode_options};
 
-/// Cuts of quickly fitted boosted trees, for each feature, in encoded units; empty for categories.
+/// Cuts (split thresholds with their gains) of quickly fitted boosted trees: one list per feature, in encoded units. [`Default`] has no cuts. Only
+/// the cuts of numeric features are used.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cuts(Vec<Vec<Cut>>);
 
-/// An encoded numeric column, which may have bins.
+/// A numeric column of the encoded rows, for which bins are chosen.
 #[derive(Clone, Debug)]
 pub(crate) struct NumberColumn {
     /// Index of the column in an encoded row.
@@ -32,27 +32,28 @@ pub(crate) struct NumberColumn {
     cuts: Vec<Cut>,
 }
 
-/// The number of bins of a column is proportional to this power of its gain. With `K` bins, the squared error of a piecewise-linear fit falls
-/// like `1/K` (for jumps) to `1/K⁴` (for smooth curves); the best allocation is then proportional to
-/// a power of the gain between 1/2 and 1/5.
+/// The number of bins of a column is proportional to `gain^GAIN_POWER`, with the total gain of the column's cuts. With `K` bins, the squared error of
+/// a piecewise-linear fit falls like `1/K` (for jumps) to `1/K⁴` (for smooth curves). The best number of bins is then proportional to a power of the
+/// gain between 1/2 and 1/5.
 const GAIN_POWER: f64 = 1.0 / 3.0;
-/// Share of the edges that are placed by the cuts; the others are at quantiles of the rows.
+/// Share of the bin edges that follow the gains of the cuts; the other edges are at quantiles of the rows.
 const CUT_SHARE: f64 = 0.3;
-/// Number of cells, each with equally many rows, in which gains are summed before edges are placed.
+/// A column is divided into this many cells with equally many rows. Gains are summed per cell before edges are placed.
 const CELLS: usize = 256;
-/// Maximum number of bins of a column, unless the mean number is larger.
+/// Maximum number of bins of a column. If the requested mean number of bins is larger, that number is the maximum.
 const MOST_BINS: usize = 128;
-/// Maximum number of rows to which the trees are fitted, evenly chosen.
+/// The trees are fitted to at most this many rows, evenly spaced in the table.
 const SEEN_ROWS: usize = 50_000;
-/// Maximum number of inputs for categories in the quick fit of trees.
+/// Maximum number of encoded columns for categories in the quick fit of trees.
 const CATEGORY_WIDTH: usize = 64;
 
 impl Cuts {
-    /// Fits the trees to the rows of `features`, or to at most 50 000 of them.
+    /// Fits boosted trees to `features`, targets and row weights, and returns their cuts. At most 50 000 evenly spaced rows are used.
     ///
     /// # Errors
     ///
-    /// If the rows cannot be encoded or the trees cannot be fitted; [`Error::Interrupted`](crate::Error::Interrupted) after a stop.
+    /// If the rows cannot be encoded or the trees cannot be fitted. After a stop, the error is [`Error::Teach`](crate::Error::Teach) with
+    /// `limbeck_teach::Error::Stopped`.
     pub fn fit(
         features: &Features,
         (target, weight): (&[f64], &[f64]),
@@ -87,7 +88,8 @@ impl Cuts {
         ))
     }
 
-    /// Merges the cuts of several targets, each given with the standard deviation of its target; gains are divided by the target's variance.
+    /// Merges the cuts of several targets. Each item has the cuts for one target and that target's standard deviation; gains are divided by its
+    /// square.
     pub(crate) fn merged(all: impl ExactSizeIterator<Item = (Self, f64)>) -> Self {
         let scaled = |(cuts, scale): (Self, f64)| match scale {
             1.0 => cuts.0,
@@ -116,7 +118,7 @@ fn column(encoded: &[f32], width: usize, at: usize) -> Vec<f32> {
     encoded.iter().skip(at).step_by(width).copied().collect()
 }
 
-/// The encoded columns that are numeric, with their cuts.
+/// The numeric columns (numbers and ordinal categories) of `encoded` rows, each with its cuts.
 pub(crate) fn number_columns(encoder: &Encoder, encoded: &[f32], cuts: &Cuts) -> Vec<NumberColumn> {
     let mut columns = Vec::new();
     for (index, (feature, span)) in encoder
@@ -142,7 +144,8 @@ pub(crate) fn number_columns(encoder: &Encoder, encoded: &[f32], cuts: &Cuts) ->
     columns
 }
 
-/// The bin edges of each numeric column, by index of the encoded column. Columns have `mean` bins on average.
+/// The bin edges of each numeric column, by index of the encoded column. Columns have `mean` bins on average, or fewer if they have few different
+/// values.
 pub(crate) fn edges(columns: &[NumberColumn], mean: usize) -> BTreeMap<usize, Vec<f32>> {
     columns
         .iter()
@@ -151,8 +154,8 @@ pub(crate) fn edges(columns: &[NumberColumn], mean: usize) -> BTreeMap<usize, Ve
         .collect()
 }
 
-/// The number of bins of each column. Each gets one bin first; each further bin goes to the column that has the fewest relative to its weight
-/// (Webster's method).
+/// The number of bins of each column. Each column that varies gets one bin first. Each further bin goes to the column that has the fewest bins
+/// relative to its weight, [`due`](NumberColumn::due) (Webster's method).
 fn allot(columns: &[NumberColumn], mean: usize) -> Vec<usize> {
     let cap = MOST_BINS.max(mean);
     let most: Vec<usize> = columns
@@ -174,13 +177,13 @@ fn allot(columns: &[NumberColumn], mean: usize) -> Vec<usize> {
 }
 
 impl NumberColumn {
-    /// The weight of the column; its number of bins is proportional to it. Without any cuts, all columns have the same weight.
+    /// The weight of the column: its number of bins should be proportional to it. If no column has cuts, all weights are equal.
     fn due(&self) -> f64 {
         let gain: f64 = self.cuts.iter().map(|cut| cut.gain.max(0.0)).sum();
         gain.powf(GAIN_POWER).max(f64::MIN_POSITIVE)
     }
 
-    /// The edges of `bins` bins: `bins + 1` numbers, or fewer if values repeat.
+    /// The edges of `bins` bins: `bins + 1` ascending numbers, or fewer if values repeat.
     fn edges(&self, bins: usize) -> Vec<f32> {
         if self.different <= bins + 1 || bins == 0 {
             return ple_edges(&self.sorted, bins);
@@ -202,7 +205,7 @@ impl NumberColumn {
         edges
     }
 
-    /// The share of the edges for each cell; all shares are positive and add up to 1.
+    /// The share of the bin edges that each cell gets. All shares are positive and add up to 1.
     fn mass(&self) -> Vec<f64> {
         let ends: Vec<f32> = (1..CELLS)
             .map(|cell| self.quantile(cell as f64 / CELLS as f64))

@@ -1,4 +1,4 @@
-//! Checks of a student before it is trained: whether its budget suffices, and how an untrained student would look.
+//! Checks before training: whether a student fits its parameter budget, and whether an untrained student of the same form can be made.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,15 @@ use crate::search::{Stage, Study, TransferSet};
 use crate::student::options::{StudentKind, StudentOptions};
 use crate::student::{Heads, smallest};
 
-/// Upper bounds of the smallest student's parameters: `EACH` per numeric column, and `BESIDE` in addition. A larger budget needs no check.
+/// The smallest student needs at most `EACH` parameters per numeric column, plus `BESIDE`. If the budget is at least this large, [`check`] has
+/// nothing else to do.
 const EACH: usize = 10;
 const BESIDE: usize = 200;
 
-/// Refuses columns or a budget with which no student of the requested kind can be made.
+/// Returns an error if no student of the requested kind fits the columns and the parameter budget.
 ///
-/// Only number columns are checked: categories are encoded within whatever the budget leaves. So a student that is accepted here may be refused
-/// later.
+/// Only numeric columns are counted, since categories are encoded with as many parameters as the budget leaves. So a student that passes this check
+/// may still be refused later.
 ///
 /// # Errors
 ///
@@ -59,11 +60,12 @@ pub fn check(student: &StudentOptions, features: &Features, heads: Heads) -> Res
     })
 }
 
-/// Untrained students for the rows of `set`, one for each kind that may be shipped. If none of them can be exported, no trained student can.
+/// Makes one untrained student for each kind that may be shipped, for the rows of `set`. If none of them can be exported, no trained student can be
+/// exported either. With kind `auto`, kinds that do not fit the columns or the budget are left out; the list may be empty.
 ///
 /// # Errors
 ///
-/// The errors of [`check`], if no student can be made.
+/// The errors of [`check`], unless the kind is `auto`; an error if the bins cannot be placed, also after a stop.
 pub fn drafts(study: &Study<'_>, set: &TransferSet) -> Result<Vec<Student>> {
     let stage = Stage::new(study, set, None)?;
     let network = stage.has_network().then(|| stage.untrained());

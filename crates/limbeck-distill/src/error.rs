@@ -1,4 +1,4 @@
-//! Errors in making a student from labels.
+//! Errors of the crate: making a student from a teacher's labels.
 
 use limbeck_data::figures::counted;
 
@@ -6,10 +6,10 @@ use limbeck_data::figures::counted;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An option is out of its range, or contradicts other options.
+    /// An option is out of its range, or contradicts another option.
     #[error(transparent)]
     InvalidOption(#[from] limbeck_options::Refused),
-    /// Even the smallest student for these columns has more parameters than allowed.
+    /// The parameter budget is too small: even the smallest student for these columns has more parameters.
     #[error(
         "the smallest student for {} has {smallest} parameters and {allowed} are allowed; raise --params \
          to {smallest}, or drop columns",
@@ -20,7 +20,7 @@ pub enum Error {
         columns: usize,
         /// Number of parameters of the smallest student.
         smallest: usize,
-        /// Maximum number of parameters.
+        /// The budget: the maximum number of parameters (option `student.params`).
         allowed: usize,
     },
     /// A student of kind `table` was asked for, but the features are not one to three numeric columns.
@@ -28,19 +28,19 @@ pub enum Error {
         "a student of kind `table` needs 1 to 3 numeric columns, found {found}; drop columns, or choose mlp, trees or linear"
     )]
     NotATable {
-        /// The features that were found instead.
+        /// What the features are instead, such as `5 features`.
         found: String,
     },
-    /// The user stopped the training before any student was trained.
+    /// The user asked to stop before any student was trained.
     #[error("stopped before a student was trained")]
     Interrupted,
-    /// Training failed; the source says why.
+    /// A network could not be made or trained; the source says why.
     #[error(transparent)]
     Nets(#[from] limbeck_nets::Error),
-    /// The runtime refused a part of the student; the source says why.
+    /// The runtime refused the student's encoder or graph, or an input row; the source says why.
     #[error(transparent)]
     Runtime(#[from] limbeck_runtime::Error),
-    /// The teacher failed; the source says why.
+    /// Boosted trees could not be fitted (for the bins of a network, or as a student), or the user asked to stop meanwhile; the source says which.
     #[error(transparent)]
     Teach(#[from] limbeck_teach::Error),
     /// The data is invalid, such as rows whose columns differ; the source says why.

@@ -1,8 +1,8 @@
-//! Training rows of a student: rows with and without a target, arranged for a loss.
+//! The training rows of a student with the loss that they are for.
 //!
-//! The soft loss applies to all rows that the teacher labelled, the hard loss to the rows with a target. Rows with and without a target are mixed:
-//! rows with a target are repeated until they make up the share `ρ` of the training rows. On each of them, the soft loss has the share `a`, with `1 −
-//! alpha = ρ (1 − a)`.
+//! The hard loss compares with targets, the soft loss with teacher labels. Rows with a target and new rows (without a target, labelled only by the
+//! teacher) are mixed: rows with a target are repeated until they make up a share `ρ` of the training rows. On each of them, the soft loss has the
+//! share `a`, with `1 − alpha = ρ (1 − a)`. New rows have only the soft loss.
 
 use limbeck_nets::losses::{Hard, LabelLoss};
 use limbeck_nets::{Head, StepLoss, TrainingRows};
@@ -28,13 +28,13 @@ pub struct Standardized<'a> {
 /// The rows of a transfer set, encoded as inputs of one network.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inputs {
-    /// Rows with a target, as positions among the bins: `[n_samples, segments]`.
+    /// Rows with a target, as positions (the form in which a network reads a row): `[n_samples, segments]`.
     pub known: Vec<f32>,
-    /// New rows, which only the teacher labelled, as positions among the bins: `[n_samples, segments]`.
+    /// New rows (without a target), as positions: `[n_samples, segments]`.
     pub new: Vec<f32>,
 }
 
-/// The student and the losses for which a [`Lesson`] is made.
+/// The student for which a [`Lesson`] is made, and the options of its loss.
 #[derive(Clone, Copy, Debug)]
 pub struct Aim<'a> {
     /// Options of the loss.
@@ -43,25 +43,25 @@ pub struct Aim<'a> {
     pub hints: &'a HintOptions,
     /// Distance between the two rows of a pair, in standard deviations of the columns; `None` if the rows of pairs are rows like others.
     pub slope_reach: Option<f64>,
-    /// Head of the student.
+    /// Head of the student: the form of its predictions.
     pub head: Head,
     /// Widths of the student's hidden layers.
     pub hidden: &'a [usize],
 }
 
-/// Training rows and their loss.
+/// What a student is trained on: training rows, and the loss that is minimized on them.
 pub struct Lesson {
-    /// Positions and labels of the training rows.
+    /// Inputs and label columns of the training rows.
     pub rows: TrainingRows,
     /// The loss that a training step minimizes.
     pub loss: Box<dyn StepLoss>,
-    /// A sample of the rows, on which the parts of the loss are computed for the training curve.
+    /// A fixed sample of the rows, on which the parts of the loss are computed for the training curve.
     pub probe: Probe,
 }
 
 impl Lesson {
-    /// Joins the lessons of several targets on the same rows into one. `shares` has the share of each target in the loss. A single lesson is
-    /// unchanged.
+    /// Joins the lessons of several targets on the same rows into one. `shares` has the share of each target in the loss. If there is only one
+    /// lesson, it is returned unchanged.
     #[must_use]
     pub fn joint(mut lessons: Vec<Self>, shares: &[f64]) -> Self {
         if lessons.len() == 1 {
@@ -85,7 +85,7 @@ impl Lesson {
     }
 }
 
-/// Labels of several lessons on the same rows, joined row by row.
+/// Label columns of several lessons on the same rows, side by side in each row.
 fn interleaved(lessons: &[Lesson]) -> Vec<f32> {
     let columns = |lesson: &Lesson| lesson.loss.columns();
     let rows = lessons[0].rows.labels.len() / columns(&lessons[0]);
@@ -99,12 +99,12 @@ fn interleaved(lessons: &[Lesson]) -> Vec<f32> {
     (0..rows).flat_map(row).collect()
 }
 
-/// The source of the label columns of a term of the loss.
+/// What the label columns of an additional term of the loss contain.
 #[derive(Clone, Copy)]
 enum Source<'a> {
-    /// The weight of a pair for its second row; 0 for all other rows.
+    /// Gradient matching: the weight of the pair in the pair's second row, and 0 in all other rows.
     Pairs(f32),
-    /// The teacher's coordinates.
+    /// Feature distillation: the coordinates of the teacher's features.
     Coordinates(&'a Coordinates),
 }
 
@@ -146,13 +146,13 @@ impl Order {
     }
 }
 
-/// Minimum share of rows with a target among the training rows, so that a large transfer set does not outnumber them.
+/// Rows with a target are repeated until they make up at least about this share of the training rows, however many new rows there are.
 const LABELLED_SHARE: f64 = 0.25;
-/// Maximum number of rows with a target in a probe, and maximum number of new rows in it.
+/// Size of a probe: at most `PROBE` rows with a target, `PROBE` new rows that are not paired, and `PROBE / 4` pairs of new rows.
 const PROBE: usize = 128;
-/// Distance of an outlier, in robust standard deviations.
+/// A teacher label is an outlier if its error exceeds this number of robust standard deviations of the errors.
 const OUTLIER: f32 = 3.0;
-/// Factor from median absolute deviation to standard deviation, for a normal distribution.
+/// Converts a median absolute deviation to a standard deviation, for a normal distribution.
 const ROBUST: f32 = 1.4826;
 
 impl Standardized<'_> {
@@ -188,8 +188,8 @@ impl Standardized<'_> {
         self.set.new.mean.iter().map(|&mean| self.value(mean))
     }
 
-    /// The lesson for a student with the share `alpha` of the soft loss at the start of training. If `alpha` is `None`, the student is trained on
-    /// targets alone.
+    /// Makes the training rows and the loss of a student. `alpha` is the share of the soft loss at the start of training. If it is `None`, the
+    /// student is trained on targets alone, without new rows.
     #[must_use]
     pub fn lesson(&self, aim: Aim<'_>, alpha: Option<f64>, inputs: &Inputs) -> Lesson {
         let objective = aim.objective;
@@ -340,7 +340,7 @@ impl Standardized<'_> {
         }
     }
 
-    /// The label columns of an [`Objective`] for each row.
+    /// The label columns of the given rows for an [`Objective`]: those of [`LabelRow`], then those of each term.
     fn term_labels(
         &self,
         (loss, sources): (&Objective, &[Source<'_>]),
@@ -375,7 +375,8 @@ impl Standardized<'_> {
         second[new] || second.get(new + 1).is_some_and(|second| *second)
     }
 
-    /// The gate of each row with a target: the weight of its teacher label, in `[0, 1]`.
+    /// The gate of each row with a target: the weight of its teacher label, in `[0, 1]`; 0 without a teacher label. The bounded gate depends on the
+    /// student, so here it is 1; the loss applies it.
     fn gates(&self, gate: Gate) -> Vec<f32> {
         let error = |i: usize| self.teacher(i) - self.target(i);
         let n = self.set.known.target.len();
@@ -433,7 +434,7 @@ fn median(mut values: Vec<f32>) -> Option<f32> {
     values.get(values.len() / 2).copied()
 }
 
-/// At most `most` of the elements, evenly spaced.
+/// At most `most` of the elements of `all`, evenly spaced.
 fn some<T: Copy>(all: &[T], most: usize) -> Vec<T> {
     all.iter()
         .step_by(all.len().div_ceil(most).max(1))
@@ -441,7 +442,8 @@ fn some<T: Copy>(all: &[T], most: usize) -> Vec<T> {
         .collect()
 }
 
-/// How often each row with a target is repeated, and the share of these rows in all training rows after that.
+/// How often each row with a target is repeated, and the resulting share of these rows in the training rows. `n` is the number of rows with a target,
+/// `new` the number of new rows, `hard_share` the largest share of the hard loss.
 fn copies(n: usize, new: usize, hard_share: f64) -> (usize, f64) {
     if new == 0 || n == 0 {
         return (1, 1.0);

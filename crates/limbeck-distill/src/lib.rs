@@ -5,19 +5,19 @@
 //!                                                                                 └─ proof: alone · distilled · teacher
 //! ```
 //!
-//! *Alone* is the baseline: the same student trained without a teacher.
+//! *Alone* is the baseline: the same student trained without a teacher. *Refit* trains the chosen settings again on training and validation rows.
 //!
-//! - [`transfer`]: new inputs for the teacher to label (such as [MUNGE](transfer::munge)), and which of the teacher's labels are accepted;
+//! - [`transfer`]: new rows for the teacher to label (such as [MUNGE](transfer::munge)), and which of the teacher's labels are accepted;
 //! - [`noise`]: estimates the part of a target's variance that the features cannot explain;
 //! - [`objective`]: the loss `alpha · L_soft + (1 − alpha) · L_hard`, its options and its gradient;
-//! - [`hints`]: the loss on hidden features of the teacher;
+//! - [`hints`]: the loss between hidden features of student and teacher;
 //! - [`lesson`]: arranges rows with and without a target as training rows for that loss;
 //! - [`probe`]: reports each part of that loss while a student trains;
-//! - [`bins`]: places the bins of the student's inputs;
-//! - [`student`]: sizes a network to a parameter budget;
+//! - [`bins`]: chooses the bin edges of the student's numeric inputs;
+//! - [`student`]: designs a network within a parameter budget;
 //! - [`kinds`]: non-neural students: linear models, trees, tables;
 //! - [`search`]: compares settings on validation rows, then refits the best, for the baseline and the distilled student alike;
-//! - [`proof`]: how much of the gap to the teacher was closed, and the verdict.
+//! - [`proof`]: how much of the gap between baseline and teacher was closed, and the verdict on distillation.
 #![cfg_attr(
     test,
     allow(clippy::float_cmp, reason = "hand-worked values are exact")

@@ -1,8 +1,8 @@
 //! Approximate nearest neighbors of every row, in less than quadratic time.
 //!
-//! The method is a k-d tree over scaled coordinates, split at the median of the widest coordinate. A query searches at most [`LEAVES`] leaves, the
-//! nearest first, so that its cost is bounded in many dimensions. In many dimensions the neighbors are therefore approximate, which is enough for
-//! augmentation.
+//! The method is a k-d tree over scaled coordinates. Each node is split at the median of the coordinate with the largest range. A query searches at
+//! most [`LEAVES`] leaves, the nearest first, so its cost is bounded. In many dimensions, the neighbors are therefore approximate, which is enough
+//! for augmentation.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,11 +10,11 @@ use std::collections::BinaryHeap;
 const LEAF: usize = 12;
 const LEAVES: usize = 12;
 
-/// A k-d tree over rows `[n, width]`.
+/// A k-d tree over the rows of a matrix `[n, width]`.
 pub(crate) struct Tree<'a> {
     points: &'a [f32],
     width: usize,
-    /// Row numbers, grouped by leaf.
+    /// Row indices, ordered so that each leaf has a contiguous range.
     order: Vec<u32>,
     nodes: Vec<Node>,
 }
@@ -32,7 +32,7 @@ enum Node {
     },
 }
 
-/// A distance with a total order.
+/// A squared distance that can be sorted.
 #[derive(PartialEq)]
 struct Key(f32);
 
@@ -113,7 +113,7 @@ impl<'a> Tree<'a> {
         best
     }
 
-    /// Up to `k` near rows, without `row` itself, nearest first.
+    /// Up to `k` rows near the row `row`, nearest first, without `row` itself.
     pub(crate) fn near(&self, row: usize, k: usize) -> Vec<u32> {
         let query = &self.points[row * self.width..][..self.width];
         let mut found: BinaryHeap<(Key, u32)> = BinaryHeap::new();

@@ -1,4 +1,4 @@
-//! Estimates the noise of a target without a model. The noise is the part that the features cannot explain.
+//! Estimates the noise of a target without a model. The noise is the part of the target that the features cannot explain.
 
 use limbeck_data::encode::{EncodeOptions, fit_encoder};
 use limbeck_data::{Features, metrics};
@@ -7,15 +7,15 @@ use rayon::prelude::*;
 use crate::error::Result;
 use crate::neighbors::Tree;
 
-/// Number of near rows that are compared with each row.
+/// Number of nearest rows with which each row is compared.
 pub const NEIGHBORS: usize = 10;
 
-/// Two estimates of the noise variance of a target, from rows that are close to each other.
+/// Two estimates of the noise variance of a target, in squared target units, from rows that are close to each other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Noise {
-    /// Estimate of the Gamma test: the limit for distance zero; at least 0.
+    /// Estimate of the Gamma test: the half mean squared difference of targets, extrapolated to distance zero; at least 0.
     pub gamma: f64,
-    /// Estimate from the nearest rows alone. It is too large, since the target also changes with the distance to these rows.
+    /// Estimate from the nearest row of each row alone. It is usually too large, since the target also changes with the distance to this row.
     pub nearest: f64,
 }
 
@@ -23,14 +23,14 @@ pub struct Noise {
 ///
 /// # Formula
 ///
-/// With the `k`-th near row `x_{i,k}` of row `i`, by distance over scaled numbers and one-hot codes:
+/// With `x_{i,k}` the `k`-th nearest row of row `i`, by distance over scaled numbers and one-hot codes:
 ///
 /// ```text
 /// δ_k = mean_i |x_{i,k} − x_i|²        γ_k = mean_i (y_{i,k} − y_i)² / 2        k = 1 … 10
 /// γ   = Γ + A δ, by least squares      gamma = max(Γ, 0)                        nearest = γ_1
 /// ```
 ///
-/// `None` with fewer than two rows. In many dimensions no row is near and `Γ` is unreliable, so `nearest` is returned too.
+/// Returns `None` with fewer than two rows. In many dimensions no row is near and `Γ` is unreliable; therefore `nearest` is returned too.
 ///
 /// # Errors
 ///
@@ -56,7 +56,7 @@ pub fn noise(features: &Features, target: &[f64]) -> Result<Option<Noise>> {
     Ok(gamma_test(&points, encoder.width(), target))
 }
 
-/// For each of `n` points, the indices of near other points, nearest first.
+/// For each of `n` points, the indices of the nearest other points, nearest first (approximate in many dimensions).
 fn neighbors(points: &[f32], width: usize, n: usize) -> Vec<Vec<u32>> {
     let tree = Tree::new(points, width);
     (0..n)

@@ -1,4 +1,4 @@
-//! The parts of a student's loss, reported during training.
+//! Computes the parts of a student's loss for the training curve.
 
 use limbeck_nets::losses::Label;
 use limbeck_nets::{MlpShape, Network, StepContext, StepLoss};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::objective::{HeadKind, LabelRow, Objective, columns};
 
-/// Parts of the loss on the rows of a [`Probe`]. Each is a mean over the rows to which it applies; `None` if there is no such row.
+/// Parts of the loss, computed on the rows of a [`Probe`]. Each is a mean over the rows to which it applies; `None` or empty if there is no such row.
 ///
 /// # Formula
 ///
@@ -19,21 +19,21 @@ use crate::objective::{HeadKind, LabelRow, Objective, columns};
 ///
 /// # Units
 ///
-/// The unit of the loss: squared standardized target units, or nats for a distribution.
+/// The unit of the loss: squared standardized target units; standardized target units for a quantile; nats for a distribution.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
-    /// Loss against targets.
+    /// Mean loss against targets.
     pub hard: Option<f64>,
-    /// Loss against teacher labels.
+    /// Mean loss against teacher labels.
     pub soft: Option<f64>,
-    /// Temperature of the soft loss.
+    /// Mean temperature of the loss against teacher labels; `None` for point predictions.
     pub temperature: Option<f64>,
-    /// Values of each [`Term`](crate::objective::Term) with its name: `slope`, or `layers` with one value per layer.
+    /// Name and values of each [`Term`](crate::objective::Term): `slope` with one value, or `layers` with one value per hidden layer of the student.
     pub terms: Vec<(String, Vec<f64>)>,
 }
 
 impl Terms {
-    /// The values of the term `name`; empty if the loss has no such term.
+    /// The values of the term with the name `name`; empty if the loss has no such term.
     #[must_use]
     pub fn of(&self, name: &str) -> &[f64] {
         let found = self.terms.iter().find(|(own, _)| own == name);
@@ -43,29 +43,31 @@ impl Terms {
 
 /// A small fixed sample of a student's training rows, on which the parts of the loss are computed.
 ///
-/// The labels of a batch are blended, and its rows are random. The rows of a probe are always the same, and keep target and teacher label apart.
+/// In a batch, target and teacher label may be blended into one label, and the rows are random. The rows of a probe are always the same, and target
+/// and teacher label are separate.
 #[derive(Clone, Debug, Default)]
 pub struct Probe {
-    /// Inputs of the rows, as positions among the bins: `[n_samples, inputs]`.
+    /// Inputs of the rows, as positions (the form in which a network reads a row): `[n_samples, inputs]`.
     pub positions: Vec<f32>,
-    /// Labels and loss of each target for these rows.
+    /// Labels and loss of each target, for these rows.
     pub targets: Vec<Probed>,
 }
 
 /// Labels and loss of one target on the rows of a [`Probe`].
 #[derive(Clone, Debug)]
 pub struct Probed {
-    /// Label columns of the rows for the loss `judge`, row-major.
+    /// Label columns that the loss `judge` reads, row-major.
     pub labels: Vec<f32>,
-    /// The loss whose parts are reported.
+    /// The loss whose parts are reported, of this target alone.
     pub judge: Objective,
-    /// Share of the target in the loss.
+    /// Share of this target in the loss of all targets.
     pub share: f64,
 }
 
 impl Probe {
-    /// The parts of the loss for a network of shape `shape`, when the share `progress` of training is done. `params` are the network's weights,
-    /// followed by the weights of adapters. With several targets, hard and soft loss are weighted sums over targets.
+    /// The parts of the loss of a network with the given `shape`, when the share `progress` of training is done. `params` are the network's weights,
+    /// followed by the loss's own weights (adapters). With several targets, hard and soft loss are weighted sums over targets, and the other parts
+    /// are left out.
     ///
     /// # Panics
     ///

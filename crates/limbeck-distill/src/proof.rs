@@ -1,44 +1,46 @@
-//! The verdict on distillation: confidence intervals for what the method and the shipped file gain, and the share of the gap that was closed.
+//! The verdict on distillation. It consists of confidence intervals for the gain of the method and of the shipped file, and the closed share of the
+//! gap between baseline and teacher.
 //!
-//! There are two questions. *Does distillation help?* is about the method, so the interval covers test rows and training seeds: [`judge`].
-//! *Is the file worth having?* compares the shipped student with the best file made without a teacher, so the interval covers test rows only:
-//! [`judge_file`]. Intervals are computed by [`limbeck_data::crossed`]. The *baseline* is the same student trained alone, without a teacher.
+//! The *baseline* is the same student trained alone, without a teacher. There are two questions. *Does distillation help?* is about the method, so
+//! the interval covers test rows and training seeds: [`judge`]. *Is the file worth having?* compares the shipped student with the best file made
+//! without a teacher, so the interval covers test rows only: [`judge_file`]. Intervals are computed by [`limbeck_data::crossed`].
 
 use limbeck_data::crossed::{Design, Estimate, LEVEL, Parts, t_quantile};
 pub use limbeck_data::figures::{grouped, short};
 use limbeck_data::metrics::Measure;
 use serde::{Deserialize, Serialize};
 
-/// With fewer blocks (groups, time periods, or rows) than this, there is no interval and no verdict.
+/// With fewer test blocks than this, there is no interval and no verdict. A block is a group or a time period, or a single row if rows are
+/// independent.
 pub const LEAST_BLOCKS: usize = 10;
-/// With fewer degrees of freedom than this, as when blocks have very different weights, there is no interval and no verdict.
+/// With fewer degrees of freedom than this, there is no interval and no verdict. That happens if a few blocks have nearly all the weight.
 const LEAST_DEGREES: f64 = 3.0;
-/// More seeds are trained if the standard error over seeds is more than this share of the standard error over rows.
+/// More seeds are trained if the standard error over seeds exceeds this share of the standard error over test rows.
 const SEEDS_MATTER: f64 = 0.5;
 
-/// Test predictions of the teacher, the baseline and the distilled student, in the target's unit.
+/// What [`judge`] needs: predictions of the teacher, the baseline and the distilled student for the test rows, in the target's unit.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
-    /// Error measure.
+    /// Error measure: RMSE, or the pinball loss of a quantile.
     pub measure: Measure,
     /// Targets of the test rows.
     pub target: &'a [f64],
     /// Weights of the test rows.
     pub weight: &'a [f64],
-    /// Block of each row (a number for its group or time period); `None` if rows are independent.
+    /// Number of the block of each test row (its group or time period); `None` if rows are independent.
     pub blocks: Option<&'a [u32]>,
-    /// The teacher's predictions.
+    /// Predictions of the teacher, one per test row.
     pub teacher: &'a [f64],
-    /// Predictions of the baseline (the student trained alone) for each seed.
+    /// Predictions of the baseline (the student trained alone): one list per training seed.
     pub alone: &'a [Vec<f64>],
-    /// Predictions of the distilled student for each seed; the seeds are those of `alone`.
+    /// Predictions of the distilled student: one list per training seed, for the same seeds as in `alone`.
     pub distilled: &'a [Vec<f64>],
-    /// True if the distilled student learned from the teacher. False if the share of the teacher that was chosen on validation rows is 0: then both
-    /// students learned from targets alone, and differ only by chance and tuning.
+    /// True if the distilled student learned from teacher labels. False if the search chose a share of 0 for the teacher: then both students learned
+    /// from targets alone, and differ only by chance and tuning.
     pub taught: bool,
 }
 
-/// Share of the gap between baseline and teacher that distillation closed.
+/// Share of the gap between baseline and teacher that distillation closed, with its 95 % interval.
 ///
 /// # Formula
 ///
@@ -46,22 +48,23 @@ pub struct Evidence<'a> {
 /// gap_closed = (error_alone − error_distilled) / (error_alone − error_teacher)
 /// ```
 ///
-/// Errors (RMSE, or the pinball loss of a quantile) are averaged over seeds. The interval is Fieller's ([`Design::ratio`]). The value is `null`, with
-/// a `reason`, in two cases. First, if the teacher's lead over the baseline is less than 1.5 times the half-width of its 95 % interval: a ratio to a
-/// gap that may be near 0 has no meaning. Second, if the distilled student took nothing from the teacher.
+/// Errors (RMSE, or the pinball loss of a quantile) are averaged over seeds. The interval is Fieller's ([`Design::ratio`]). There is no value, but a
+/// `reason`, in three cases: the distilled student took nothing from the teacher; there are too few test rows or blocks; or the teacher's lead over
+/// the baseline is at most 1.5 times the half-width of its 95 % interval. In the last case the gap may be near 0, and a ratio to it would have no
+/// meaning.
 ///
 /// # Source
 ///
 /// Fieller, *Some problems in interval estimation*, Journal of the Royal Statistical Society B 16, 1954.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GapClosed {
-    /// The closed share of the gap; 1 is the whole gap.
+    /// The closed share of the gap: 0 is as good as the baseline, 1 as good as the teacher.
     pub value: Option<f64>,
     /// Lower end of the 95 % interval of the share.
     pub low: Option<f64>,
     /// Upper end of the 95 % interval of the share.
     pub high: Option<f64>,
-    /// The reason why there is no value.
+    /// The reason why there is no value; `None` if there is one.
     pub reason: Option<String>,
 }
 
@@ -76,19 +79,19 @@ impl GapClosed {
     }
 }
 
-/// Verdict on the distilled student against the baseline.
+/// Verdict on whether distillation helps: the distilled student against the baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VerdictKind {
-    /// The distilled student is significantly better: the whole interval of the difference is above 0.
+    /// The distilled student is significantly better: the whole interval of `error_saved` is above 0.
     #[serde(rename = "helps")]
     Helps,
-    /// The interval of the difference contains 0, or the distilled student took nothing from the teacher.
+    /// The interval of `error_saved` contains 0, or the distilled student took nothing from the teacher.
     #[serde(rename = "no gain")]
     NoGain,
-    /// The distilled student is significantly worse: the whole interval of the difference is below 0.
+    /// The distilled student is significantly worse: the whole interval of `error_saved` is below 0.
     #[serde(rename = "hurts")]
     Hurts,
-    /// There are too few test blocks or seeds for a verdict.
+    /// There are too few test rows, blocks or seeds for a verdict.
     #[serde(rename = "too few")]
     TooFew,
 }
@@ -122,14 +125,14 @@ pub struct Verdict {
     pub sentence: String,
 }
 
-/// A difference of errors (RMSE or pinball loss) in the target's unit, with its 95 % interval if there are enough rows.
+/// A difference of two errors (RMSE or pinball loss) in the target's unit, with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// The difference.
     pub value: f64,
-    /// Lower end of the 95 % interval.
+    /// Lower end of the 95 % interval; `None` if there are too few test rows, blocks or repetitions.
     pub low: Option<f64>,
-    /// Upper end of the 95 % interval.
+    /// Upper end of the 95 % interval; `None` if there are too few test rows, blocks or repetitions.
     pub high: Option<f64>,
 }
 
@@ -143,24 +146,25 @@ impl Difference {
         }
     }
 
-    /// True if the whole interval is above 0.
+    /// True if there is an interval and all of it is above 0.
     #[must_use]
     pub fn is_above(&self) -> bool {
         self.low.is_some_and(|low| low > 0.0)
     }
 
-    /// True if the whole interval is below 0.
+    /// True if there is an interval and all of it is below 0.
     #[must_use]
     pub fn is_below(&self) -> bool {
         self.high.is_some_and(|high| high < 0.0)
     }
 }
 
-/// Comparison of the distilled student with the baseline, over test rows (or blocks) and training seeds: does distillation help on this split?
+/// Comparison of the distilled student with the baseline, over test rows (or blocks) and training seeds. It answers: does distillation help on this
+/// split?
 ///
 /// # Formula
 ///
-/// [`Design::estimate`]: the same t interval for any number of blocks and seeds.
+/// [`Design::estimate`]: the same kind of t interval for any number of blocks and seeds.
 ///
 /// # Units
 ///
@@ -173,21 +177,21 @@ pub struct Method {
     pub error_saved: Difference,
     /// Error of the baseline minus error of the teacher.
     pub teacher_lead: Difference,
-    /// Confidence level of the intervals.
+    /// Confidence level of the intervals, such as 0.95.
     pub level: f64,
-    /// Number of blocks: groups, time periods, or rows.
+    /// Number of test blocks: groups, time periods, or single rows.
     pub blocks: usize,
     /// Number of training seeds.
     pub seeds: usize,
-    /// Standard error of `error_saved` over rows or blocks.
+    /// Standard error of `error_saved` from the variation between test rows or blocks.
     pub se_rows: f64,
-    /// Standard error of `error_saved` over seeds; 0 with one seed.
+    /// Standard error of `error_saved` from the variation between training seeds; 0 with one seed.
     pub se_seeds: f64,
-    /// The reason why there is no verdict.
+    /// The reason why the data does not suffice for a verdict; `None` if it suffices.
     pub reason: Option<String>,
 }
 
-/// Comparison of the shipped file with the best file made without a teacher, over test rows or blocks: is the shipped file worth having?
+/// Comparison of the shipped file with the best file made without a teacher, over test rows or blocks. It answers: is the shipped file worth having?
 ///
 /// Both files are fixed, so the interval does not cover training seeds.
 ///
@@ -200,34 +204,34 @@ pub struct Method {
 /// `value`, `low`, `high` and `threshold` are in the target's unit; `worth` is a share of the error of the file without a teacher.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FileGain {
-    /// Error of the file without a teacher minus error of the shipped file, with its interval.
+    /// Error of the best file made without a teacher, minus error of the shipped file, with its interval.
     #[serde(flatten)]
     pub error_saved: Difference,
-    /// True if the whole interval is above 0.
+    /// True if the whole interval of `error_saved` is above 0.
     pub significant: bool,
-    /// True if the gain is significant and at least `threshold`.
+    /// True if `error_saved` is significant and at least `threshold`.
     pub worth_having: bool,
-    /// Smallest gain that is worth having, as a share of the error of the file without a teacher.
+    /// Smallest gain that is worth having, as a share of the error of the file made without a teacher; chosen by the caller.
     pub worth: f64,
-    /// Smallest gain that is worth having, in the target's unit.
+    /// The smallest gain that is worth having, in the target's unit.
     pub threshold: f64,
-    /// The reason why there is no interval.
+    /// The reason why there is no interval; `None` if there is one.
     pub reason: Option<String>,
 }
 
-/// Comparison of the distilled student with the baseline, closed share of the gap, and verdict.
+/// Result of [`judge`]: the comparison of the distilled student with the baseline, the closed share of the gap, and the verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Proof {
     /// Comparison of the distilled student with the baseline; `None` in reports of earlier versions.
     #[serde(default)]
     pub method: Option<Method>,
-    /// Closed share of the gap.
+    /// Share of the gap between baseline and teacher that distillation closed.
     pub gap_closed: GapClosed,
     /// The verdict.
     pub verdict: Verdict,
 }
 
-/// Scales predictions and targets by a power of two (which changes no digit), so that their squares neither overflow nor underflow.
+/// Divides predictions and targets by `unit`, a power of two, so that their squares neither overflow nor underflow. The division is exact.
 struct Scaled<'a> {
     measure: Measure,
     target: &'a [f64],
@@ -273,7 +277,7 @@ impl<'a> Scaled<'a> {
     }
 }
 
-/// The reason why there are too few rows or blocks for a verdict; `None` if there are enough.
+/// Why there are too few test rows or blocks for a verdict, as a sentence; `None` if there are enough.
 fn too_few(design: &Design<'_>, has_blocks: bool) -> Option<String> {
     let (blocks, what) = (design.blocks(), if has_blocks { "groups" } else { "rows" });
     if blocks < LEAST_BLOCKS {
@@ -296,9 +300,10 @@ fn too_few(design: &Design<'_>, has_blocks: bool) -> Option<String> {
     })
 }
 
-/// Compares baseline, distilled student and teacher on test rows (or blocks) and seeds; the verdict's sentence is left empty.
+/// Compares baseline, distilled student and teacher on test rows (or blocks) and seeds. The verdict's `sentence` is left empty, for the caller to
+/// fill.
 ///
-/// `None` without test rows or seeds.
+/// Returns `None` if there are no test rows or no seeds.
 #[must_use]
 pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
     let Evidence {
@@ -383,10 +388,11 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
 }
 
 impl Method {
-    /// True if more seeds are worth training: the standard error of the difference over seeds is more than half of its standard error over rows. The
-    /// rule is used once, on the first seeds. The threshold is one half because an estimate from three seeds can be too small by chance.
+    /// True if training more seeds would narrow the interval enough: the standard error of `error_saved` over seeds is more than half of its standard
+    /// error over test rows. False with one seed or with too few blocks. The rule is used once, on the first seeds. The threshold is one half because
+    /// an estimate from three seeds can be too small by chance.
     ///
-    /// The rule uses variances alone, never the difference itself, so training more seeds favors no verdict.
+    /// The rule uses variances alone, never the difference itself. So it does not favor any verdict.
     ///
     /// # Source
     ///
@@ -397,17 +403,18 @@ impl Method {
     }
 }
 
-/// The mean difference of errors over repetitions of the whole procedure on other splits of the same rows, with its interval.
+/// The mean difference of errors, with its interval, over repetitions of the whole procedure. Each repetition splits the same rows into training and
+/// test rows in another way.
 ///
 /// # Formula
 ///
-/// With the differences `d_k` of `N` repetitions, their variance `S²`, and `ratio` test rows per training row:
+/// With the difference `d_k` of each of `N` repetitions, their variance `S²`, and `ratio`, the number of test rows per training row:
 ///
 /// ```text
 /// mean_k d_k ± t_{0.975, N − 1} · √((1/N + ratio) S²)
 /// ```
 ///
-/// The variance `S² / N` alone would be too small, since repetitions share training rows. There is no interval for fewer than two repetitions.
+/// The variance `S² / N` alone would be too small, since repetitions share training rows. With fewer than two repetitions there is no interval.
 ///
 /// # Source
 ///
@@ -427,9 +434,10 @@ pub fn repeated(differences: &[f64], ratio: f64) -> Difference {
     }
 }
 
-/// Compares the predictions of the shipped file with the predictions of the best file made without a teacher, on test rows.
+/// Compares the predictions `shipped` of the shipped file with the predictions `lone` of the best file made without a teacher, on test rows. `worth`
+/// is the smallest gain that is worth having, as a share of the error of the latter.
 ///
-/// `None` without test rows.
+/// Returns `None` if there are no test rows.
 #[must_use]
 pub fn judge_file(
     measure: Measure,
@@ -472,7 +480,7 @@ fn told(measure: Measure, difference: &Difference) -> String {
     format!("{} {}{interval}", measure.name(), short(difference.value))
 }
 
-/// A share in percent, rounded to a whole number; 0 is never negative.
+/// A share in percent, rounded to a whole number; never −0.
 #[must_use]
 pub fn percent(share: f64) -> f64 {
     (100.0 * share).round() + 0.0

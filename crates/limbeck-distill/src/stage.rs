@@ -1,4 +1,5 @@
-//! One train/validation split of the rows, with everything that trials on this split share: standardized labels, and a network design for each size.
+//! One train/validation split of the rows, prepared for training students: labels are standardized, and the rows are encoded for a network of each
+//! size.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -23,26 +24,26 @@ use crate::target::Target;
 use crate::transfer::set::{KnownRows, TransferSet};
 use crate::trial::{Point, Progress, Setting, TargetPoint, Training, Trial, Watch};
 
-/// Options and inputs that all trials share.
+/// Options that all trainings of students share, whatever the split of the rows.
 #[derive(Clone, Debug)]
 pub struct Study<'a> {
-    /// Options of the student: network, steps, batch, learning rate.
+    /// Options of the student: kind, size, steps, batch, learning rate.
     pub student: &'a StudentOptions,
     /// Options of the loss.
     pub objective: &'a ObjectiveOptions,
-    /// Options for learning from the teacher's features.
+    /// Options of feature distillation (learning from the teacher's hidden features).
     pub hints: &'a HintOptions,
-    /// Distance between the two rows of a pair, in standard deviations of the columns.
+    /// Distance between the two rows of a pair for gradient matching, in standard deviations of the columns.
     pub slope_reach: f64,
-    /// The targets: one, or several that one network predicts.
+    /// The targets of the student; if there are several, one network predicts them all.
     pub targets: &'a [TargetSpec],
-    /// Weights of the targets in the loss; empty for equal weights.
+    /// Weights of the targets in the loss; an empty list for equal weights.
     pub target_weights: &'a [f64],
     /// Seed of the initial weights and of the order of the rows.
     pub seed: u64,
-    /// Storage of finished and unfinished trainings.
+    /// Saves finished trainings, and the state of unfinished ones.
     pub checkpoints: &'a Checkpoints,
-    /// The condition that ends fits and trainings early.
+    /// Ends fits and trainings early, on the user's request or at a deadline.
     pub stop: Stop<'a>,
 }
 
@@ -59,54 +60,56 @@ impl Study<'_> {
     }
 }
 
-/// Weight decay of distilled students. It is small, since teacher labels have little noise to overfit.
+/// Weight decay of distilled students on most trials. It is small, since teacher labels have little noise to overfit.
 pub(crate) const DISTILLED_DECAY: f64 = 1e-3;
-/// Sizes of networks that are tried, as shares of the parameter budget.
+/// Network sizes that are tried, as shares of the parameter budget.
 pub(crate) const SIZES: [f64; 4] = [1.0, 0.5, 0.25, 0.125];
 /// Maximum number of points of a training curve.
 const CURVE: usize = 40;
-/// After a stop, a training without any point of its curve may go on for this time.
+/// If the user asks to stop, a training without any point of its curve may go on for this time.
 const GRACE: Duration = Duration::from_millis(700);
-/// Early stopping: a trial ends once this share of the longest schedule has passed without a better point. Therefore shorter schedules are always
-/// completed: a trial that looks bad at a high learning rate is often best once the learning rate falls.
+/// Early stopping: a training ends once this share of the option `steps` has passed without a better point of the curve. So a schedule shorter than
+/// this share is always completed: a trial that looks bad at a high learning rate is often best once the learning rate falls.
 const PATIENCE: f64 = 0.3;
-/// The schedule of a quick student is the usual schedule divided by `QUICK`.
+/// A quick student is trained for `steps / QUICK` steps.
 const QUICK: usize = 6;
 
-/// Training rows and validation rows, prepared for trials.
+/// The training and validation rows of one split, prepared for training students on them.
 ///
-/// With several targets, predictions and labels are stored target by target, `[n_targets, n_samples]`, and an error is the
-/// weighted mean of the targets' errors, each in standard deviations of its target.
+/// Values are in the *learned unit* where a method says so: the target's own unit, or its logarithm for a log target. With several targets,
+/// predictions and labels are stored target by target, `[n_targets, n_samples]`. An error is then computed from the weighted mean of all targets'
+/// squared errors (or pinball losses), each in standard deviations of its target.
 pub struct Stage<'a> {
     pub(crate) study: &'a Study<'a>,
-    /// Networks by size. The first is made by [`new`](Self::new) if a network is trained; the others are made when they are first used.
+    /// Untrained networks, one for each of [`SIZES`]. [`new`](Self::new) makes the first if the student may be a network; the others are made when
+    /// they are first used.
     arms: [OnceLock<Arm>; SIZES.len()],
     cuts: Cuts,
     heads: Heads,
     targets: Vec<Target<'a>>,
-    /// Factor of each target in the mean loss; 1 for a single target.
+    /// Factor of each target when errors of several targets are added up; 1 for a single target.
     shares: Vec<f64>,
 }
 
-/// A network of one size, and the rows encoded for it.
+/// The design of a network of one size, and the training and validation rows encoded for it.
 struct Arm {
     design: Design,
     inputs: Inputs,
-    /// Inputs of the validation rows, as positions among the bins: `[n_samples, segments]`.
+    /// The validation rows as positions (the form in which a network reads a row): `[n_samples, segments]`; empty without validation rows.
     valid: Vec<f32>,
 }
 
-/// The state of a trial at a point of its curve.
+/// The network of a training at a point of its curve: its weights and its validation predictions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Snapshot {
     pub(crate) step: usize,
-    /// Mean of [`Measure::row`] over validation rows.
+    /// Weighted mean of [`Measure::row`] over validation rows: the mean squared error or pinball loss.
     pub(crate) mean: f64,
     pub(crate) pred: Vec<f64>,
     pub(crate) params: Vec<f32>,
 }
 
-/// The result of a training.
+/// The result of training a network on one split.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Trained {
     pub(crate) curve: Vec<Point>,
@@ -117,7 +120,7 @@ pub(crate) struct Trained {
 }
 
 impl Trained {
-    /// The student at the end of training, as a trial.
+    /// The student at the end of training, as a trial without a validation error.
     pub(crate) fn last(self, setting: Setting) -> Trial {
         let Self {
             curve,
@@ -138,9 +141,10 @@ impl Trained {
     }
 }
 
-/// Smooths a validation curve. Returns the smoothed curve, and the position of its minimum; `None` for an empty curve.
+/// Smooths a validation curve, and finds its best point. Returns the smoothed curve and the index of its minimum; the index is `None` for an empty
+/// curve.
 ///
-/// A single point of a curve is noisy, especially while the learning rate is high, and in the refit the noise is different. So each point is averaged
+/// A single point of a curve is noisy, especially while the learning rate is high. In the refit, the noise is different. So each point is averaged
 /// with its neighbors.
 pub(crate) fn smooth_best(means: &[f64]) -> (Vec<f64>, Option<usize>) {
     let smooth = smoothed(means);
@@ -148,7 +152,7 @@ pub(crate) fn smooth_best(means: &[f64]) -> (Vec<f64>, Option<usize>) {
     (smooth, best)
 }
 
-/// The mean of each value and its neighbors, of which there are one or two.
+/// For each value, the mean of it and its one or two neighbors.
 fn smoothed(values: &[f64]) -> Vec<f64> {
     let mean = |i: usize| {
         let near = &values[i.saturating_sub(1)..(i + 2).min(values.len())];
@@ -158,11 +162,12 @@ fn smoothed(values: &[f64]) -> Vec<f64> {
 }
 
 impl<'a> Stage<'a> {
-    /// Prepares the rows of one target for the study's students.
+    /// Prepares the rows of one target: `set` to train on, `valid` to validate on. `valid` is `None` if nothing is validated, as in the refit.
     ///
     /// # Errors
     ///
-    /// The errors of [`Design::fit`]; an error if rows cannot be encoded.
+    /// The errors of [`Design::fit`]; an error if rows cannot be encoded, or if the bins cannot be placed, also after a stop. With kind `auto`, a
+    /// budget that is too small for any network is no error.
     pub fn new(
         study: &'a Study<'a>,
         set: &'a TransferSet,
@@ -171,7 +176,8 @@ impl<'a> Stage<'a> {
         Self::joint(study, vec![(set, valid)])
     }
 
-    /// Prepares the rows of several targets, in the order of the study's targets; one network predicts them all.
+    /// Prepares the rows of several targets, in the order of the study's targets. One network predicts them all. Each item has the rows to train on
+    /// and the rows to validate on.
     ///
     /// # Errors
     ///
@@ -229,7 +235,7 @@ impl<'a> Stage<'a> {
         Ok(stage)
     }
 
-    /// Sets the factors of the targets on all splits to those of the first split, so that errors of different splits can be added up.
+    /// Gives the stages of all splits the same factors of targets (`shares`), so that errors of different splits can be added up.
     pub(crate) fn share_alike(stages: &mut [Self]) {
         if let [first, others @ ..] = stages {
             let shares = others.iter_mut().map(|stage| &mut stage.shares);
@@ -247,7 +253,7 @@ impl<'a> Stage<'a> {
         self.targets.len()
     }
 
-    /// The network of the size `size`, made when it is first used.
+    /// The untrained network of the size `size` (a share of the parameter budget), with the rows encoded for it. It is made when it is first used.
     fn arm(&self, size: f64) -> Result<&Arm> {
         let Some(at) = SIZES.iter().position(|known| (known - size).abs() < 1e-9) else {
             unreachable!("settings have one of the sizes that are tried")
@@ -281,18 +287,19 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// The number of rows with a target, including validation rows; it is the same for the search and for the refit.
+    /// The number of rows with a target, validation rows included. So it is the same in the search and in the refit.
     fn rows(&self) -> usize {
         let Target { set, held, .. } = self.first();
         set.known.target.len() + held.map_or(0, |held| held.target.len())
     }
 
-    /// True if networks are trained.
+    /// True if networks are trained: the kind allows it, and a network fits the budget.
     pub(crate) fn has_network(&self) -> bool {
         self.arms[0].get().is_some()
     }
 
-    /// The network sizes to try: all with which a network is within the budget; only the whole budget if layers or bins are given.
+    /// The network sizes to try, as shares of the parameter budget: all of [`SIZES`] in which a network fits. Only 1 if the user gives layers or
+    /// bins.
     pub(crate) fn sizes(&self) -> Result<Vec<f64>> {
         let StudentOptions { hidden, bins, .. } = self.study.student;
         let asked = if hidden.is_some() || bins.is_some() {
@@ -311,7 +318,7 @@ impl<'a> Stage<'a> {
         Ok(fits)
     }
 
-    /// The design of a trial's network. The network must have been trained on this stage.
+    /// The design (encoder and layer sizes) of a trial's network. The network must have been trained on this stage.
     fn design(&self, trial: &Trial) -> &Design {
         match self.arm(trial.setting.size) {
             Ok(arm) => &arm.design,
@@ -319,13 +326,14 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// The shape of a trial's network; `None` for a non-neural student.
+    /// The shape of a trial's network; `None` if the student is not a network.
     #[must_use]
     pub fn layers(&self, trial: &Trial) -> Option<&MlpShape> {
         trial.model.is_none().then(|| &self.design(trial).shape)
     }
 
-    /// The predictions of a network in the learned unit, for rows encoded as positions among the bins.
+    /// The predictions of a network with weights `params`, in the learned unit, target by target. `positions` has the rows in the form that the
+    /// network reads.
     fn predict(&self, design: &Design, params: &[f32], positions: &[f32]) -> Vec<f64> {
         let out = design.shape.predict(params, positions);
         let (head, all) = (self.heads.head, self.heads.outputs());
@@ -342,7 +350,8 @@ impl<'a> Stage<'a> {
         self.study.objective.measure()
     }
 
-    /// The error of predictions against labels, both in the learned unit. Rows without a label are ignored.
+    /// The error of predictions against labels, both given in the learned unit. The error is in the target's unit, or in standard deviations if there
+    /// are several targets. Rows without a label (NaN) are left out.
     pub(crate) fn error(&self, pred: &[f64], label: &[f64], weight: &[f64]) -> f64 {
         self.measure()
             .of_mean(self.mean(self.measure(), pred, label, weight))
@@ -358,7 +367,7 @@ impl<'a> Stage<'a> {
         .sum()
     }
 
-    /// The loss of each row by the error measure, summed over all targets with their factors.
+    /// For each row, its squared error or pinball loss, summed over all targets with their factors.
     pub(crate) fn losses(&self, pred: &[f64], label: &[f64]) -> Vec<f64> {
         let rows = label.len() / self.targets.len();
         let of_row = |row: usize| -> f64 {
@@ -372,19 +381,20 @@ impl<'a> Stage<'a> {
         (0..rows).map(of_row).collect()
     }
 
-    /// The targets of the validation rows, in the learned unit.
+    /// The targets of the validation rows, in the learned unit, target by target.
     pub(crate) fn valid_target(&self) -> Vec<f64> {
         let held = self.targets.iter().filter_map(|target| target.held);
         held.flat_map(|held| &held.target).copied().collect()
     }
 
-    /// The predictions of the teachers on the validation rows, in the learned unit.
+    /// The teachers' predictions on the validation rows, in the learned unit, target by target; NaN for a row without a teacher label.
     pub(crate) fn valid_teacher(&self) -> Vec<f64> {
         let answers = |target: &Target<'a>| target.valid_teacher(self.study.objective);
         self.targets.iter().flat_map(answers).collect()
     }
 
-    /// The number of training labels outside the bins of the head, and the number of all training labels; `None` if the head has no bins.
+    /// For a student that predicts bins: the number of training labels outside its bins, and the number of all training labels, both of the first
+    /// target. `None` for other students.
     #[must_use]
     pub fn beyond_bins(&self) -> Option<(usize, usize)> {
         let Head::Binned(bins) = self.heads.head else {
@@ -406,7 +416,7 @@ impl<'a> Stage<'a> {
         ))
     }
 
-    /// True if `value`, in the learned unit, is outside the bins of the head, so that no student of this stage can predict it.
+    /// True if the student predicts bins and `value` (in the learned unit) is outside of them. No student of this stage can then predict `value`.
     #[must_use]
     pub fn is_beyond_bins(&self, value: f64) -> bool {
         let Head::Binned(bins) = self.heads.head else {
@@ -416,7 +426,7 @@ impl<'a> Stage<'a> {
         z < bins.edge(0) || z > bins.edge(bins.count)
     }
 
-    /// The training rows and the loss for a student with this setting.
+    /// The training rows and the loss for a network with this setting.
     pub(crate) fn lesson(&self, setting: Setting) -> Result<Lesson> {
         let Study {
             objective,
@@ -437,7 +447,8 @@ impl<'a> Stage<'a> {
         Ok(Lesson::joint(lessons, &self.study.shares()))
     }
 
-    /// Trains one student for `until` steps of its schedule, or resumes its training from a checkpoint of the run.
+    /// Trains a network for `until` steps of its schedule. If the run has a checkpoint of this training, it is resumed, or its saved result is
+    /// returned.
     ///
     /// # Errors
     ///
@@ -577,8 +588,8 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Completes a point of the curve by the results on validation rows: the error, given its `mean` over rows; the RMSE between the predictions and
-    /// the teacher's; and the difference from the teacher's error.
+    /// Adds the results on validation rows to a point of the training curve: the error, given its `mean` over rows; the RMSE between the predictions
+    /// `pred` and the teacher's predictions; and the difference from the teacher's error.
     fn judge_point(
         &self,
         point: &mut Point,
@@ -595,7 +606,7 @@ impl<'a> Stage<'a> {
         point.targets = self.points(pred, teacher);
     }
 
-    /// The error of the teacher's predictions `answers` against targets, on the rows that the teacher labelled; `None` if it labelled none.
+    /// The error of the teacher's predictions `answers` against targets, over the rows that the teacher labelled; `None` if it labelled none.
     pub(crate) fn teacher_error(
         &self,
         answers: &[f64],
@@ -606,13 +617,13 @@ impl<'a> Stage<'a> {
         Some(error).filter(|error| error.is_finite())
     }
 
-    /// The error of predictions for target number `at`, in the unit of that target.
+    /// The error of predictions for target number `at` (from 0), in the unit of that target. `pred` and `label` are in the learned unit.
     pub(crate) fn error_of(&self, at: usize, pred: &[f64], label: &[f64], weight: &[f64]) -> f64 {
         let measure = self.measure();
         measure.of_mean(self.targets[at].mean(measure, pred, label, weight))
     }
 
-    /// The errors of each target at a point of the training curve; empty if there is only one target.
+    /// The errors of each target, for a point of the training curve; empty if there is only one target.
     fn points(&self, pred: &[f64], teacher: &[f64]) -> Vec<TargetPoint> {
         let several = self.targets.iter().filter(|_| self.targets.len() > 1);
         let measure = self.measure();
@@ -633,7 +644,7 @@ impl<'a> Stage<'a> {
         several.enumerate().filter_map(point).collect()
     }
 
-    /// Stage and layer weights of progressive alignment, as text for the observer; `None` if layers are not aligned one after another.
+    /// The stage and the layer weights of progressive alignment at step `step`, as text for the observer. `None` without progressive alignment.
     fn staged(&self, setting: Setting, design: &Design, step: usize) -> Option<String> {
         let (hints, layers) = (self.study.hints, design.shape.hidden().len());
         if !hints.progressive || setting.alpha.is_none() {
@@ -659,7 +670,8 @@ impl<'a> Stage<'a> {
         (last.step - snapshots[best].step) as f64 > PATIENCE * self.study.student.steps as f64
     }
 
-    /// Trains a quick student for use before the search: a network, on a sixth of the schedule. `phase` names the purpose.
+    /// Trains a quick student: a distilled network, on a sixth of the steps. It is used before the search, to choose new rows or to correct teacher
+    /// labels. `phase` names that purpose.
     ///
     /// # Errors
     ///
@@ -679,14 +691,14 @@ impl<'a> Stage<'a> {
             .last(setting))
     }
 
-    /// The weights of a trial's network, by layer; empty for a non-neural student.
+    /// The weights of a trial's network, one slice per layer; empty if the student is not a network.
     #[must_use]
     pub fn weights<'t>(&self, trial: &'t Trial) -> Vec<&'t [f32]> {
         self.layers(trial)
             .map_or_else(Vec::new, |shape| shape.layer_weights(&trial.params))
     }
 
-    /// The predictions of a trained network for `features`, in the learned unit.
+    /// The predictions of a trained network for `features`, in the learned unit, target by target.
     ///
     /// # Errors
     ///
@@ -696,8 +708,8 @@ impl<'a> Stage<'a> {
         Ok(self.predict(design, &trial.params, &design.positions(features)?))
     }
 
-    /// Predictions in a form in which those of several targets can be added up: standardized, each by its own target. Predictions of a single target
-    /// are unchanged.
+    /// Converts predictions so that those of several targets can be compared and added up: each is standardized by its own target. Predictions of a
+    /// single target are unchanged.
     pub(crate) fn comparable(&self, answers: Vec<f64>) -> Vec<f64> {
         if self.targets.len() == 1 {
             return answers;
@@ -709,12 +721,12 @@ impl<'a> Stage<'a> {
             .collect()
     }
 
-    /// Trains a baseline network for some steps to measure their time, and discards it. Returns the number of steps: fewer if `stop` ended the
-    /// training, 0 for non-neural students.
+    /// Trains a baseline network for `steps` steps and discards it; the caller measures the time. Returns the number of steps taken: fewer if `stop`
+    /// ended the training, 0 if no network is trained.
     ///
     /// # Errors
     ///
-    /// If the loss is not finite.
+    /// If the loss is not finite, or a checkpoint cannot be written.
     pub fn warm_up(&self, steps: usize, stop: Stop<'_>) -> Result<usize> {
         if !self.has_network() {
             return Ok(0);
@@ -732,11 +744,12 @@ impl<'a> Stage<'a> {
         .map(|trained| trained.step)
     }
 
-    /// The trained student in the form that is shipped, with golden vectors (rows with expected predictions) for `examples`.
+    /// The trained student in the form that is shipped. `examples` are rows for golden vectors: their predictions are stored in the student's file,
+    /// to test it elsewhere.
     ///
     /// # Errors
     ///
-    /// If the runtime refuses a part of the student.
+    /// If the runtime refuses the encoder, the graph or an example.
     pub fn student(
         &self,
         trial: &Trial,
@@ -747,7 +760,7 @@ impl<'a> Stage<'a> {
         self.finished(encoder, graph, provenance, examples)
     }
 
-    /// The student that consists of an encoder and a graph, and predicts all targets.
+    /// The student with the given encoder and graph, which predicts all targets, in the form that is shipped.
     pub(crate) fn finished(
         &self,
         encoder: Encoder,
@@ -759,14 +772,14 @@ impl<'a> Stage<'a> {
         finished(encoder, graph, outputs, provenance, examples)
     }
 
-    /// The largest network, with all weights 0.
+    /// Encoder and graph of the largest network, with all weights 0.
     pub(crate) fn untrained(&self) -> Result<(Encoder, Graph)> {
         let Design { encoder, shape, .. } = &self.arm(SIZES[0])?.design;
         let graph = shape.lower(&vec![0.0; shape.weights()], self.heads.head)?;
         Ok((encoder.clone(), graph))
     }
 
-    /// The trained student reduced to one of its targets; the whole student if it has only one target.
+    /// The trained student reduced to target number `target`, in the form that is shipped. If there is only one target, this is the whole student.
     ///
     /// # Errors
     ///
@@ -796,7 +809,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// The student that consists of these parts, with golden vectors for `examples`.
+/// Makes the student in the form that is shipped, with golden vectors (rows with expected predictions) for `examples`.
 fn finished(
     encoder: Encoder,
     graph: Graph,
@@ -814,7 +827,7 @@ fn finished(
     Ok(Student::new(parts)?.with_golden(examples)?)
 }
 
-/// The targets; NaN for rows without a prediction of the teacher.
+/// The targets of the rows that the teacher labelled; NaN for the other rows. `answers` are the teacher's predictions.
 pub(crate) fn asked(answers: &[f64], target: &[f64]) -> Vec<f64> {
     // Targets are the labels that must be there.
     let both = answers.iter().zip(target);
@@ -822,7 +835,7 @@ pub(crate) fn asked(answers: &[f64], target: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// Removes all outputs of a network's last layer except `kept`.
+/// Removes all outputs of a network's last layer except number `kept`.
 fn keep_output(graph: &mut Graph, kept: usize) {
     let last = graph.nodes.last_mut().map(|node| &mut node.op);
     if let Some(Op::Linear {
@@ -835,7 +848,7 @@ fn keep_output(graph: &mut Graph, kept: usize) {
     }
 }
 
-/// The cuts of trees for all targets, which determine the bins of the network.
+/// The cuts of boosted trees for all targets. They determine where the network's bins are placed.
 fn cuts(study: &Study<'_>, targets: &[Target<'_>]) -> Result<Cuts> {
     let of = |target: &Target<'_>| {
         let known = &target.set.known;
@@ -847,7 +860,7 @@ fn cuts(study: &Study<'_>, targets: &[Target<'_>]) -> Result<Cuts> {
     Ok(Cuts::merged(all.into_iter().zip(scales)))
 }
 
-/// The factor of each target in the mean loss.
+/// The factor of each target when errors of several targets are added up: its share in the loss, divided by its [`norm`](Target::norm).
 fn shares(study: &Study<'_>, targets: &[Target<'_>]) -> Vec<f64> {
     if targets.len() == 1 {
         return vec![1.0];
@@ -859,7 +872,7 @@ fn shares(study: &Study<'_>, targets: &[Target<'_>]) -> Vec<f64> {
     both.map(|(share, norm)| share / norm).collect()
 }
 
-/// The target that tests use.
+/// A target for tests.
 #[cfg(test)]
 pub(crate) static Y: std::sync::LazyLock<TargetSpec> = std::sync::LazyLock::new(|| TargetSpec {
     name: "y".into(),

@@ -1,4 +1,4 @@
-//! One target of a stage: its standardized labels, and the error of predictions for it.
+//! One target of a student: its standardized labels, and the errors of predictions for it.
 
 use limbeck_data::metrics::{self, Measure};
 use limbeck_data::{LearnedUnit, TargetSpec};
@@ -8,14 +8,16 @@ use crate::lesson::Standardized;
 use crate::objective::ObjectiveOptions;
 use crate::transfer::set::{KnownRows, TransferSet};
 
-/// A target, with its rows, labels and scale.
+/// One target, with its rows, labels and scale.
 pub(crate) struct Target<'a> {
     spec: &'a TargetSpec,
-    /// Mean and standard deviation of the target's values, in the learned unit (the target's own, or its logarithm).
+    /// Mean (`center`) and standard deviation (`scale`) of the target over the training rows with a target. Both are in the learned unit: the
+    /// target's own unit, or its logarithm.
     pub(crate) center: f64,
     pub(crate) scale: f64,
-    /// Rows to fit to, and rows to validate on, before standardization.
+    /// Training rows, not standardized.
     pub(crate) set: &'a TransferSet,
+    /// Validation rows, not standardized; `None` if nothing is validated.
     pub(crate) held: Option<&'a KnownRows>,
 }
 
@@ -47,28 +49,28 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Standardizes values of the learned unit.
+    /// Standardizes values that are in the learned unit.
     pub(crate) fn standard(&self, values: &[f64]) -> Vec<f32> {
         let standard = |v: &f64| ((v - self.center) / self.scale) as f32;
         values.iter().map(standard).collect()
     }
 
-    /// Converts a network's prediction to the learned unit.
+    /// Converts a standardized prediction to the learned unit.
     pub(crate) fn learned(&self, z: f32) -> f64 {
         self.center + self.scale * f64::from(z)
     }
 
-    /// Converts a value of the learned unit to the target's unit.
+    /// Converts a value from the learned unit to the target's unit.
     fn unit(&self, value: f64) -> f64 {
         self.spec.unit.target(value)
     }
 
-    /// The contribution of one row to the error measure; prediction and label are in the learned unit.
+    /// The squared error or pinball loss of one row, in the target's unit. `pred` and `label` are in the learned unit.
     pub(crate) fn row(&self, measure: Measure, pred: f64, label: f64) -> f64 {
         measure.row(self.unit(pred), self.unit(label))
     }
 
-    /// The weighted mean over rows of their contributions to the error measure. Rows without a label are left out.
+    /// The weighted mean of [`row`](Self::row) over rows. Rows without a label (NaN) are left out.
     pub(crate) fn mean(
         &self,
         measure: Measure,
@@ -89,8 +91,8 @@ impl<'a> Target<'a> {
         sum / total
     }
 
-    /// The scale of the error measure, in the target's unit: the variance of the targets for squared errors, their standard deviation for a pinball
-    /// loss. Errors are divided by it, so that errors of targets with different units can be added up.
+    /// What errors are divided by, so that errors of targets with different units can be added up. For squared errors it is the variance of the
+    /// target, for a pinball loss the standard deviation, both in the target's unit and over the training rows.
     pub(crate) fn norm(&self, measure: Measure) -> f64 {
         let known = &self.set.known;
         let target: Vec<f64> = known.target.iter().map(|&y| self.unit(y)).collect();
@@ -102,7 +104,8 @@ impl<'a> Target<'a> {
         if norm > 0.0 { norm } else { 1.0 }
     }
 
-    /// The teacher's predictions on the validation rows, in the learned unit.
+    /// The teacher's predictions on the validation rows, in the learned unit: means, or the quantile that the student predicts. Empty without
+    /// validation rows.
     pub(crate) fn valid_teacher(&self, objective: &ObjectiveOptions) -> Vec<f64> {
         let answers = |held: &KnownRows| {
             let pairs = held.teacher.iter().zip(&held.spread);
@@ -113,7 +116,7 @@ impl<'a> Target<'a> {
         self.held.map_or_else(Vec::new, answers)
     }
 
-    /// The output of a student: the target's name, and the transform from the network's prediction to the target's unit.
+    /// Description of the student's output for this target: its name, and the transform from the standardized prediction to the target's unit.
     pub(crate) fn output(&self) -> Output {
         let (scale, shift) = (self.scale, self.center);
         let transform = match self.spec.unit {

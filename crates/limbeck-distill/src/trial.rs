@@ -1,4 +1,4 @@
-//! One training: its setting, its curve and its result.
+//! Trials: the setting of a student, its training curve and its result.
 
 use limbeck_nets::Control;
 use serde::{Deserialize, Serialize};
@@ -8,33 +8,33 @@ use crate::kinds::spec::{EncodedGraph, Spec};
 use crate::probe::Terms;
 use crate::student::options::StudentKind;
 
-/// Hyperparameters of one student.
+/// Hyperparameters of one student in the search.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setting {
-    /// Share of the soft loss; `None` for the baseline, which is trained alone.
+    /// Share of the soft loss (against teacher labels) at the start of training; `None` for the baseline, which is trained alone.
     pub alpha: Option<f64>,
-    /// Share of the parameter budget that a network may use.
+    /// Size: the share of the parameter budget that a network may use. Not used for a non-neural student.
     #[serde(default = "whole")]
     pub size: f64,
-    /// Steps of the schedule.
+    /// Number of steps of the schedule; 0 for a non-neural student.
     pub steps: usize,
-    /// Decoupled weight decay.
+    /// Decoupled weight decay, as in AdamW.
     pub weight_decay: f64,
-    /// Noise on numeric features during training, in their standard deviations.
+    /// Noise on numeric inputs of the network during training: its standard deviation, in standard deviations of these inputs.
     #[serde(default)]
     pub input_noise: f64,
-    /// Hyperparameters of a non-neural student, which takes no steps; `None` for a network.
+    /// Hyperparameters of a non-neural student; `None` for a network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<Spec>,
 }
 
-/// The size of networks in reports of earlier versions, in which all networks used the whole budget.
+/// The default of `size`: earlier versions wrote no size to reports, and their networks used the whole budget.
 fn whole() -> f64 {
     1.0
 }
 
 impl Setting {
-    /// The setting of a network that may use the whole budget, without weight decay or noise.
+    /// The setting of a network that may use the whole budget, without weight decay or input noise.
     #[must_use]
     pub fn plain(alpha: Option<f64>, steps: usize) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Setting {
         }
     }
 
-    /// The kind of student.
+    /// The kind of student that has this setting.
     #[must_use]
     pub fn kind(&self) -> StudentKind {
         self.spec
@@ -65,10 +65,10 @@ impl Setting {
     }
 }
 
-/// The identity of one training of a run.
+/// Identifies one training among all trainings of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Training {
-    /// Phase of the run: `search`, `search-2` for the second split of the rows, `refit`, or the purpose of a quick student.
+    /// Phase of the run: `search`, `search-2` (on the second split of the rows), `refit`, or the purpose of a training before the search.
     pub phase: String,
     /// Hyperparameters.
     pub setting: Setting,
@@ -85,13 +85,13 @@ impl Training {
         }
     }
 
-    /// A training of the search, on the first split of the rows.
+    /// Identifies a training of the search on the first train/validation split.
     #[must_use]
     pub fn search(setting: Setting, seed: u64) -> Self {
         Self::search_on(0, setting, seed)
     }
 
-    /// A training of the search on split `split` of the rows, counted from 0.
+    /// Identifies a training of the search on split number `split`, counted from 0.
     pub(crate) fn search_on(split: usize, setting: Setting, seed: u64) -> Self {
         let phase = if split == 0 {
             "search".to_owned()
@@ -105,13 +105,13 @@ impl Training {
         }
     }
 
-    /// A training of the refit, on training and validation rows.
+    /// Identifies a training of the refit, which uses training and validation rows.
     #[must_use]
     pub fn refit(setting: Setting, seed: u64) -> Self {
         Self::new("refit", setting, seed)
     }
 
-    /// The trained student: `alone` (the baseline) or `distilled`.
+    /// Which student is trained: `alone` (the baseline) or `distilled`.
     #[must_use]
     pub fn side(&self) -> &'static str {
         if self.setting.alpha.is_some() {
@@ -122,7 +122,7 @@ impl Training {
     }
 }
 
-/// The name of the training, unique in the run.
+/// The name of the training, unique in the run; also the name of its checkpoint.
 impl std::fmt::Display for Training {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
@@ -154,19 +154,20 @@ impl std::fmt::Display for Training {
 pub struct Point {
     /// Number of steps taken.
     pub step: usize,
-    /// Training loss of the batch, in squared standardized target units.
+    /// Loss of the current batch before this step's update. For the squared error, it is in squared standardized target units.
     pub loss: f64,
-    /// Learning rate.
+    /// Learning rate of this step.
     pub learning_rate: f64,
-    /// Validation error in the target's unit, RMSE or pinball loss; `None` during the refit.
+    /// Validation error (RMSE or pinball loss) in the target's unit; `None` without validation rows, as in the refit.
     pub valid_error: Option<f64>,
-    /// RMSE against the teacher on validation rows, in the target's unit.
+    /// RMSE between the predictions of student and teacher on validation rows, in the target's unit; `None` if there are none to compare.
     pub fidelity_rmse: Option<f64>,
-    /// Validation error minus the teacher's validation error.
+    /// Validation error of the student minus that of the teacher; `None` without validation rows that the teacher labelled.
     pub gap_to_teacher: Option<f64>,
-    /// Parts of the loss on a fixed sample of the training rows.
+    /// Parts of the loss, computed on a fixed sample of the training rows.
     pub terms: Terms,
-    /// Errors of each target, if there are several; the errors above are then over all targets together, in standard deviations.
+    /// Errors of each target; empty for a single target. With several targets, `valid_error`, `fidelity_rmse` and `gap_to_teacher` above are over all
+    /// targets, in standard deviations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<TargetPoint>,
 }
@@ -176,14 +177,14 @@ pub struct Point {
 pub struct TargetPoint {
     /// Validation error.
     pub valid_error: f64,
-    /// RMSE against the teacher on validation rows.
+    /// RMSE between the predictions of student and teacher on validation rows; `None` if the teacher labelled none of them.
     pub fidelity_rmse: Option<f64>,
-    /// Validation error minus the teacher's validation error.
+    /// Validation error of the student minus that of the teacher; `None` if it cannot be computed.
     pub gap_to_teacher: Option<f64>,
 }
 
 impl Point {
-    /// The point reduced to one of several targets.
+    /// The point with the errors of target number `at` alone (from 0). Unchanged if there is only one target.
     #[must_use]
     pub fn of_target(&self, at: usize) -> Self {
         let Some(own) = self.targets.get(at) else {
@@ -199,23 +200,25 @@ impl Point {
     }
 }
 
-/// A setting that was tried, with its result.
+/// A setting of the search or of the refit, with the result of its training.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Trial {
-    /// The setting that was tried.
+    /// Hyperparameters of the student.
     pub setting: Setting,
-    /// Training curve on the first split of the rows.
+    /// Training curve on the first train/validation split; empty for a non-neural student.
     pub curve: Vec<Point>,
-    /// Stopping point: number of steps to take in the refit.
+    /// Stopping point: the number of steps after which the refit stops; 0 for a non-neural student.
     pub stop: usize,
-    /// Validation error over all splits, smoothed over neighboring points of the curve: the lowest value of the smoothed curve.
+    /// Validation error over the validation rows of all splits. For a network it is the lowest value of the validation curve, smoothed over
+    /// neighboring points. If the network was trained `again`, it is the error over all seeds. Infinite for a trial without validation rows.
     pub valid_error: f64,
-    /// Validation predictions at the stopping point, in the learned unit, one split after the other.
+    /// Predictions for the validation rows at the stopping point, in the learned unit (the target's own unit, or its logarithm), one split after the
+    /// other.
     pub valid_pred: Vec<f64>,
-    /// Validation predictions of trainings with other seeds, which exist only for finalists; `valid_error` is then the error over all seeds.
+    /// Validation predictions of the trainings with other seeds, one list per seed. Empty for a trial that was trained only once.
     #[serde(default)]
     pub again: Vec<Vec<f64>>,
-    /// Weights at the stopping point, on the first split.
+    /// Weights of the network at the stopping point, on the first split.
     pub(crate) params: Vec<f32>,
     /// The fitted non-neural student; `None` for a network. It is not saved, since fitting it again is quick.
     #[serde(skip)]
@@ -249,32 +252,33 @@ pub(crate) fn best<'t>(trials: impl IntoIterator<Item = &'t Trial>) -> Option<&'
         .min_by(|a, b| a.valid_error.total_cmp(&b.valid_error))
 }
 
-/// Progress of a training, reported to an observer. A training that is resumed reports its earlier points again.
+/// Progress of a training, reported to an observer at every point of its curve. A resumed training reports its earlier points again.
 #[derive(Clone, Debug)]
 pub struct Progress<'a> {
-    /// The training.
+    /// The training that reports.
     pub training: &'a Training,
-    /// Maximum number of steps of the training.
+    /// Number of steps after which the training ends at the latest.
     pub until: usize,
-    /// The latest point of its curve.
+    /// The latest point of the training curve.
     pub point: &'a Point,
-    /// Stage and layer weights as text, if layers are aligned one after another; otherwise `None`.
+    /// Stage and layer weights of progressive alignment, as text; `None` without progressive alignment.
     pub staged: Option<&'a str>,
 }
 
-/// Observer that is called at every point of every training curve, from several threads; [`Control::Stop`] ends that training.
+/// Observer that is called at every point of every training curve, from several threads. If it returns [`Control::Stop`], that training ends.
 pub type Watch<'a> = &'a (dyn Fn(&Progress<'_>) -> Control + Sync);
 
-/// Result of the search: all trials, and the chosen ones.
+/// Result of the search: all trials, and which of them are chosen for the refit.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
     /// Trials of the baseline, which is trained alone.
     pub alone: Vec<Trial>,
     /// Trials of the distilled student.
     pub distilled: Vec<Trial>,
-    /// Closed-form share of the soft loss, before clamping; `None` if it is undefined.
+    /// Closed-form estimate of the best share of the soft loss ([`closed_form_alpha`]), before it is clamped to `[0, 1]`; `None` if it was not
+    /// computed or is undefined.
     pub closed_form: Option<f64>,
-    /// Positions of the two trials that are refitted, in `alone` and in `distilled`; `None` if one of the lists is empty.
+    /// Positions of the chosen trials, in `alone` and in `distilled`; `None` if one of the lists is empty.
     pub(crate) chosen: Option<(usize, usize)>,
 }
 
@@ -290,7 +294,7 @@ impl Choice {
     }
 }
 
-/// The share of teacher labels that is best on validation rows, estimated in closed form from two fits.
+/// Estimates from two fits, in closed form, the share of teacher labels that is best on validation rows.
 ///
 /// # Formula
 ///
@@ -298,7 +302,8 @@ impl Choice {
 /// ξ* = Σ w (s_t − s_y)(y − s_y) / Σ w (s_t − s_y)²
 /// ```
 ///
-/// with predictions `s_y` of a fit to targets and `s_t` of a fit to teacher labels. `None` if the two fits agree on all rows.
+/// with targets `y` (`target`), row weights `w`, predictions `s_y` (`on_target`) of a fit to targets, and predictions `s_t` (`on_teacher`) of a fit
+/// to teacher labels. `None` if the two fits agree on all rows.
 ///
 /// ```
 /// use limbeck_distill::search::closed_form_alpha;
@@ -308,7 +313,7 @@ impl Choice {
 ///
 /// # Source
 ///
-/// Dang et al. 2026, arXiv 2602.17565: exact if predictions are linear in the labels; here it is a starting point of the search.
+/// Dang et al. 2026, arXiv 2602.17565. The estimate is exact if predictions are linear in the labels; here it is a starting point of the search.
 #[must_use]
 pub fn closed_form_alpha(
     on_target: &[f64],

@@ -1,8 +1,8 @@
-//! Trials with their validation errors, on one split of the rows or several.
+//! Trains and validates trials on one or several train/validation splits.
 //!
 //! A choice on a few dozen validation rows depends on chance. So if there are few rows, they are split several times, with validation rows that do
 //! not overlap, and a trial is trained on each split. Its error is computed on all validation rows together. All splits share one stopping point: the
-//! point at which this error is lowest.
+//! end of the schedule, unless this error is lower at an earlier point by more than one standard error.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,20 +15,20 @@ use crate::stage::{Stage, Trained, smooth_best};
 use crate::transfer::set::KnownRows;
 use crate::trial::{Choice, Setting, Training, Trial, Watch, closed_form_alpha};
 
-/// One or several splits of the rows, and the validation rows of all of them.
+/// One or several train/validation splits, and the validation rows of all of them.
 pub struct Search<'a> {
     stages: Vec<Stage<'a>>,
-    /// Targets of all validation rows, one target after the other.
+    /// Targets of the validation rows of all splits, in the learned unit, target by target: `[targets, rows of all splits]`.
     target: Vec<f64>,
     weight: Vec<f64>,
-    /// Block of each validation row (a number for its group or time period), over all splits; `None` if rows are independent.
+    /// Block of each validation row of all splits (the number of its group or time period); `None` if rows are independent.
     blocks: Option<Vec<u32>>,
-    /// The teacher's predictions on the validation rows.
+    /// The teacher's predictions on the validation rows, in the same layout as `target`.
     teacher: Vec<f64>,
 }
 
 impl<'a> Search<'a> {
-    /// Makes a search from one stage for each split. There must be at least one stage, and each must have validation rows.
+    /// Makes a search from one [`Stage`] per split. There must be at least one, and each must have validation rows.
     #[must_use]
     pub fn new(mut stages: Vec<Stage<'a>>) -> Self {
         Stage::share_alike(&mut stages);
@@ -53,19 +53,20 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The stage of the first split of the rows.
+    /// The prepared rows of the first split.
     #[must_use]
     pub fn first(&self) -> &Stage<'a> {
         &self.stages[0]
     }
 
-    /// The stages of all splits of the rows.
+    /// The prepared rows of all splits.
     #[must_use]
     pub fn stages(&self) -> &[Stage<'a>] {
         &self.stages
     }
 
-    /// The closed-form `alpha`, from the baseline `lone` and a student `pure` with `alpha` 1; `None` if the two make equal predictions.
+    /// The closed-form `alpha` ([`closed_form_alpha`]), from the baseline `lone` and a student `pure` with `alpha` 1. `None` if the two make equal
+    /// predictions.
     pub(crate) fn closed_form_alpha(&self, lone: &Trial, pure: &Trial) -> Option<f64> {
         let stage = self.first();
         let all = |pred: &[f64]| stage.comparable(by_target(&self.stages, pred));
@@ -81,7 +82,7 @@ impl<'a> Search<'a> {
         )
     }
 
-    /// A trial reduced to one of several targets: the curve, validation predictions and validation error of that target.
+    /// A trial reduced to target number `at` (from 0): its curve, validation predictions and validation error are those of this target alone.
     #[must_use]
     pub fn of_target(&self, trial: &Trial, at: usize) -> Trial {
         if self.first().targets() == 1 {
@@ -101,7 +102,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// All trials reduced to one of several targets.
+    /// The same choice, with all trials reduced to target number `at` (from 0); see [`of_target`](Self::of_target).
     #[must_use]
     pub fn choice_of(&self, choice: &Choice, at: usize) -> Choice {
         let of = |trials: &[Trial]| trials.iter().map(|one| self.of_target(one, at)).collect();
@@ -112,7 +113,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Validation error of the teacher of target number `at`, in the target's unit; `None` if it labelled no validation row.
+    /// Validation error of the teacher of target number `at` (from 0), in the target's unit; `None` if it labelled no validation row.
     #[must_use]
     pub fn valid_error_teacher_of(&self, at: usize) -> Option<f64> {
         let rows = self.weight.len();
@@ -128,28 +129,29 @@ impl<'a> Search<'a> {
         self.first().measure()
     }
 
-    /// The error of predictions on all validation rows: in the target's unit, or in standard deviations if there are several targets.
+    /// The error of predictions `pred` on the validation rows of all splits, in the order of [`Trial::valid_pred`]. It is in the target's unit, or in
+    /// standard deviations if there are several targets.
     pub(crate) fn error(&self, pred: &[f64]) -> f64 {
         let pred = by_target(&self.stages, pred);
         self.first().error(&pred, &self.target, &self.weight)
     }
 
-    /// Validation error of the teacher on the rows that it labelled: in the target's unit, or in standard deviations if there are several targets.
-    /// `None` if it labelled no validation row.
+    /// Validation error of the teacher, on the rows that it labelled. It is in the target's unit, or in standard deviations if there are several
+    /// targets. `None` if the teacher labelled no validation row.
     #[must_use]
     pub fn valid_error_teacher(&self) -> Option<f64> {
         self.first()
             .teacher_error(&self.teacher, &self.target, &self.weight)
     }
 
-    /// True if the validation error of `trial` exceeds the error of `other` by at most one standard error of their difference.
+    /// True if the validation error of `trial` exceeds that of `other` by at most one standard error of their difference.
     #[must_use]
     pub fn as_good(&self, trial: &Trial, other: &Trial) -> bool {
         trial.valid_error <= other.valid_error
             || self.close(&self.losses(trial), &self.losses(other))
     }
 
-    /// The loss of each validation row, averaged over the seeds of a trial.
+    /// For each validation row, its squared error or pinball loss, averaged over the seeds with which the trial was trained.
     fn losses(&self, trial: &Trial) -> Vec<f64> {
         let mut losses = self.losses_of(&trial.valid_pred);
         for pred in &trial.again {
@@ -168,7 +170,7 @@ impl<'a> Search<'a> {
         self.first().losses(&pred, &self.target)
     }
 
-    /// True if the mean of `losses` exceeds the mean of `best` by at most one standard error of the difference.
+    /// True if the mean of `losses` over validation rows exceeds the mean of `best` by at most one standard error of the difference.
     fn close(&self, losses: &[f64], best: &[f64]) -> bool {
         let lost = losses.iter().zip(best).map(|(loss, best)| loss - best);
         let (lost, blocks) = (lost.collect::<Vec<f64>>(), self.blocks.as_deref());
@@ -176,12 +178,12 @@ impl<'a> Search<'a> {
         mean <= standard_error
     }
 
-    /// Trains a setting on every split. The stopping point is the point at which the error on all validation rows is lowest.
+    /// Trains a setting on every split, and combines the results into one trial; see [`stopped`](Self::stopped).
     pub(crate) fn train(&self, setting: Setting, watch: Watch<'_>) -> Result<Trial> {
         Ok(self.stopped(setting, self.trained(setting, setting.steps, 0, watch)?))
     }
 
-    /// Trains a setting once on every split, up to step `until` of its schedule, with the seeds of `round`.
+    /// Trains a setting once on every split, up to step `until` of its schedule. Each `round` (0 for the search) uses other seeds.
     fn trained(
         &self,
         setting: Setting,
@@ -202,8 +204,8 @@ impl<'a> Search<'a> {
         self.stages.par_iter().enumerate().map(one).collect()
     }
 
-    /// Trains a network again with other seeds, `rounds` times, up to the trial's stopping point. The validation error becomes the mean over all
-    /// seeds: the error with the first seed is too optimistic, since it was the best of many.
+    /// Trains the network of a trial again with `rounds` other seeds, up to the trial's stopping point. The validation error becomes the error over
+    /// all seeds. The error with the first seed alone is too optimistic, since it was the best of many.
     pub(crate) fn train_again(
         &self,
         trial: &Trial,
@@ -233,8 +235,8 @@ impl<'a> Search<'a> {
         Ok(trial)
     }
 
-    /// Trains several settings in parallel. If a stop ends a training on any split before the first point of its curve, the trial has no validation
-    /// error and is left out. After a stop, one trial of each student is enough.
+    /// Trains several settings in parallel. A setting is left out if a stop ends its training before the first point of the curve, since it has no
+    /// validation error then. After a stop, no further setting is trained for a student that already has a trial.
     pub(crate) fn train_all(&self, settings: Vec<Setting>, watch: Watch<'_>) -> Result<Vec<Trial>> {
         let stop = self.first().study.stop;
         let has_learned = |trial: &Trial| !trial.valid_pred.is_empty();
@@ -253,8 +255,8 @@ impl<'a> Search<'a> {
         Ok(trials.into_iter().flatten().collect())
     }
 
-    /// Combines the trainings of a setting on all splits into one trial. The stopping point is the end of the schedule, unless an earlier point
-    /// is better by more than one standard error.
+    /// Combines the trainings of a setting on all splits into one trial. The stopping point is the best point of the smoothed validation curve. But
+    /// if training reached the end of the schedule, it is that end, unless the best point is better by more than one standard error.
     fn stopped(&self, setting: Setting, mut trained: Vec<Trained>) -> Trial {
         let points = trained
             .iter()
@@ -316,7 +318,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Reorders values of all splits from `[splits][targets, rows]` to `[targets][splits, rows]`.
+/// Reorders validation values from the order of splits, `[splits][targets, rows]`, to the order of targets, `[targets][splits, rows]`.
 fn by_target(stages: &[Stage<'_>], values: &[f64]) -> Vec<f64> {
     let mut out = Vec::with_capacity(values.len());
     for target in 0..stages[0].targets() {

@@ -69,7 +69,7 @@ pub fn c(student: &Student, name: &str) -> Result<CFiles> {
     })
 }
 
-/// An input column in C.
+/// An input column of the student, with its names in the C code.
 struct Column<'a> {
     title: &'a str,
     field: String,
@@ -83,7 +83,7 @@ struct Column<'a> {
     function: Option<String>,
 }
 
-/// The columns, and the names of the constants for the index of each output in the array `out`.
+/// The input columns with their names in C, and the names of the constants for the index of each output in the array `out`.
 fn names_of<'a>(student: &'a Student, name: &str) -> Result<(Vec<Column<'a>>, Vec<String>)> {
     let (mut fields, mut globals) = (Names::default(), Names::default());
     let upper = name.to_uppercase();
@@ -154,7 +154,7 @@ fn names_of<'a>(student: &'a Student, name: &str) -> Result<(Vec<Column<'a>>, Ve
     Ok((columns, outputs))
 }
 
-/// The names of the targets, as text for a comment.
+/// The names of the targets, as text for a comment in the C code.
 fn targets(student: &Student) -> String {
     let name = |output: &Output| format!("`{}`", comment(&output.name));
     let names: Vec<String> = student.outputs.iter().map(name).collect();
@@ -381,7 +381,7 @@ struct Writer {
     constants: usize,
     stack: usize,
     math: bool,
-    /// True if the code needs the variable `number`, which holds NaN in place of a number that means *missing*, or a part of a date.
+    /// True if the code needs the variable `number`. It holds a part of a date, or a raw number with NaN in place of numbers that mean *missing*.
     reads_number: bool,
     reads_input: bool,
 }
@@ -701,7 +701,8 @@ impl Writer {
         self.array(kind, size, name, values.iter().map(u32::to_string));
     }
 
-    /// The C expression for a column's value: its field, or a variable that holds NaN in place of numbers that mean *missing*.
+    /// The C expression for a column's value: its field of the struct, or the variable `number` if the code must compute a part of a date or replace
+    /// numbers that mean *missing*.
     fn without_missing(&mut self, column: &Column<'_>) -> String {
         let field = match column.date {
             None => format!("row->{}", column.field),
@@ -1047,7 +1048,7 @@ fn corners(index: usize, axes: &[usize], axis: usize, at: String) -> String {
         corner(1)
     )
 }
-/// A node to write.
+/// A node of the graph whose C code is to be written.
 struct Written<'a> {
     index: usize,
     width: usize,

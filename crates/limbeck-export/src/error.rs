@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A part of the student cannot be expressed in the format.
+    /// A part of the student cannot be expressed in the format of the export.
     #[error("{place}: {what} cannot be written as {format}; {fix}")]
     Refused {
         /// Name of the format.

@@ -1,4 +1,4 @@
-//! Golden vectors as JSON.
+//! Golden vectors (raw rows and the student's predictions for them) as JSON.
 
 use limbeck_runtime::{GoldenValue, Student, format_hex};
 use serde_json::{Value, json};

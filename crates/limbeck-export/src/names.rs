@@ -123,7 +123,7 @@ pub(crate) fn plain(text: &str) -> String {
     }
 }
 
-/// Checks the prefix of all names that an exported file defines.
+/// Checks that `name`, the prefix of all names that an exported file defines, is a valid C identifier.
 pub(crate) fn check(name: &str) -> Result<()> {
     let fine = name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');

@@ -470,7 +470,7 @@ impl Builder {
         self.node("Mul", &[value, &by])
     }
 
-    /// Adds `by[0]` to the value if the condition is true, else `by[1]`.
+    /// Adds the nodes that add `by[0]` to the value if the condition is true, else `by[1]`.
     fn either(&mut self, condition: &str, value: &str, by: [i64; 2]) -> String {
         let [one, other] = by.map(|by| self.shifted(value, by));
         self.node("Where", &[condition, &one, &other])

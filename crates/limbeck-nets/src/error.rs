@@ -17,7 +17,7 @@ pub enum Error {
     /// A matrix or vector has the wrong number of values.
     #[error("{what} has {found} values; expected {expected}")]
     Shape {
-        /// Name of the matrix or vector.
+        /// Name of the matrix or vector, such as `the label matrix`.
         what: &'static str,
         /// Number of values that it has.
         found: usize,
@@ -30,14 +30,14 @@ pub enum Error {
          target and the features"
     )]
     Diverged {
-        /// Step at which the loss became NaN or infinite, counted from 0.
+        /// Step at which a NaN or infinite loss was found, counted from 0.
         step: usize,
         /// Number of steps of the whole schedule.
         steps: usize,
-        /// Value of the loss.
+        /// The loss: NaN or infinite.
         loss: f32,
     },
-    /// The runtime rejected the graph of the trained network.
+    /// The trained network could not be lowered to a graph (the form that ships), since the runtime rejected it.
     #[error("the trained network could not be lowered to a graph: {source}")]
     Lowering {
         /// The error of the runtime.

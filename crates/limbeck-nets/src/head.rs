@@ -1,10 +1,11 @@
-//! What a network predicts for a target: a number, a Gaussian, or the masses of bins.
+//! Heads: what a network predicts for a target. It may be a number, a Gaussian, or the probability masses of bins.
 
 use limbeck_runtime::Op;
 use serde::{Deserialize, Serialize};
 
 limbeck_options::words! {
-    /// What the network predicts during training. The student's file returns the mean of a predicted distribution.
+    /// Value of the option `objective.head`: what the network predicts during training. The student's file returns the mean of a predicted
+    /// distribution.
     pub enum HeadKind {
         /// One number.
         #[default]
@@ -20,7 +21,7 @@ limbeck_options::words! {
     }
 }
 
-/// A head: the form of a network's prediction for a target, in standardized target units.
+/// Head: how the outputs of a network are read as the prediction for a target, in standardized target units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Head {
@@ -29,7 +30,7 @@ pub enum Head {
     Point,
     /// Two outputs: mean and log-variance. A student's file keeps only the mean.
     Gaussian,
-    /// One output per bin, the logarithm of its mass up to a constant:
+    /// One output `z_k` per bin: the logarithm of the bin's probability mass, up to a constant:
     ///
     /// ```text
     /// p_k = exp(z_k) / Σ_j exp(z_j)        prediction = Σ_k p_k · center_k
@@ -39,7 +40,7 @@ pub enum Head {
     Binned(Bins),
 }
 
-/// Adjacent bins of equal width.
+/// Adjacent bins of equal width, in standardized target units.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bins {
@@ -52,9 +53,9 @@ pub struct Bins {
 }
 
 impl Bins {
-    /// Makes `count` bins. Of these, `padding` bins lie below `least`, `padding` bins lie above `most`, and the others cover `[least, most]`.
+    /// Makes `count` bins. Of these, `padding` bins lie below `least` and `padding` bins above `most`; the others cover `[least, most]`.
     ///
-    /// The mass of a label spreads over neighboring bins, so a label near an end of the range needs bins outside it.
+    /// The probability mass of a label spreads over neighboring bins. So a label near an end of the range needs bins outside the range.
     #[must_use]
     pub fn over(least: f32, most: f32, count: usize, padding: f32) -> Self {
         let range = if most > least { most - least } else { 1.0 };
@@ -66,7 +67,7 @@ impl Bins {
         }
     }
 
-    /// Middle of bin `k`.
+    /// Middle of bin `k`, counted from 0.
     #[must_use]
     pub fn center(&self, k: usize) -> f32 {
         self.low + (k as f32 + 0.5) * self.width
@@ -79,14 +80,16 @@ impl Bins {
     }
 }
 
-/// Maximum absolute value of a predicted log-variance; larger ones are clamped. With standardized targets, only numerical overflow gives larger ones.
+/// Maximum absolute value of a predicted log-variance; larger values are clamped. With standardized targets, larger values occur only by numerical
+/// overflow.
 pub const LOG_VARIANCE_LIMIT: f32 = 12.0;
 
-/// Number of bins below the smallest target and above the largest one. The mass of a label spreads over about this many bins.
+/// Number of bins below the smallest target, and above the largest one. The probability mass of a label spreads over about this many bins.
 const PADDING: f32 = 3.0;
 
 impl Head {
-    /// Makes the head of `kind` for targets from `least` to `most`. `bins` is the number of bins of a binned head; other heads ignore it.
+    /// Makes a head of the kind `kind` for standardized targets from `least` to `most`. `bins` is the number of bins of a binned head; other heads
+    /// ignore it.
     #[must_use]
     pub fn over(kind: HeadKind, least: f32, most: f32, bins: usize) -> Self {
         match kind {
@@ -96,7 +99,7 @@ impl Head {
         }
     }
 
-    /// Number of outputs that the network must have.
+    /// Number of outputs that a network with this head has.
     #[must_use]
     pub fn outputs(self) -> usize {
         match self {
@@ -106,11 +109,11 @@ impl Head {
         }
     }
 
-    /// The predicted number, computed from the outputs of one row.
+    /// The predicted number (for a distribution, its mean), computed from the outputs of one row.
     ///
     /// # Panics
     ///
-    /// Panics if there are fewer values than [`outputs`](Self::outputs).
+    /// Panics if `outputs` has fewer values than [`outputs`](Self::outputs).
     #[must_use]
     pub fn predict(self, outputs: &[f32]) -> f32 {
         match self {
@@ -128,7 +131,7 @@ impl Head {
         }
     }
 
-    /// The mean and the variance of the predicted distribution; the variance of a point prediction is 0.
+    /// The mean and the variance of the predicted distribution, in standardized target units. The variance of a point prediction is 0.
     ///
     /// ```text
     /// Gaussian m, v:  m, e^v, v clamped to ±12        bins z:  Σ p c, Σ p c² − (Σ p c)²
@@ -136,7 +139,7 @@ impl Head {
     ///
     /// # Panics
     ///
-    /// Panics if there are fewer outputs than [`outputs`](Self::outputs).
+    /// Panics if `outputs` has fewer values than [`outputs`](Self::outputs).
     #[must_use]
     pub fn moments(self, outputs: &[f32]) -> (f64, f64) {
         let mean = f64::from(self.predict(outputs));
@@ -159,7 +162,7 @@ impl Head {
         (mean, variance)
     }
 
-    /// Number of fitted values of the last layer that a prediction uses, for a last hidden layer of `width` units.
+    /// Number of fitted values between the last hidden layer, which has `width` units, and the prediction. Only values that a prediction uses count.
     #[must_use]
     pub fn parameters(self, width: usize) -> usize {
         match self {
@@ -169,7 +172,8 @@ impl Head {
         }
     }
 
-    /// The operations of a graph from the last hidden layer to the prediction. `weight` is `[width, outputs]`, `bias` is `[outputs]`.
+    /// The graph operations that lead from the last hidden layer to the prediction. `weight` `[width, outputs]` and `bias` `[outputs]` are those of
+    /// the last layer.
     #[must_use]
     pub fn lower(self, weight: &[f32], bias: &[f32]) -> Vec<Op> {
         let outputs = bias.len();

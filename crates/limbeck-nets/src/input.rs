@@ -1,24 +1,24 @@
-//! Positions: the form in which a network takes a row.
+//! Positions: the form in which a network reads a row.
 //!
-//! A piecewise-linear encoding (PLE) with edges `e_0 < … < e_K` turns a number `x` into `K` inputs
-//! `clamp((x − e_k) / (e_{k+1} − e_k), 0, 1)`: ones for the bins below `x`, a fraction for the bin of `x`, zeros for the bins above.
-//! One number carries the same information: the *position* `p = k + (x − e_k) / (e_{k+1} − e_k)` in `[0, K]`, where `k` is the bin of `x`,
-//! since input `k` is `clamp(p − k, 0, 1)`. The position of a one-hot code is the index of its level. So a row is one number per column, whatever the
-//! number of bins, and the first layer is a table lookup with interpolation instead of a product with a vector that is mostly constant.
+//! A piecewise-linear encoding (PLE) with edges `e_0 < … < e_K` turns a number `x` into `K` inputs `clamp((x − e_k) / (e_{k+1} − e_k), 0, 1)`: ones
+//! for the bins below `x`, a fraction for the bin of `x`, zeros for the bins above. One number carries the same information: the *position*
+//! `p = k + (x − e_k) / (e_{k+1} − e_k)` in `[0, K]`, where `k` is the bin of `x`. Input `k` of the encoding is `clamp(p − k, 0, 1)`. The position of
+//! a one-hot code is the index of its level. So a row has one number per number column or category, whatever the number of bins. The first layer is a
+//! table lookup with interpolation, instead of a product with a vector that is mostly constant.
 
 use serde::{Deserialize, Serialize};
 
-/// How the first layer uses one position.
+/// How the first layer reads one position: the kind of one input column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Segment {
-    /// A plain number: the encoded value times one row of weights.
+    /// A plain number. The position is the encoded value; it is multiplied by one row of weights.
     Linear,
-    /// A piecewise-linear encoding between ascending `edges`: one row of weights per bin.
+    /// A number with a piecewise-linear encoding between ascending `edges`: one row of weights per bin.
     Spline {
-        /// `bins + 1` ascending edges, in encoded units.
+        /// `bins + 1` ascending edges, in the unit of the encoded column.
         edges: Vec<f32>,
     },
-    /// A category: one row of weights per level. The position is the index of the row's level, or negative if the row has none.
+    /// A category: one row of weights per level. The position is the index of the level, or negative for a data row without a level.
     OneHot {
         /// Number of levels of the category column.
         levels: usize,
@@ -26,7 +26,7 @@ pub enum Segment {
 }
 
 impl Segment {
-    /// Number of rows of first-layer weights that belong to this segment.
+    /// Number of rows of the first layer's weight matrix that belong to this segment.
     #[must_use]
     pub fn rows(&self) -> usize {
         match self {
@@ -36,7 +36,7 @@ impl Segment {
         }
     }
 
-    /// Number of encoded columns that this segment takes.
+    /// Number of encoded columns that become one position: one per level of a category, otherwise 1.
     #[must_use]
     pub fn width(&self) -> usize {
         match self {
@@ -45,7 +45,7 @@ impl Segment {
         }
     }
 
-    /// Number of fitted values that are not weights: the number of edges.
+    /// Number of fitted values other than weights: the number of edges, or 0.
     #[must_use]
     pub fn parameters(&self) -> usize {
         match self {
@@ -64,7 +64,7 @@ impl Segment {
     }
 }
 
-/// The position of `x`: a number in `[0, bins]`, also for an `x` outside the edges.
+/// The position of `x` among `edges`: a number in `[0, bins]`, also if `x` is outside the edges.
 fn spline_position(edges: &[f32], x: f32) -> f32 {
     let bins = edges.len() - 1;
     let bin = edges[1..bins].partition_point(|&edge| edge <= x);
@@ -72,27 +72,27 @@ fn spline_position(edges: &[f32], x: f32) -> f32 {
     bin as f32 + fraction.clamp(0.0, 1.0)
 }
 
-/// The segments of a network's input, in the order of the encoded columns.
+/// The input columns of a network: one segment per number column or category, in the order of the encoded columns.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct InputLayout {
-    /// One segment for each position of a row.
+    /// The segments, one for each position of a row.
     pub segments: Vec<Segment>,
 }
 
 impl InputLayout {
-    /// Number of encoded columns that the network takes.
+    /// Number of encoded columns from which the positions of a row are made.
     #[must_use]
     pub fn width(&self) -> usize {
         self.segments.iter().map(Segment::width).sum()
     }
 
-    /// Number of rows of first-layer weights: as many as a plain dense first layer would have inputs.
+    /// Number of rows of the first layer's weight matrix: the number of inputs that a plain dense layer would have.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.segments.iter().map(Segment::rows).sum()
     }
 
-    /// Number of fitted values that are not weights, summed over the segments.
+    /// Number of fitted values other than weights: the number of all edges.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.segments.iter().map(Segment::parameters).sum()
@@ -117,8 +117,8 @@ impl InputLayout {
         out
     }
 
-    /// The edges of each encoded column, in the form that the graph's piecewise-linear encoding requires; a column with an empty list passes through
-    /// unchanged.
+    /// The edges of each encoded column, as the graph's operation [`Ple`](limbeck_runtime::Op::Ple) requires them. A column with an empty list passes
+    /// through unchanged.
     #[must_use]
     pub fn ple_edges(&self) -> Vec<Vec<f32>> {
         let mut edges = Vec::with_capacity(self.width());

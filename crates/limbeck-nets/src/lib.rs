@@ -1,15 +1,15 @@
 //! Trainable networks, their losses and the training loop.
 //!
 //! - [`InputLayout`] turns encoded columns into *positions*, the form in which a network reads a row.
-//! - [`Network`] is the trait that the training loop needs from a network: sizes, initial weights, forward and backward passes, and the graph that
-//!   ships.
+//! - [`Network`] is the trait that the training loop needs from a network: sizes, initial weights, forward and backward passes, and the conversion
+//!   (lowering) to the graph that ships.
 //! - [`MlpShape`], a multilayer perceptron, is the only network here. It holds the layer widths and the place of each weight in one flat vector,
 //!   and lowers trained weights to a [`limbeck_runtime::Graph`].
-//! - [`Head`] is the form of a prediction: how the outputs of a network are read as a number, a Gaussian or the masses of bins.
+//! - [`Head`] is the form of a prediction: how the outputs of a network are read as a number, a Gaussian or the probability masses of bins.
 //! - [`StepLoss`] is what one training step minimizes: a pure function of outputs and labels. [`losses`] has the losses that compare each row with
 //!   one label.
 //! - [`Trainer`] is the only training loop; [`TrainState`] is its complete state. Its [`Engine`] computes the gradient: by fused passes on slices,
-//!   or (feature `tensors`) by automatic differentiation of Burn's operations, in which networks are defined.
+//!   or (feature `tensors`) by automatic differentiation in the tensor library Burn, in which networks are defined.
 //!
 //! ```
 //! use limbeck_nets::losses::Hard;

@@ -1,13 +1,13 @@
-//! The loss that a training step minimizes.
+//! The interface of losses that a training step minimizes.
 //!
-//! A [`StepLoss`] is one pure function of outputs and labels; [`crate::losses`] has the losses that compare each row with one label.
+//! A [`StepLoss`] is a pure function of outputs and labels. [`crate::losses`] has losses that compare each row with one label.
 
 use crate::network::Block;
 
-/// Values that every call of a loss gets: the progress of training, and a statistic of the batch.
+/// What a loss gets besides outputs and labels: the progress of training, and a statistic of the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct StepContext {
-    /// Fraction of the schedule's steps that are done, in `[0, 1)`.
+    /// Fraction of the schedule's steps that are done, from 0 to 1.
     pub progress: f32,
     /// Result of [`StepLoss::statistic`] for the current batch.
     pub statistic: f32,
@@ -15,40 +15,41 @@ pub struct StepContext {
 
 /// The loss that one training step minimizes.
 ///
-/// Labels are a matrix with one row per training row, and with the columns that the loss requires. The doc comment of each loss describes its label
-/// columns. One column is always the weight of the row; its mean over the training rows is 1.
+/// Labels are a matrix with one row per training row. Each loss documents the label columns that it requires. One of them is always the weight of the
+/// row. The loss of a batch is the sum over its rows divided by their number, so weights should have a mean of about 1.
 pub trait StepLoss: Send + Sync {
-    /// Number of columns of the label matrix.
+    /// Number of label columns that the loss requires.
     fn columns(&self) -> usize;
 
     /// Number of outputs per row that the network must have.
     fn outputs(&self) -> usize;
 
-    /// A statistic of the batch: a number computed from the labels of all its rows, which the loss of each row can use; 0 if the loss needs none.
+    /// A number computed from the labels of all rows of a batch, which the loss of each row may use, such as a range. 0 if the loss needs none.
     fn statistic(&self, _labels: &[f32]) -> f32 {
         0.0
     }
 
-    /// Number of consecutive rows that form a group, a power of two up to 64. A batch consists of whole groups, and the rows of a group keep their
-    /// order.
+    /// Number of consecutive training rows that form a group: a power of two, at most 64. A batch consists of whole groups, and the rows of a group
+    /// keep their order.
     fn group(&self) -> usize {
         1
     }
 
-    /// Number of weights of the loss itself, such as the weights of adapters. They start at 0 and are trained together with the weights of the
-    /// network.
+    /// Number of trained weights that belong to the loss itself, such as those of adapters. They start at 0 and are trained together with the weights
+    /// of the network.
     fn aux_weights(&self) -> usize {
         0
     }
 
-    /// True if the loss also uses hidden activations; it must then implement [`inside`](Self::inside). Such a loss can train only one network at a
-    /// time.
+    /// True if the loss uses hidden activations or weights of its own, besides outputs; it must then implement [`inside`](Self::inside). Such a loss
+    /// can train only one network at a time.
     fn looks_inside(&self) -> bool {
         false
     }
 
-    /// Like [`value_and_grad`](Self::value_and_grad), for a block of rows with its hidden activations. `_own` are the loss's own weights; the
-    /// gradient with respect to them is *added* to `_grad_own`.
+    /// Like [`value_and_grad`](Self::value_and_grad), for a block of rows with its hidden activations. The gradient with respect to outputs is
+    /// written to the block; that with respect to hidden activations is added. `_own` are the loss's own weights; the gradient with respect to them
+    /// is *added* to `_grad_own`.
     fn inside(
         &self,
         block: Block<'_>,
@@ -60,11 +61,11 @@ pub trait StepLoss: Send + Sync {
         self.value_and_grad(block.pred, labels, moment, block.grad_pred)
     }
 
-    /// Returns the weighted loss, summed over the rows, and writes its gradient with respect to `pred` to `grad`.
+    /// Returns the loss, summed over rows with their weights, and writes its gradient with respect to `pred` to `grad`.
     ///
     /// # Shapes
     ///
-    /// `pred` and `grad` are `[n_samples, outputs]`, for one network; `labels` is `[n_samples, columns]`.
+    /// `pred` and `grad` are `[n_samples, outputs]`, for a single network; `labels` is `[n_samples, columns]`.
     fn value_and_grad(
         &self,
         pred: &[f32],
@@ -77,9 +78,9 @@ pub trait StepLoss: Send + Sync {
 /// Loss between one predicted number and one label.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PointLoss {
-    /// `(s − y)²`
+    /// Squared error `(s − y)²` of the prediction `s` and the label `y`.
     Squared,
-    /// Huber loss: quadratic near the label, linear if the difference is above `delta`:
+    /// Huber loss: quadratic if prediction `s` and label `y` differ by at most `delta` (`δ`), linear beyond:
     ///
     /// ```text
     /// e = s − y
@@ -87,8 +88,7 @@ pub enum PointLoss {
     ///   = δ (2 |e| − δ)           otherwise
     /// ```
     ///
-    /// This is twice the usual Huber (1964) loss, so that it equals [`PointLoss::Squared`] for large `δ` and both have the same
-    /// scale.
+    /// This is twice the usual Huber loss (Huber 1964). So both losses have the same scale, and for large `δ` this one equals [`PointLoss::Squared`].
     Huber {
         /// The difference at which the linear part begins, in standardized target units.
         delta: f32,
@@ -96,7 +96,7 @@ pub enum PointLoss {
 }
 
 impl PointLoss {
-    /// The loss between one prediction and its label, and its derivative with respect to the prediction.
+    /// Returns the loss between one prediction and its label, and its derivative with respect to the prediction.
     #[inline]
     #[must_use]
     pub fn value_and_grad(self, pred: f32, label: f32) -> (f32, f32) {

@@ -1,16 +1,15 @@
-//! The multilayer perceptron: its shape, its forward and backward passes on plain slices, and its lowering to a graph.
+//! The multilayer perceptron: its shape, its forward and backward passes on slices, and its lowering to a graph (the form that ships).
 //!
-//! All weights of one network are in one flat vector, so that the optimizer, a file and the training state handle a single
-//! array:
+//! All weights of one network are in one flat vector, so that the optimizer, files and the training state handle a single array:
 //!
 //! ```text
 //! table [input rows, hidden_0] · bias [hidden_0] · weight [hidden_0, hidden_1] · bias [hidden_1] · … · weight · bias [outputs]
 //! ```
 //!
-//! The rows of a spline segment (a column with piecewise-linear encoding) are *increments*: input `k` of the encoding is 1 for every `x` beyond bin
-//! `k`, so the value at edge `k` is the sum of the rows before it. The passes use a *lookup table* of these sums: there, each column of a data row
-//! needs only two rows. What is trained is the increments and not the sums, which keeps the values of neighboring bins close and makes the encoding
-//! generalize.
+//! The rows of `table` are the weights of the first layer. For a spline segment (a column with piecewise-linear encoding) they are *increments*:
+//! input `k` of the encoding is 1 for every `x` beyond bin `k`, so the first layer's value at edge `k` is the sum of the rows before `k`. The passes
+//! use a *lookup table* of these sums. There, each column of a data row needs only two rows. The increments are trained, not the sums. This keeps the
+//! values of neighboring bins close, and makes the encoding generalize.
 
 #[cfg(feature = "tensors")]
 use burn::tensor::{Tensor, TensorData};
@@ -25,7 +24,8 @@ use crate::input::{InputLayout, Segment};
 use crate::network::{Block, Network};
 use crate::simd::{self, Lookup, LookupKind};
 
-/// The shape of a multilayer perceptron with ReLU between its layers: input layout, widths of the hidden layers, and number of outputs.
+/// The shape of a multilayer perceptron with ReLU after each hidden layer: input layout, widths of the hidden layers, and number of outputs. It holds
+/// no weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MlpShape {
     input: InputLayout,
@@ -33,17 +33,18 @@ pub struct MlpShape {
     outputs: usize,
 }
 
-/// Working memory of one pass, reused between passes to avoid allocations.
+/// Working memory of a forward or backward pass, reused between passes to avoid allocations.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     table: Vec<f32>,
     table_grad: Vec<f32>,
     grads: [Vec<f32>; 2],
-    /// Gradient of the loss with respect to the hidden activations, in the same layout; empty if the loss does not use them.
+    /// Gradient of the loss with respect to the hidden activations, in the layout of [`forward`](MlpShape::forward)'s `activations`. Empty if the
+    /// loss does not use them.
     grad_hidden: Vec<f32>,
 }
 
-/// Working memory of [`Network::sweep`] for the perceptron, reused between steps.
+/// Working memory of [`Network::sweep`] for a multilayer perceptron, reused between steps.
 #[derive(Clone, Debug, Default)]
 pub struct Buffers {
     activations: Vec<f32>,
@@ -52,7 +53,7 @@ pub struct Buffers {
     scratch: Scratch,
 }
 
-/// The place of a layer's weights in the flat vector.
+/// The place of a layer's weights and biases in the flat vector.
 #[derive(Clone, Copy)]
 struct Layer {
     at: usize,
@@ -72,7 +73,7 @@ impl Layer {
 }
 
 impl MlpShape {
-    /// Makes a shape with at least one hidden layer.
+    /// Makes a shape; there must be at least one hidden layer.
     ///
     /// # Errors
     ///
@@ -117,13 +118,13 @@ impl MlpShape {
         &self.hidden
     }
 
-    /// Number of hidden activations per row, which [`forward`](Self::forward) writes.
+    /// Number of hidden activations per row, over all hidden layers.
     #[must_use]
     pub fn activations(&self) -> usize {
         self.hidden.iter().sum()
     }
 
-    /// Splits a flat weight vector by layer. Each slice holds the weights of one layer, followed by its biases.
+    /// Splits a flat weight vector by layer. Each slice has the weights of one layer, followed by its biases.
     ///
     /// # Panics
     ///
@@ -184,7 +185,7 @@ impl MlpShape {
         self.input.segments.iter().map(lookup).collect()
     }
 
-    /// Fills the lookup table from the first-layer weights: running sums of the rows of each spline segment.
+    /// Fills the lookup table from the weights of the first layer: for each spline segment, running sums of its rows, beginning with 0.
     fn fill_table(&self, weight: &[f32], table: &mut Vec<f32>) {
         let width = self.hidden[0];
         table.clear();
@@ -203,8 +204,8 @@ impl MlpShape {
         }
     }
 
-    /// Turns the gradient with respect to the lookup table into the gradient with respect to the weights. A weight is part of all later sums, so the
-    /// gradients of these sums are added up.
+    /// Converts the gradient with respect to the lookup table to the gradient with respect to the weights of the first layer. A weight is part of all
+    /// later sums, so the gradients of these sums are added up.
     fn table_grad_to_weight(&self, table: &[f32], weight: &mut [f32]) {
         let width = self.hidden[0];
         let (mut t, mut w) = (0, 0);
@@ -240,8 +241,8 @@ impl MlpShape {
         })
     }
 
-    /// Computes the outputs `[n_samples, outputs]` for positions `[n_samples, segments]`, and writes the hidden activations, layer by layer, to
-    /// `activations` (`n_samples ·` [`activations`](Self::activations) values).
+    /// Computes the outputs `[n_samples, outputs]` for positions `[n_samples, segments]` and writes them to `out`. Also writes the hidden
+    /// activations, layer by layer, to `activations` (`n_samples ·` [`activations`](Self::activations) values).
     ///
     /// # Panics
     ///
@@ -308,8 +309,8 @@ impl MlpShape {
         }
     }
 
-    /// Computes the gradient with respect to the flat weights, from the gradient with respect to the outputs and the activations that
-    /// [`forward`](Self::forward) wrote.
+    /// Computes the gradient with respect to the flat weights and writes it to `grad`. `grad_out` is the gradient with respect to the outputs;
+    /// `activations` are those that [`forward`](Self::forward) wrote.
     ///
     /// # Panics
     ///
@@ -336,7 +337,8 @@ impl MlpShape {
             .resize((self.input.rows() + self.splines()) * self.hidden[0], 0.0);
     }
 
-    /// Adds the gradient of some rows to `grad`. For the first layer, it is added to the gradient with respect to the lookup table instead.
+    /// Adds the gradient of some rows to `grad`. The part of the first layer's weights is added to the gradient with respect to the lookup table
+    /// instead, in `scratch`.
     fn backward_rows(
         &self,
         params: &[f32],
@@ -398,7 +400,7 @@ impl MlpShape {
         self.table_grad_to_weight(&scratch.table_grad, &mut grad[self.layers()[0].weight()]);
     }
 
-    /// The inputs of the first layer, encoded from positions: `[n_samples, rows]`.
+    /// Encodes positions as the inputs of the first layer, `[n_samples, rows]`, where `rows` is the number of rows of its weight matrix.
     #[cfg(feature = "tensors")]
     fn encoded(&self, positions: Tensor<2>) -> Tensor<2> {
         let device = positions.device();
@@ -434,7 +436,7 @@ impl MlpShape {
             .count()
     }
 
-    /// The hidden activations of rows: one `[n_samples, width]` matrix per layer.
+    /// The hidden activations for rows given as positions: one `[n_samples, width]` matrix per hidden layer.
     ///
     /// # Panics
     ///
@@ -501,8 +503,8 @@ impl Network for MlpShape {
     /// Random initial weights: uniform in `±√(6 / fan_in)` for hidden layers (He et al. 2015), and in `±√(1 / fan_in)` for the last layer; biases are
     /// 0.
     ///
-    /// The fan-in of the first layer is the number of inputs that are not zero for a typical row: half of the bins of a spline segment, one level of
-    /// a one-hot code.
+    /// The fan-in of the first layer is the number of inputs that are not zero for a typical row. That is half of the bins of a spline segment, and
+    /// one level of a one-hot code.
     fn init(&self, rng: &mut impl Rng) -> Vec<f32> {
         let mut params = vec![0.0; self.weights()];
         let layers = self.layers();

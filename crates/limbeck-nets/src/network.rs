@@ -1,4 +1,4 @@
-//! The interface between the training loop and a network.
+//! The interface of networks for the training loop.
 
 use limbeck_runtime::Graph;
 use rand::Rng;
@@ -6,7 +6,8 @@ use rand::Rng;
 use crate::error::Result;
 use crate::head::Head;
 
-/// A block of rows inside [`Network::sweep`]: the outputs and hidden activations of the network, and buffers for their gradients.
+/// A block of rows during [`Network::sweep`]: the network's outputs and hidden activations, and buffers for the loss's gradients with respect to
+/// them.
 #[derive(Debug)]
 pub struct Block<'a> {
     /// Index of the block's first row in the batch.
@@ -15,9 +16,10 @@ pub struct Block<'a> {
     pub pred: &'a [f32],
     /// Hidden activations, layer by layer, each `[n_samples, width]`.
     pub hidden: &'a [f32],
-    /// Gradient of the loss with respect to the outputs, `[n_samples, outputs]`. The loss overwrites it.
+    /// Gradient of the loss with respect to the outputs, `[n_samples, outputs]`, to be overwritten by the loss.
     pub grad_pred: &'a mut [f32],
-    /// Gradient of the loss with respect to the hidden activations. It holds zeros, to which the loss adds. Empty if the loss uses outputs only.
+    /// Gradient of the loss with respect to the hidden activations. It starts with zeros, and the loss adds its part. Empty if the loss uses outputs
+    /// only.
     pub grad_hidden: &'a mut [f32],
 }
 
@@ -26,13 +28,13 @@ pub struct Block<'a> {
 ///
 /// All weights are in one flat vector. The optimizer, files and the training state use only this vector.
 ///
-/// Each network is implemented twice. `define` (feature `tensors`) is the definition, in Burn's operations. [`sweep`](Self::sweep) computes the same
-/// on slices, and is used for training. Tests compare the two.
+/// Each network is implemented twice. `define` (feature `tensors`) is the definition, in operations of Burn, a tensor library. [`sweep`](Self::sweep)
+/// computes the same on slices, and is used for training. Tests compare the two.
 pub trait Network: Send + Sync {
-    /// Working memory of a pass, reused between steps to avoid allocations.
+    /// Working memory of [`sweep`](Self::sweep), reused between steps to avoid allocations.
     type Buffers: Default;
 
-    /// Number of input values per row.
+    /// Number of inputs (positions) per row.
     fn inputs(&self) -> usize;
 
     /// Number of outputs per row.
@@ -45,14 +47,15 @@ pub trait Network: Send + Sync {
     #[must_use]
     fn init(&self, rng: &mut impl Rng) -> Vec<f32>;
 
-    /// The upper limit `top` of input `index` during training with noise: the noisy input is clamped to `[0, top]`, or not clamped if `top` is
-    /// infinite. `None` for an input that gets no noise, such as the code of a category.
+    /// How input `index` is treated during training with noise. With `Some(top)`, the noisy input is clamped to `[0, top]`, or not clamped if `top`
+    /// is infinite. `None` for an input that gets no noise, such as a category.
     fn noise_top(&self, index: usize) -> Option<f32>;
 
-    /// Computes loss and gradient of one network in a single sweep over small blocks of rows. Returns the loss.
+    /// Computes the loss and the gradient of one network on a batch, in a single sweep over small blocks of rows. Returns the sum of the blocks'
+    /// losses.
     ///
-    /// `loss` returns the part of the loss that comes from one block, and writes its gradient. `inside` is true if `loss` also uses hidden
-    /// activations.
+    /// `loss` is called for each block. It returns the block's part of the loss, and writes the gradients into the block. `inside` is true if `loss`
+    /// also uses hidden activations.
     ///
     /// # Shapes
     ///
@@ -83,7 +86,8 @@ pub trait Network: Send + Sync {
         positions: burn::tensor::Tensor<2>,
     ) -> burn::tensor::Tensor<3>;
 
-    /// Lowers the trained network to a graph that takes encoded columns and returns one number, the prediction of `head`.
+    /// Lowers the trained network to a graph: the form that ships and that the runtime executes. The graph takes encoded columns, and returns the
+    /// predicted number of `head`.
     ///
     /// # Errors
     ///

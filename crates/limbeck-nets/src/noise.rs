@@ -1,21 +1,21 @@
-//! Noise on the inputs during training: it reduces overfitting, and takes no time at prediction.
+//! Noise on a network's inputs during training. It reduces overfitting, and costs no time at prediction.
 
 use rand::RngExt;
 use rand_pcg::Pcg64;
 
 use crate::network::Network;
 
-/// Adds a little random noise to the positions of a batch; the noise is drawn anew in each step.
+/// Adds a little random noise to the positions (inputs) of a batch. The noise is drawn anew in each step.
 ///
 /// # Formula
 ///
-/// For each position `p_j` of a row, with `s_j` the standard deviation of `p_j` over the training rows:
+/// For each position `p_j` of a row, where `s_j` is the standard deviation of `p_j` over the training rows, and `level` the option `input_noise`:
 ///
 /// ```text
 /// p_j ← clamp(p_j + level · s_j · u, 0, bins_j)        u uniform in [−√3, √3], of variance 1
 /// ```
 ///
-/// A number without bins is not clamped, and the codes of categories get no noise.
+/// A number without bins is not clamped. Categories get no noise.
 ///
 /// # Source
 ///
@@ -23,7 +23,7 @@ use crate::network::Network;
 /// Gaussian, for speed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct InputNoise {
-    /// For each segment, the largest noise and the upper limit of the noisy position.
+    /// For each position of a row, the largest noise and the upper limit of the noisy position.
     reach: Vec<Reach>,
 }
 
@@ -34,7 +34,7 @@ struct Reach {
 }
 
 impl InputNoise {
-    /// `None` if the noise level is 0. `positions` is `[n_samples, inputs]`.
+    /// Prepares noise of the given level; `None` if the level is 0. `positions` are the training rows, `[n_samples, inputs]`.
     pub(crate) fn new(level: f32, network: &impl Network, positions: &[f32]) -> Option<Self> {
         let width = network.inputs();
         let reach = |at: usize| {
@@ -64,7 +64,7 @@ impl InputNoise {
         })
     }
 
-    /// Adds noise to the rows of a batch.
+    /// Adds noise to the positions of a batch, in place.
     pub(crate) fn apply(&self, positions: &mut [f32], rng: &mut Pcg64) {
         for row in positions.chunks_exact_mut(self.reach.len()) {
             for (p, reach) in row.iter_mut().zip(&self.reach) {

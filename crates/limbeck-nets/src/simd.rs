@@ -1,28 +1,28 @@
-//! Kernels of the training step other than matrix products, compiled once for each instruction set.
+//! Kernels (inner loops) of a training step other than matrix products, compiled once for each instruction set.
 //!
-//! The body of each kernel is plain Rust over slices; the wide versions are the same body under `#[target_feature]`. The order of summation does not
-//! depend on the number of threads. Two machines may differ in the last bit, since a fused multiply-add rounds once where separate instructions round
-//! twice; one machine always gives the same result.
+//! The body of each kernel is plain Rust over slices. The versions for wide vectors compile the same body under `#[target_feature]`. The order of
+//! summation does not depend on the number of threads, so one machine always gives the same result. Two machines may differ in the last bit, since a
+//! fused multiply-add rounds once where separate instructions round twice.
 
-/// One segment of the input, in the form that the kernels use.
+/// How the first layer looks up one position of a row in its lookup table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Lookup {
-    /// Index of the segment's first row in the lookup table.
+    /// Index of the first row of the lookup table that belongs to this position.
     pub(crate) row: usize,
     pub(crate) kind: LookupKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum LookupKind {
-    /// A plain number: `x · table[row]`.
+    /// A plain number `p`: `p · table[row]`.
     Linear,
-    /// A piecewise-linear encoding: interpolates between the rows `row ..= row + bins` of the table.
+    /// A number with a piecewise-linear encoding: interpolates between the table rows `row ..= row + bins`.
     Spline { bins: usize },
-    /// A category: `table[row + index]`; an index outside `0 .. levels` adds nothing.
+    /// A category with the level `index`: `table[row + index]`. An index outside `0 .. levels` adds nothing.
     OneHot { levels: usize },
 }
 
-/// The at most two table rows, with their coefficients, that a position stands for.
+/// The table rows that a position uses, with their coefficients: `row` with `low`, and `row + 1` with `high`.
 #[derive(Clone, Copy)]
 struct Tap {
     row: usize,
@@ -31,7 +31,7 @@ struct Tap {
 }
 
 impl Tap {
-    /// A tap of a single table row.
+    /// Uses a single table row, with the coefficient `low`.
     #[inline(always)]
     fn single(row: usize, low: f32) -> Self {
         Self {
@@ -80,7 +80,7 @@ fn add<const FMA: bool, const W: usize>(a: f32, x: &[f32; W], y: &mut [f32; W]) 
     }
 }
 
-/// The first layer for all rows: `out[i] = bias + Σ_s interpolate(table, p[i, s])`.
+/// Computes the first layer, before ReLU, for all data rows: `out[i] = bias + Σ_s interpolate(table, p[i, s])`.
 #[inline(always)]
 fn lookup_body<const FMA: bool>(
     lookups: &[Lookup],
@@ -139,7 +139,8 @@ fn lookup_piece<const FMA: bool, const W: usize>(
     out[at..at + W].copy_from_slice(&sums);
 }
 
-/// Adds the gradient of each data row to the table rows that its positions use: the transpose of [`lookup_body`].
+/// Adds the gradient of each data row to the gradient of `bias`, and to those of the table rows that its positions use: the transpose of
+/// [`lookup_body`].
 #[inline(always)]
 fn scatter_body<const FMA: bool>(
     lookups: &[Lookup],
@@ -214,7 +215,7 @@ fn relu_body(values: &mut [f32]) {
     }
 }
 
-/// Sets the gradient to 0 wherever the activation is 0.
+/// Backward pass of ReLU: sets the gradient to 0 wherever the activation is 0.
 #[inline(always)]
 fn relu_grad_body(activation: &[f32], grad: &mut [f32]) {
     for (g, &a) in grad.iter_mut().zip(activation) {
@@ -241,13 +242,14 @@ pub(crate) struct AdamStep {
     pub(crate) rate: f32,
     /// One divided by the bias correction of the second moment.
     pub(crate) second: f32,
-    /// Factor that weight decay applies to the weights: `1 − learning rate · weight decay`.
+    /// Factor by which weight decay multiplies the weights: `1 − learning rate · weight decay`.
     pub(crate) keep: f32,
-    /// Factor by which the running mean of the weights moves towards the new weights, in (0, 1].
+    /// Share of the way that the running mean of the weights moves towards the new weights, in (0, 1].
     pub(crate) follow: f32,
 }
 
-/// The vectors that an AdamW step updates, each as long as the gradient.
+/// The vectors that an AdamW step updates: weights, running means of the gradient and of its square, and running mean of the weights. All are as long
+/// as the gradient.
 pub(crate) struct Weights<'a> {
     pub(crate) params: &'a mut [f32],
     pub(crate) first: &'a mut [f32],
@@ -314,27 +316,27 @@ macro_rules! dispatched {
 }
 
 dispatched!(
-    /// First layer: see [`lookup_body`].
+    /// Forward pass of the first layer: see [`lookup_body`].
     lookup = lookup_body::<false>, lookup_body::<true>;
     (lookups: &[Lookup], table: &[f32], bias: &[f32], positions: &[f32], out: &mut [f32])
 );
 dispatched!(
-    /// Gradient of the first layer: see [`scatter_body`].
+    /// Backward pass of the first layer: see [`scatter_body`].
     scatter = scatter_body::<false>, scatter_body::<true>;
     (lookups: &[Lookup], positions: &[f32], grad: &[f32], table: &mut [f32], bias: &mut [f32])
 );
 dispatched!(
-    /// `max(0, v)` in place.
+    /// ReLU: replaces each value `v` by `max(0, v)`.
     relu = relu_body, relu_body;
     (values: &mut [f32])
 );
 dispatched!(
-    /// Gradient of [`relu`]: see [`relu_grad_body`].
+    /// Backward pass of [`relu`]: see [`relu_grad_body`].
     relu_grad = relu_grad_body, relu_grad_body;
     (activation: &[f32], grad: &mut [f32])
 );
 dispatched!(
-    /// `sums[j] += Σ_i values[i, j]`, in the order of the rows.
+    /// Adds the sum of each column: `sums[j] += Σ_i values[i, j]`, in the order of the rows.
     column_sums = column_sums_body, column_sums_body;
     (values: &[f32], sums: &mut [f32])
 );

@@ -1,15 +1,15 @@
-//! The engine on tensors: losses and gradients by automatic differentiation, in [Burn](https://burn.dev)'s operations.
+//! Computes losses and gradients by automatic differentiation, in operations of the tensor library [Burn](https://burn.dev).
 //!
-//! If each layer is a separate operation, most time of a training step on a small network is overhead. Students and teachers are therefore trained by
-//! the fused passes on slices ([`Network::sweep`]). [`Network::define`] is the definition of a network, and tests compare the fused passes with it.
-//! This module is compiled only with the feature `tensors`.
+//! With one operation per layer, a training step on a small network is mostly overhead. Students and teachers are therefore trained by fused passes
+//! on slices ([`Network::sweep`]). [`Network::define`] is the definition of a network, and tests compare the fused passes with it. This module is
+//! compiled only with the feature `tensors`.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::loss::{StepContext, StepLoss};
 use crate::network::Network;
 
-/// The mean loss of a batch as one tensor value, whose automatic derivative is the gradient that `loss` computes on slices.
+/// The mean loss of a batch over rows and networks, as a tensor. Its automatic derivative is the gradient that `loss` computes on slices.
 ///
 /// ```text
 /// L(s) = L(s₀) + Σ (s − s₀) · ∂L/∂s |_{s₀},    s₀ the predictions, detached
@@ -17,7 +17,7 @@ use crate::network::Network;
 ///
 /// # Shapes
 ///
-/// `pred` is `[members, n_samples, outputs]`, and `labels` is `[n_samples, columns]`, both row-major.
+/// `pred` is `[members, n_samples, outputs]` (`members` is the number of networks), and `labels` is `[n_samples, columns]`, row-major.
 #[must_use]
 pub fn mean_loss(
     loss: &dyn StepLoss,
@@ -44,7 +44,7 @@ pub fn mean_loss(
     ((pred - known) * slope).sum() + sum / scale
 }
 
-/// Computes the loss and the gradient of a batch by automatic differentiation, on the CPU.
+/// Computes the loss and the gradient of a batch by automatic differentiation, on the CPU. Returns the loss and writes the gradient to `grad`.
 ///
 /// # Shapes
 ///

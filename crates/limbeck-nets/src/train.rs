@@ -1,7 +1,7 @@
 //! The training loop of all networks.
 //!
 //! A [`Trainer`] holds what stays the same: network, options, rows and loss. A [`TrainState`] holds what changes: the weights, their running mean,
-//! the optimizer's moments and the step. The rows of a step depend only on the seed and the step, so the state needs no random generator. A training
+//! the optimizer's moments and the step. The rows of a step depend only on the seed and the step, so the state needs no random generator. Training
 //! that was stopped at any step therefore continues to exactly the same weights.
 
 use rand::SeedableRng;
@@ -15,7 +15,7 @@ use crate::network::{Block, Network};
 use crate::noise::InputNoise;
 use crate::simd::{self, AdamStep, Weights};
 
-/// Training rows: positions `[n_samples, segments]` and labels `[n_samples, columns]`.
+/// Training rows: positions (inputs) `[n_samples, segments]` and labels `[n_samples, columns]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrainingRows {
     /// Network inputs, row-major.
@@ -34,7 +34,7 @@ pub struct TrainingRows {
 /// with `w = warmup · steps`. Source: Loshchilov & Hutter, *SGDR*, ICLR 2017, without restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
-    /// Number of steps of the schedule, after which the learning rate is 0.
+    /// Number of steps of the schedule; the learning rate is 0 afterwards.
     pub steps: usize,
     /// Highest learning rate.
     pub peak: f32,
@@ -55,94 +55,95 @@ impl Schedule {
     }
 }
 
-/// Options of a training.
+/// Options of a training; there are no defaults.
 ///
-/// | name | default | purpose | range |
-/// |---|---|---|---|
-/// | `schedule` | — | steps and learning rate | steps ≥ 1, peak > 0 |
-/// | `batch` | 256 | rows per step; all rows if there are fewer | ≥ 1 |
-/// | `weight_decay` | 0 | decoupled decay of all weights | ≥ 0 |
-/// | `input_noise` | 0 | noise on numeric features, in their standard deviations; none on categories | ≥ 0 |
-/// | `members` | 1 | number of networks of one shape, trained together on the same batches | ≥ 1 |
-/// | `seed` | 0 | seed of the initial weights, the order of the rows and the noise | any |
+/// | name | purpose | range |
+/// |---|---|---|
+/// | `schedule` | steps and learning rate | steps ≥ 1, peak > 0, warm-up in `[0, 1)` |
+/// | `batch` | rows per step; all rows if there are fewer | ≥ 1 |
+/// | `weight_decay` | decoupled decay of all weights | ≥ 0 |
+/// | `input_noise` | noise on numeric inputs, in their standard deviations; none on categories | ≥ 0 |
+/// | `members` | number of networks of one shape, trained together on the same batches | ≥ 1 |
+/// | `seed` | seed of the initial weights, the order of the rows and the noise | any |
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainOptions {
     /// Steps and learning rate.
     pub schedule: Schedule,
-    /// Rows per step.
+    /// Number of rows per step.
     pub batch: usize,
     /// Decoupled weight decay (as in AdamW), multiplied by the learning rate.
     pub weight_decay: f32,
-    /// Noise on numeric features, in their standard deviations.
+    /// Noise on numeric inputs (positions): its standard deviation, in standard deviations of these inputs over the training rows.
     pub input_noise: f32,
-    /// Number of networks trained together.
+    /// Number of networks of one shape that are trained together on the same batches.
     pub members: usize,
     /// Seed of the initial weights, the order of the rows and the noise.
     pub seed: u64,
 }
 
-/// The complete state of a training between two steps.
+/// The complete state of a training between two steps. All vectors have the same layout.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainState {
     /// Number of steps taken.
     pub step: usize,
-    /// Weights `[members, weights]`, followed by the loss's own weights.
+    /// Weights `[members, weights]`, followed by the loss's own trained weights.
     pub params: Vec<f32>,
-    /// First moments of the gradient (running means), for Adam.
+    /// Running means of the gradient (Adam's first moments).
     pub first: Vec<f32>,
-    /// Second moments of the gradient (running means of its squares), for Adam.
+    /// Running means of the squared gradient (Adam's second moments).
     pub second: Vec<f32>,
-    /// Running mean of the weights; predictions use it.
+    /// Running mean of the weights, with which predictions are made.
     ///
     /// ```text
     /// average ← average + (weights − average) / (1 + step / 20)
     /// ```
     ///
-    /// so that it averages over about the last twentieth of the steps taken. At a high learning rate the weights fluctuate. Their mean is close to
+    /// so that it averages over about the last twentieth of the steps taken. At a high learning rate, the weights fluctuate. Their mean is close to
     /// the weights that a decaying learning rate would have reached, so training may stop anywhere in its schedule.
     ///
     /// Source: Polyak & Juditsky, *SIAM J. Control Optim.* 30(4), 1992. The factor is the polynomial decay of Shamir & Zhang, ICML 2013.
     pub average: Vec<f32>,
 }
 
-/// What a training step reports to the observer.
+/// What the observer gets after a training step.
 #[derive(Debug)]
 pub struct StepReport<'a> {
-    /// Loss of the batch, before the update of the weights.
+    /// Mean loss of the batch, before the weights were updated.
     pub loss: f32,
-    /// Learning rate of the update.
+    /// Learning rate of the step.
     pub rate: f32,
-    /// The state after the update.
+    /// State of the training after the step.
     pub state: &'a TrainState,
 }
 
-/// The decision of an observer: whether training continues.
+/// What an observer decides: whether training continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
     /// Continue training.
     Continue,
-    /// Stop after this step.
+    /// End training after this step.
     Stop,
 }
 
 /// How the loss and the gradient of a batch are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Engine {
-    /// Fused passes on slices: forward and backward in one sweep over blocks of rows, by [`Network::sweep`].
+    /// Passes on slices: forward and backward in one sweep over blocks of rows, by [`Network::sweep`].
     #[default]
     Fused,
-    /// Burn's operations and automatic differentiation: [`tensors`](crate::tensors). Slower on small networks; tests compare the fused passes with it.
+    /// Automatic differentiation of tensor operations (Burn): [`tensors`](crate::tensors). Slower on small networks; tests compare
+    /// [`Fused`](Self::Fused) with it.
     #[cfg(feature = "tensors")]
     Tensors,
 }
 
-/// AdamW's moment decay rates and epsilon (the values of Kingma & Ba, *Adam*, ICLR 2015).
+/// Decay rates of AdamW's moments, and its epsilon (the values of Kingma & Ba, *Adam*, ICLR 2015).
 const BETA: (f32, f32) = (0.9, 0.999);
 const EPSILON: f32 = 1e-8;
 /// The running mean of the weights averages over about `1 / MEMORY` of the steps taken.
 const MEMORY: f32 = 20.0;
 
-/// Trains one network, or several networks of one shape, on given rows.
+/// Trains one network, or several networks of one shape at once, on given rows.
 pub struct Trainer<'a, N> {
     network: N,
     options: TrainOptions,
@@ -155,7 +156,7 @@ pub struct Trainer<'a, N> {
 }
 
 impl<'a, N: Network> Trainer<'a, N> {
-    /// Makes a trainer, after checking the options and the sizes of network, rows and loss.
+    /// Checks the options and the sizes of network, rows and loss, and makes a trainer.
     ///
     /// # Errors
     ///
@@ -237,8 +238,8 @@ impl<'a, N: Network> Trainer<'a, N> {
         })
     }
 
-    /// The same trainer with a function that is called before each step: once it returns true, [`run`](Self::run) ends before that step, without a
-    /// report to the observer. (For a wide network, minutes may pass between two reports.)
+    /// The same trainer with a function that is called before each step. Once it returns true, [`run`](Self::run) ends before that step, without a
+    /// report to the observer. Minutes may pass between two reports of a wide network, so this ends training sooner than the observer can.
     #[must_use]
     pub fn stopping(self, stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
         Self {
@@ -247,11 +248,11 @@ impl<'a, N: Network> Trainer<'a, N> {
         }
     }
 
-    /// The same trainer with another engine for loss and gradient.
+    /// The same trainer with another engine: another way to compute loss and gradient.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`] for a loss that uses hidden activations, with any engine but [`Engine::Fused`].
+    /// [`Error::InvalidOption`] for an engine other than [`Engine::Fused`] with a loss that uses hidden activations.
     pub fn on(self, engine: Engine) -> Result<Self> {
         let fits = engine == Engine::Fused || !self.loss.looks_inside();
         let wanted = "Fused with a loss that reads hidden activations";
@@ -259,13 +260,13 @@ impl<'a, N: Network> Trainer<'a, N> {
         Ok(Self { engine, ..self })
     }
 
-    /// The network to be trained.
+    /// The network (its shape, without weights).
     #[must_use]
     pub fn network(&self) -> &N {
         &self.network
     }
 
-    /// The state before the first step: random network weights. The loss's own weights and all moments are 0.
+    /// The state before the first step. The networks' weights are random; the loss's own weights and all moments are 0.
     #[must_use]
     pub fn start(&self) -> TrainState {
         let mut params = Vec::with_capacity(self.options.members * self.network.weights());
@@ -286,12 +287,12 @@ impl<'a, N: Network> Trainer<'a, N> {
         }
     }
 
-    /// Trains until step `until`, or until the observer or the function given to [`stopping`](Self::stopping) ends it. The observer is called after
-    /// every `every`-th step and after step `until`.
+    /// Trains from `state` until step `until`, or until the observer or the function given to [`stopping`](Self::stopping) ends training. The
+    /// observer is called after every `every`-th step and after step `until`.
     ///
     /// # Errors
     ///
-    /// [`Error::Diverged`] if the loss of a reported step is not finite.
+    /// [`Error::Diverged`] if the loss is NaN or infinite in a step after which the observer would be called. Other steps are not checked.
     pub fn run(
         &self,
         state: &mut TrainState,
@@ -364,7 +365,7 @@ impl<'a, N: Network> Trainer<'a, N> {
         }
     }
 
-    /// Computes the loss and the gradient of the batch in one sweep.
+    /// Returns the mean loss of the batch in `work` and computes its gradient, in one sweep over slices for each network.
     fn fused(&self, state: &TrainState, work: &mut Work<N::Buffers>) -> f32 {
         let (columns, outputs, weights) = (
             self.loss.columns(),
@@ -422,7 +423,7 @@ impl<'a, N: Network> Trainer<'a, N> {
         total / scale
     }
 
-    /// Computes the loss and the gradient of the batch by automatic differentiation.
+    /// Returns the mean loss of the batch in `work` and computes its gradient, by automatic differentiation.
     #[cfg(feature = "tensors")]
     fn on_tensors(&self, state: &TrainState, work: &mut Work<N::Buffers>) -> f32 {
         let moment = self.moment(state, &work.labels);
@@ -474,12 +475,12 @@ impl<'a, N: Network> Trainer<'a, N> {
 struct Work<B> {
     positions: Vec<f32>,
     labels: Vec<f32>,
-    /// The gradient, `[members, weights]`.
+    /// The gradient, in the layout of [`TrainState::params`].
     grad: Vec<f32>,
     buffers: B,
 }
 
-/// Copies the rows with indices `ids`, of `width` values each, to `rows`.
+/// Copies the rows with the indices `ids` from `values` to `rows`; a row has `width` values.
 fn gather(values: &[f32], width: usize, ids: &[u32], rows: &mut Vec<f32>) {
     rows.resize(ids.len() * width, 0.0);
     // A call per short row would keep the processor from fetching many rows at once from afar: widths known to the compiler.
@@ -506,7 +507,7 @@ fn gather_known<const WIDTH: usize>(values: &[f32], ids: &[u32], rows: &mut [f32
     }
 }
 
-/// The order in which the rows are used in the current epoch.
+/// The order in which the training rows are used in the current epoch (one pass over them).
 #[derive(Default)]
 struct Order {
     epoch: Option<usize>,
@@ -541,11 +542,12 @@ impl Order {
     }
 }
 
-/// First stream number of each of two tasks that occur many times: shuffling the rows for an epoch, and adding noise in a step.
+/// Numbers of random streams (see [`stream`]): `ORDER` plus the epoch for shuffling rows, `NOISE` plus the step for input noise. Smaller numbers
+/// initialize weights.
 const ORDER: u64 = 1 << 32;
 const NOISE: u64 = 1 << 33;
 
-/// A random generator for one task. Each task has its own random stream, derived from the seed.
+/// A random generator for the task with the number `task`. Each task has its own random stream, derived from the seed.
 fn stream(seed: u64, task: u64) -> Pcg64 {
     let mut bytes = [0u8; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());

@@ -1,8 +1,9 @@
-//! Options of a recipe, each declared once.
+//! Declares the options of a recipe. A recipe is the file that contains all options of a run.
 //!
-//! [`options!`] declares a struct of options. [`words!`] declares an enum for an option that takes one of several words. A declaration
-//! contains everything about an option: its purpose, type, default, range, command-line flag, and the other options that it requires or excludes.
-//! The recipe reader, [`check`], `--help`, `limbeck init` and `docs/options.md` all use these declarations; none of them refers to an option by name.
+//! [`options!`] declares a struct of options. [`words!`] declares an enum for an option that takes one of several words. A declaration contains
+//! everything about an option: its purpose, type, default, range, command-line flag, and the other options that it requires or excludes. The recipe
+//! reader, [`check`], `--help`, `limbeck init` and `docs/options.md` all use these declarations, so that none of them has a list of options of its
+//! own.
 //!
 //! ```
 //! limbeck_options::options! {
@@ -32,7 +33,7 @@ use std::path::PathBuf;
 use rule::Values;
 pub use rule::{A_NUMBER, Rule};
 
-/// How the value of an option is written.
+/// How the value of an option is written in a recipe and on the command line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Form {
     /// A whole number.
@@ -51,9 +52,9 @@ pub enum Form {
     Word(&'static [Word]),
     /// A number, or one of a fixed set of words.
     NumberOr(&'static [&'static str]),
-    /// Several values.
+    /// Several values, each in the given form.
     List(&'static Form),
-    /// A table of names and values.
+    /// Pairs of name and value: a table in a recipe, `NAME=VALUE` on the command line.
     Map,
 }
 
@@ -69,22 +70,22 @@ pub struct Word {
 /// An option's current value, in the form that [`check`] compares.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Seen {
-    /// No value.
+    /// No value: the option is not set.
     None,
-    /// A number with the decimal digits that are written (an `f32` of 0.05 is 0.05 here).
+    /// A number. An `f32` is converted by its decimal digits: the `f32` 0.05 is 0.05 here, not 0.05000000074505806.
     Number(f64),
     /// `true` or `false`.
     Switch(bool),
-    /// Text.
+    /// Text or a path.
     Text(String),
     /// One of a fixed set of words.
     Word(String),
-    /// Several values.
+    /// Several values. A table of names and values is a list of texts `name = value`.
     List(Vec<Seen>),
 }
 
 impl Seen {
-    /// True if the value turns something on: a number other than 0, a word other than `none`, `true`, a non-empty text or a non-empty list.
+    /// True if the option is on. An option is off if it has no value, or if its value is `false`, 0, the word `none`, an empty text or an empty list.
     #[must_use]
     pub fn is_on(&self) -> bool {
         match self {
@@ -153,10 +154,10 @@ impl fmt::Display for Seen {
 
 /// A type that can be the type of an option.
 pub trait Value {
-    /// How values of this type are written.
+    /// How values of this type are written in a recipe and on the command line.
     const FORM: Form;
 
-    /// The current value.
+    /// The value, in the form that [`check`] compares.
     fn seen(&self) -> Seen;
 }
 
@@ -235,14 +236,14 @@ impl<T: fmt::Display> Value for BTreeMap<String, T> {
     }
 }
 
-/// The numbers that an option accepts; always finite.
+/// The numbers that an option accepts. Infinite numbers and NaN are never accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Range {
-    /// Lower bound, and whether it is included.
+    /// Lower bound, and true if the bound itself is accepted; `None` without a lower bound.
     low: Option<(f64, bool)>,
-    /// Upper bound, and whether it is included.
+    /// Upper bound, and true if the bound itself is accepted; `None` without an upper bound.
     high: Option<(f64, bool)>,
-    /// A number between the bounds that is excluded.
+    /// A number that is not accepted although it lies between the bounds.
     hole: Option<f64>,
     /// Text that messages show instead of the bounds.
     text: Option<&'static str>,
@@ -262,7 +263,7 @@ impl Range {
         number.is_finite() && above && below && !hole
     }
 
-    /// True if the range has no bounds: all finite numbers are allowed.
+    /// True if the range has neither a lower nor an upper bound.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.low.is_none() && self.high.is_none()
@@ -297,11 +298,11 @@ impl fmt::Display for Range {
 pub struct Flag {
     /// Name of the flag, without dashes.
     pub name: &'static str,
-    /// Placeholder for the flag's value in `--help`, such as `N`.
+    /// Placeholder for the flag's value in `--help`, such as `N`; empty for a flag without a value.
     pub value: &'static str,
-    /// One-letter form of the flag.
+    /// One-letter form of the flag, without its dash.
     pub letter: Option<char>,
-    /// Heading in `--help-all`, if it differs from the heading of the section.
+    /// Heading under which `--help-all` lists the flag; `None` for the heading of the option's section.
     pub heading: Option<&'static str>,
     /// True if `--help` shows the flag; `--help-all` shows all flags.
     pub is_common: bool,
@@ -428,7 +429,7 @@ impl Spec {
         }
     }
 
-    /// Adds a one-letter form to the flag.
+    /// Adds a one-letter form to the flag; call [`flag`](Self::flag) first.
     #[must_use]
     pub const fn letter(mut self, letter: char) -> Self {
         self.flag = Some(Flag {
@@ -438,7 +439,7 @@ impl Spec {
         self
     }
 
-    /// Lists the flag under this heading in `--help-all`.
+    /// Lists the flag under this heading in `--help-all`; call [`flag`](Self::flag) first.
     #[must_use]
     pub const fn under(mut self, heading: &'static str) -> Self {
         self.flag = Some(Flag {
@@ -448,7 +449,7 @@ impl Spec {
         self
     }
 
-    /// Makes `--help` show the flag.
+    /// Makes `--help` show the flag; call [`flag`](Self::flag) first.
     #[must_use]
     pub const fn common(mut self) -> Self {
         self.flag = Some(Flag {
@@ -587,18 +588,18 @@ pub trait Options: Default {
     }
 }
 
-/// An option that cannot be used.
+/// The error for an option whose value cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {message}")]
 pub struct Refused {
     /// Name of the option in a recipe.
     pub key: String,
-    /// What is wrong with it, and how to fix it.
+    /// What is wrong with the value, and how to fix it.
     pub message: String,
 }
 
 impl Refused {
-    /// Makes the error for an option from what is wrong with it.
+    /// Makes the error. `key` is the option's name in a recipe; `message` says what is wrong with its value.
     #[must_use]
     pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
@@ -610,8 +611,8 @@ impl Refused {
 
 /// Checks each option alone, then options that exclude each other, then options that require each other.
 ///
-/// Rules apply only to options that differ from their defaults: such an option is never ignored silently. A rule about an option whose
-/// section is not among `views` is skipped.
+/// The rules of an option are checked only if its value differs from its default. The user has set such an option, so an error is better than
+/// ignoring it silently. A rule about an option whose section is not among `views` is skipped.
 ///
 /// # Errors
 ///
@@ -654,9 +655,9 @@ pub fn check(views: &[View]) -> Result<(), Refused> {
 /// with { field: OtherOptions; … }
 /// ```
 ///
-/// The brackets contain calls of methods of [`Spec`](crate::Spec). The struct implements `Clone`, `Debug`, `PartialEq`, `Default`, and
-/// serde's `Serialize` and `Deserialize`. On reading, missing fields take their defaults and unknown fields are an error. `with` lists
-/// fields that are sections themselves.
+/// The brackets contain calls of methods of [`Spec`](crate::Spec). The struct implements `Clone`, `Debug`, `PartialEq`, `Default`, and serde's
+/// `Serialize` and `Deserialize`. On reading, missing fields take their defaults and unknown fields are an error. `with` lists fields that are
+/// themselves structs of options.
 #[macro_export]
 macro_rules! options {
     (

@@ -13,8 +13,8 @@ pub(crate) struct Term {
     pub(crate) coefficient: f32,
 }
 
-/// Number of steps of the summed dimension that are packed at a time, so that a panel and the rows that are multiplied with it stay in the
-/// first-level cache.
+/// Number of indices of the summed dimension (*steps*) that are packed into a panel at a time. The panel, and the rows that are multiplied with it,
+/// then stay in the first-level cache.
 pub(crate) const PANEL: usize = 128;
 
 /// With at most this many rows, `b` is read without packing: packing it would cost more than it saves.
@@ -29,7 +29,7 @@ pub(crate) struct Operand<'a> {
     pub(crate) step: usize,
 }
 
-/// The initial value of each sum.
+/// The initial value of each sum: 0, the value of its column in a row (such as biases), or the value that is already in the output.
 #[derive(Clone, Copy)]
 pub(crate) enum Start<'a> {
     Zero,

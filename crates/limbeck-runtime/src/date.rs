@@ -52,17 +52,17 @@ pub enum DatePart {
     Weekday,
     /// Hours since midnight, with a fraction.
     Hour,
-    /// Sine of the angle of the day in the year.
+    /// Sine of the day of the year as an angle: `sin(2π d / 365.25)`, with `d` from 0.
     YearSin,
-    /// Cosine of the angle of the day in the year.
+    /// Cosine of the day of the year as an angle: `cos(2π d / 365.25)`, with `d` from 0.
     YearCos,
-    /// Sine of the angle of the time of day.
+    /// Sine of the time of day as an angle: `sin(2π t / 86400)`, with `t` in seconds.
     DaySin,
-    /// Cosine of the angle of the time of day.
+    /// Cosine of the time of day as an angle: `cos(2π t / 86400)`, with `t` in seconds.
     DayCos,
 }
 
-/// Where the numbers of a column come from: one part of the dates in a column of the table.
+/// The origin of a column of numbers that are one part (such as the month) of the dates in a column of the table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DateSource {

@@ -23,7 +23,8 @@ pub const SATURATION: f64 = 1e6;
 pub enum RawColumn<'a> {
     /// Numbers in their own unit; NaN marks a missing value. Boolean values are 0 and 1.
     Number(&'a [f64]),
-    /// Dates, for a column that is a part of a date: seconds since 1970 (UTC); [`MISSING_TIME`](crate::MISSING_TIME) marks a missing value.
+    /// Dates, given in place of numbers for a column that is computed from dates: seconds since 1970 (UTC); [`MISSING_TIME`](crate::MISSING_TIME)
+    /// marks a missing value.
     Time(&'a [i64]),
     /// Categories.
     Category {
@@ -39,7 +40,7 @@ pub enum RawColumn<'a> {
 pub enum Value<'a> {
     /// A number; NaN marks a missing value.
     Number(f64),
-    /// A date, for a column that is a part of a date: seconds since 1970 (UTC).
+    /// A date, given in place of a number for a column that is computed from dates: seconds since 1970 (UTC).
     Time(i64),
     /// A category.
     Text(&'a str),
@@ -77,7 +78,7 @@ pub struct InputColumn {
     /// Numbers that mean *missing*, in addition to NaN.
     #[serde(default, skip_serializing_if = "MissingNumbers::is_empty")]
     pub missing: MissingNumbers,
-    /// The date column and the part of the date that the column's numbers are computed from; `None` for a column that is not part of a date.
+    /// The column of dates, and the part of the date, from which the numbers are computed; `None` if the column is not computed from dates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<DateSource>,
     /// How the column is turned into numbers.
@@ -308,7 +309,7 @@ impl Encoding {
         }
     }
 
-    /// The [`place`](Self::place) of each of the caller's levels. They are looked up in a tree map, which is faster than a scan for each level.
+    /// The [`place`](Self::place) of each of the `given` levels. They are looked up in a tree map, which is faster than a scan for each level.
     fn places(&self, given: &[String]) -> Vec<Option<usize>> {
         let (Encoding::OneHot { levels, .. } | Encoding::Ordinal { levels }) = self else {
             return given.iter().map(|level| self.place(Some(level))).collect();
@@ -509,7 +510,7 @@ impl Encoder {
 }
 
 impl InputColumn {
-    /// A column that is not part of a date, and has no numbers that mean *missing*.
+    /// A column that is not computed from dates, and has no numbers that mean *missing*.
     pub fn new(name: impl Into<String>, encoding: Encoding) -> Self {
         Self {
             name: name.into(),

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::fmt;
 
-/// Result of this crate.
+/// Result type of this crate.
 pub type Result<T, E = Error> = core::result::Result<T, E>;
 
 /// All errors of this crate.
@@ -87,7 +87,7 @@ pub enum Error {
     },
     /// The parts given for a student do not fit together.
     InvalidStudent {
-        /// What is wrong with the parts.
+        /// How the parts do not fit together.
         reason: String,
     },
     /// The bytes are not a `.limbeck` file.

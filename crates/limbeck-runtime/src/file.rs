@@ -649,8 +649,8 @@ fn check_sum(bytes: &[u8], expected: Option<String>) -> Result<()> {
     }
 }
 
-/// The sixteen digits of the checksum in the file's header; `None` if the key is missing. In JSON, quotes inside text are escaped, so these bytes
-/// occur only at the key itself.
+/// The sixteen digits of the checksum in the file's header; `None` if the key is missing. In JSON, quotes inside text are escaped, so the bytes
+/// `"checksum":"` occur only at the key itself.
 fn checksum_digits(bytes: &mut [u8]) -> Option<&mut [u8]> {
     const KEY: &[u8] = b"\"checksum\":\"";
     let at = bytes.windows(KEY.len()).position(|window| window == KEY)? + KEY.len();

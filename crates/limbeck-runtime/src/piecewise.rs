@@ -87,7 +87,7 @@ impl Piecewise {
         }
     }
 
-    /// Writes the terms of one row to `terms`, and returns their number.
+    /// Writes the terms `coefficient · table row` of one input row to `terms`, and returns their number.
     #[inline(always)]
     fn terms(&self, x: &[f32], terms: &mut [Term]) -> usize {
         let mut count = 0;

@@ -51,7 +51,7 @@ pub struct Plan {
     input_width: usize,
     output_width: usize,
     steps: Vec<Step>,
-    /// For each buffer, its numbers per row.
+    /// For each buffer, how many numbers per row it holds.
     buffers: Vec<usize>,
     /// Maximum number of terms that a row can have in any piecewise step.
     terms: usize,
@@ -80,7 +80,7 @@ enum Source {
 struct Step {
     action: Action,
     inputs: Vec<Source>,
-    /// Width of the inputs.
+    /// Width of each input: its numbers per row.
     width: usize,
     /// Index of the buffer that the step writes.
     to: usize,
@@ -283,7 +283,7 @@ struct Compiler<'g> {
     steps: Vec<Step>,
     buffers: Vec<usize>,
     free: Vec<usize>,
-    /// For each value computed so far, the place where it is stored; `None` for a value that is never computed.
+    /// For each value of the graph, the place where it is stored; `None` for a value that is not computed yet, or never.
     places: Vec<Option<Source>>,
     /// For each node, true if a step already computes it: the node's own step, or the step of a node that it was merged into.
     done: Vec<bool>,

@@ -1,4 +1,4 @@
-//! The common interface of all models that can predict rows.
+//! The interface of all teachers: those that limbeck fits, imported model files, and the user's own commands.
 
 use limbeck_data::Features;
 
@@ -8,7 +8,7 @@ use crate::import::ImportedTeacher;
 use crate::layers::{FeatureLayer, WhichFit};
 use crate::teacher::{FittedTeacher, Prediction};
 
-/// A model that can predict rows, wherever it comes from.
+/// A model that labels rows for a student: fitted by limbeck, read from a model file, or run as a command.
 pub trait Teacher: Send + Sync {
     /// Predicts the mean of each row, and its standard deviation if the model gives one (else the standard deviations are empty). Both are in the
     /// unit that the model was fitted in: for a teacher that limbeck fitted, the learned unit (the logarithm, with a log target); for other models,
@@ -16,17 +16,17 @@ pub trait Teacher: Send + Sync {
     ///
     /// # Errors
     ///
-    /// An error if the rows cannot be encoded or sent, or if the model fails.
+    /// An error if the rows cannot be encoded, or cannot be sent to the user's command, or if the model fails.
     fn predict(&self, inputs: &Features) -> Result<Prediction>;
 
-    /// Inner features of the model (such as hidden layers), layer by layer; empty if the model has none that can be read.
+    /// Inner features of the model (such as hidden layers), layer by layer; empty for a command, whose inner features are unknown.
     ///
     /// # Errors
     ///
     /// The errors of [`predict`](Self::predict).
     fn layers(&self, inputs: &Features) -> Result<Vec<FeatureLayer>>;
 
-    /// Number of parameters; `None` if it is not known.
+    /// Number of fitted parameters of the model; `None` for a command, for which it is not known.
     fn parameters(&self) -> Option<usize>;
 }
 

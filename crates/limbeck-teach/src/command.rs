@@ -36,19 +36,19 @@ use crate::{Error, Result, Stderr};
 const STDERR_LINES: usize = 20;
 /// Number of bytes at the end of stderr that are searched for these lines.
 const STDERR_BYTES: usize = 16 * 1024;
-/// Maximum number of characters that a message shows of a line.
+/// Maximum number of characters of a line that a message shows.
 const SHOWN: usize = 200;
 /// Maximum number of bytes per row that the command may print, in addition to `ANSWER_BYTES`. No valid output is longer.
 const ANSWER_BYTES_PER_ROW: usize = 512;
 const ANSWER_BYTES: usize = 1 << 20;
 /// Time between two checks of a running command.
 const POLL: Duration = Duration::from_millis(5);
-/// What a line must contain, for messages.
+/// What a line of the command's output must contain, as text for messages.
 const NUMBER_LINE: &str =
     "a finite number, optionally followed by a comma and a standard deviation of 0 or more";
 
 limbeck_options::words! {
-    /// What the command gets on its stdin.
+    /// The format in which the rows are written to the command's stdin.
     pub enum CommandFormat {
         /// CSV with header, commas, UTF-8 and LF. Missing cells are empty; numbers have enough digits to be read back exactly.
         #[default]
@@ -82,7 +82,7 @@ const ASKED: &[Rule] = &[Rule::With("teacher.command.command")];
 const LONGEST_TIMEOUT_S: f64 = 365.0 * 24.0 * 3600.0;
 
 impl CommandOptions {
-    /// Default options for a command.
+    /// Options with this command, and the defaults for everything else.
     #[must_use]
     pub fn new(command: &str) -> Self {
         Self {
@@ -104,9 +104,9 @@ impl CommandOptions {
 /// The predictions of a command for some rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answers {
-    /// Predictions, in the target's unit.
+    /// One prediction per row, in the target's unit.
     pub prediction: Vec<f64>,
-    /// Standard deviations; `None` if the command gives none.
+    /// One standard deviation per row, in the target's unit; `None` if the command gives none.
     pub spread: Option<Vec<f64>>,
 }
 
@@ -116,7 +116,7 @@ struct Answer {
     spread: Option<f64>,
 }
 
-/// The command's predictions, by the bytes of a row. The map is never iterated, so its order has no effect.
+/// All predictions of the command so far, by the content of the row as bytes. The map is never iterated, so its order has no effect.
 #[derive(Debug, Default)]
 struct Cache {
     names: Vec<String>,
@@ -167,8 +167,8 @@ impl CommandTeacher {
         &self.options
     }
 
-    /// Returns the predictions for all rows. Rows that the command has predicted before, in this call or an earlier one, are not sent again; this
-    /// also holds for batches that were predicted before an error.
+    /// Returns the predictions for all rows. A row that the command has predicted before, in this call or an earlier one, is not sent again, unless
+    /// the names of the columns have changed. After an error, the batches predicted before it are not sent again either.
     ///
     /// # Errors
     ///
@@ -185,7 +185,7 @@ impl CommandTeacher {
     ///
     /// The errors of [`ask`](Self::ask); [`Error::Stopped`] after a stop.
     pub fn ask_until(&self, x: &Features, stop: Stop<'_>) -> Result<Answers> {
-        // A panic elsewhere leaves whole entries behind.
+        // If another thread panicked, the entries of the cache are still complete.
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let names = x.names();
         if cache.names != names {
@@ -210,7 +210,8 @@ impl CommandTeacher {
         self.gather(&answers)
     }
 
-    /// Turns predictions per row into columns. It is an error if only some rows have a standard deviation.
+    /// Collects the predictions, and the standard deviations, of all rows into one list each. It is an error if only some rows have a standard
+    /// deviation.
     fn gather(&self, answers: &[Answer]) -> Result<Answers> {
         let prediction = answers.iter().map(|answer| answer.prediction).collect();
         let spread: Vec<f64> = answers.iter().filter_map(|answer| answer.spread).collect();
@@ -352,7 +353,7 @@ fn without_header<'a>(lines: &'a [&'a str]) -> &'a [&'a str] {
     }
 }
 
-/// How a command ended, as text.
+/// The exit code or signal of a command as text, such as `exit code 1`.
 fn words(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(126), _) => "exit code 126 (found, but cannot be executed)".to_owned(),
@@ -363,7 +364,7 @@ fn words(status: ExitStatus) -> String {
     }
 }
 
-/// For each distinct row content that has no known prediction, the index of the first row with it.
+/// The rows to send to the command: those whose content has no known prediction. Of rows with equal content, only the first.
 fn unanswered(keys: &[Vec<u8>], known: &HashMap<Vec<u8>, Answer>) -> Vec<usize> {
     let mut seen = std::collections::HashSet::new();
     (0..keys.len())
@@ -378,7 +379,7 @@ fn row_keys(x: &Features) -> Vec<Vec<u8>> {
         match &column.values {
             FeatureValues::Number(values) => {
                 for (key, value) in keys.iter_mut().zip(values) {
-                    // There are many NaN, and all mean the same.
+                    // NaN has many bit patterns, which all mean a missing value.
                     let value = if value.is_nan() { f64::NAN } else { *value };
                     key.extend(value.to_bits().to_le_bytes());
                 }
@@ -436,7 +437,7 @@ fn push_cell(out: &mut String, column: &Feature, row: usize, alone: bool) {
     };
     match cell {
         Some(cell) => out.push_str(&cell),
-        // A blank line is no row to many readers.
+        // Many CSV readers skip a blank line.
         None if alone => out.push_str("\"\""),
         None => {}
     }
@@ -494,12 +495,12 @@ impl PrivateFolder {
 
 impl Drop for PrivateFolder {
     fn drop(&mut self) {
-        // Nothing can be done about a folder that will not go.
+        // If the folder cannot be removed, it stays: there is nobody to report the error to.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// A running command, and the channel from the threads at its pipes.
+/// A running command, and the channel on which the threads that serve its stdin, stdout and stderr send messages.
 struct Running {
     child: Child,
     events: Receiver<Event>,
@@ -509,13 +510,13 @@ struct Running {
     status: Option<ExitStatus>,
 }
 
-/// A message from one of the threads.
+/// A message from a thread that serves the stdin, stdout or stderr of the command.
 enum Event {
-    /// Stdout is closed. The value is all that the command wrote.
+    /// Stdout is closed. The value is everything that the command wrote to it.
     Answer(Vec<u8>),
-    /// Stdout has more bytes than any valid output.
+    /// The command wrote more bytes to stdout than any valid output has.
     TooLong,
-    /// The most recent bytes of stderr.
+    /// The last bytes that the command has written to stderr so far.
     Stderr(Vec<u8>),
     /// Stderr is closed.
     StderrClosed,
@@ -575,7 +576,7 @@ impl Running {
                 Ok(Event::Failed(action, error)) => return End::Pipe(action, error),
                 Ok(event) => self.note(event),
                 Err(RecvTimeoutError::Timeout) => {}
-                // All pipes are closed; only the exit is still to come.
+                // All pipes are closed, but the command has not exited yet.
                 Err(RecvTimeoutError::Disconnected) => thread::sleep(POLL),
             }
             match self.child.try_wait() {
@@ -616,7 +617,7 @@ impl Running {
 
     /// Kills the whole process group, and in any case the command itself.
     fn kill(&mut self) {
-        // The shell's own `kill` saves a dependency on the C library; a group that is gone already is no error.
+        // The `kill` of the shell is used to avoid a dependency on the C library. It is no error if the group has ended already.
         let group = format!("kill -KILL -{} 2>/dev/null", self.child.id());
         let _ = Command::new("sh").args(["-c", &group]).status();
         let _ = self.child.kill();
@@ -624,7 +625,7 @@ impl Running {
         self.drain_stderr();
     }
 
-    /// The last lines of stderr.
+    /// The last lines that the command wrote to stderr, shortened for messages; empty if there are none.
     fn stderr(&self) -> Stderr {
         let text = String::from_utf8_lossy(&self.stderr);
         let lines: Vec<&str> = text.trim_end().lines().collect();
@@ -640,9 +641,10 @@ impl Running {
     }
 }
 
-// The threads. A receiver that is gone has lost interest: nothing is to be done about it.
+// The threads. They ignore an error of `send`: it means that nobody waits for the message any more.
 
-/// Sends the rows to the command and reads its output, in threads that end when its pipes are closed.
+/// Starts the threads that write `input` to the command's stdin and read its stdout (at most `most` bytes) and stderr. Each thread ends when its pipe
+/// is closed.
 fn listen(child: &mut Child, input: Vec<u8>, most: usize) -> Receiver<Event> {
     let (sender, events) = channel();
     if let Some(stdin) = child.stdin.take() {
@@ -661,7 +663,7 @@ fn listen(child: &mut Child, input: Vec<u8>, most: usize) -> Receiver<Event> {
 
 fn send_rows(mut stdin: impl Write, input: &[u8], sender: &Sender<Event>) {
     match stdin.write_all(input).and_then(|()| stdin.flush()) {
-        // A command may answer without reading to the end; whether it answered enough shows elsewhere.
+        // A command may close its stdin before it has read all rows. Whether it printed enough predictions is checked in `parse`.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let _ = sender.send(Event::Failed("send rows to", error));
         }
@@ -687,7 +689,7 @@ fn read_stderr(mut stderr: impl Read, sender: &Sender<Event>) {
             Ok(0) => break,
             Ok(count) => kept.extend_from_slice(&piece[..count]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            // What was read so far is all there will be.
+            // The bytes that were read so far are shown.
             Err(_) => break,
         }
         let excess = kept.len().saturating_sub(STDERR_BYTES);

@@ -22,7 +22,7 @@ pub enum Error {
     /// The number of targets, weights or folds differs from the number of rows.
     #[error("{what} has {} for {}", counted(*found, "value"), counted(*expected, "row"))]
     Length {
-        /// Name of the vector.
+        /// What has the wrong length: the target, the weights or the folds.
         what: &'static str,
         /// Length of the vector.
         found: usize,
@@ -133,7 +133,7 @@ pub enum Error {
         /// The end of what the command wrote on stderr.
         stderr: Stderr,
     },
-    /// The teacher command printed another number of predictions than it was given rows.
+    /// The number of predictions that the teacher command printed differs from the number of rows that it was given.
     #[error(
         "the teacher command `{command}` printed {} with predictions; expected {expected}, one line per row (and at most one \
          header line){stderr}",
@@ -218,7 +218,7 @@ pub enum Error {
     /// An error in reading or writing a table; the source says which.
     #[error(transparent)]
     Data(Box<limbeck_data::Error>),
-    /// An error of a stored teacher, an encoder or a graph; the source says which.
+    /// An error in reading a stored teacher, in encoding rows, or in running a graph; the source says which.
     #[error(transparent)]
     Runtime(#[from] limbeck_runtime::Error),
 }

@@ -1,4 +1,4 @@
-//! One fitted model of a teacher, whatever its learner.
+//! One fitted model of a teacher: boosted trees, an ensemble of networks, or a Gaussian process.
 
 use limbeck_data::Features;
 use limbeck_data::checkpoint::Checkpoints;
@@ -20,7 +20,7 @@ use crate::work::{Effort, Meter, Work};
 pub enum Learner {
     /// Boosted trees.
     Trees,
-    /// An ensemble of perceptrons.
+    /// An ensemble of multilayer perceptrons.
     Network,
     /// A Gaussian process.
     #[serde(rename = "gp")]
@@ -47,13 +47,13 @@ pub(crate) type Predicted = (Vec<f64>, Option<Vec<f64>>);
 pub(crate) enum Fit {
     /// Boosted trees.
     Trees(Forest),
-    /// An ensemble of perceptrons.
+    /// An ensemble of multilayer perceptrons.
     Network(NetworkEnsemble),
     /// A Gaussian process.
     Process(Process),
 }
 
-/// The choices that were made on the folds. They say how each learner is fitted afterwards.
+/// The options that were chosen by out-of-fold error. All later fits of the learners use them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FoldChoices {
     /// Options of the trees.
@@ -63,23 +63,23 @@ pub(crate) struct FoldChoices {
     pub(crate) network: NetworkOptions,
     /// Fraction of the networks' training schedule after which training stops.
     pub(crate) stop: f64,
-    /// The kernel of the Gaussian process; `None` if the teacher has no Gaussian process.
+    /// The kernel of the Gaussian process and the transformation of its target; `None` if the teacher has no Gaussian process.
     #[serde(default)]
     pub(crate) process: Option<ProcessPlan>,
 }
 
-/// Describes one fit to be made.
+/// One fit that is to be made.
 struct Job<'m> {
     learner: Learner,
-    /// The end of the name of the fit's checkpoint.
+    /// The last part of the name of the fit's checkpoint, after the name of the learner.
     name: String,
     seed: u64,
     meter: &'m Meter<'m>,
 }
 
 impl FoldChoices {
-    /// Fits one model on the given rows. Trees and networks are saved in the checkpoints `kept`; if a checkpoint exists already, the model is read
-    /// from it.
+    /// Fits one model on the given rows of `sample`. Trees and networks are saved in the checkpoints `work.kept`; if the model has a checkpoint
+    /// already, it is read instead of fitted.
     ///
     /// # Errors
     ///
@@ -116,7 +116,7 @@ impl FoldChoices {
                 (work, job.meter),
             )
             .map(Fit::Network),
-            // A factor of a covariance takes a second or two: made again rather than kept.
+            // No checkpoint: a Gaussian process is fitted again in a second or two.
             Learner::Process => match &self.process {
                 Some(plan) => Process::fit(sample, rows, plan, work.stop).map(Fit::Process),
                 None => Err(Error::MalformedTeacher {
@@ -126,7 +126,7 @@ impl FoldChoices {
         }
     }
 
-    /// Amount of work of one fit of a learner, in the units of a [`Meter`]: rounds of trees, or points of a training curve.
+    /// Amount of work of one fit of a learner, in the units of a [`Meter`]: boosting rounds, points of a training curve, or 1 for a Gaussian process.
     fn units(&self, learner: Learner) -> usize {
         match learner {
             Learner::Trees => self.trees.rounds,
@@ -162,7 +162,7 @@ impl FoldChoices {
         (0..count as u32).into_par_iter().map(fit).collect()
     }
 
-    /// Fits a learner on all rows of a sample, `count` times with different seeds.
+    /// Fits a learner on all rows of a sample, `count` times with different seeds; a Gaussian process, which has no seed, only once.
     ///
     /// # Errors
     ///

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::inputs::{InputMatrix, Inputs, Slant};
 use crate::{Error, Result};
 
-/// Number of rows predicted at a time, so that their places and sums stay in the processor's cache.
+/// Number of rows predicted at a time, so that the data of these rows stay in the processor's cache.
 const BLOCK: usize = 4096;
 /// Number of rows processed for one input at a time, so that their sets of leaves stay in the first-level cache.
 const STRIP: usize = 512;
@@ -34,20 +34,20 @@ const STRIP: usize = 512;
 const FEW_ROWS: usize = 64;
 /// Marks a leaf in the list of splits.
 const LEAF: u32 = u32::MAX;
-/// Maximum number of leaves of a tree in a [`Scorer`]: the bits of a set.
+/// Maximum number of leaves of a tree in a [`Scorer`]: the bits of the `u64` that holds a set of leaves.
 const SET: usize = 64;
-/// Maximum number of places of an input, not counting the place of missing values.
+/// Maximum number of places of an input (positions among its thresholds), not counting the place of missing values.
 const PLACES: usize = 255;
 const MISSING_PLACE: u8 = 255;
 /// Kind of the container (the file) that holds a forest.
 const KIND: &str = "forest";
 
-/// Boosted trees that predict one target, with the coding of their inputs.
+/// Boosted trees that predict one target, with the encoding of the columns as inputs of the trees.
 ///
 /// # Formula
 ///
-/// With the inputs `v` of a row (standardized numbers, coded categories, slanted inputs), the leaf values `ℓ_t` of the trees and the base score `b`,
-/// both in standardized target units and summed in single precision:
+/// With the inputs `v` of a row (standardized numbers, encoded categories, and *slanted* inputs, which are weighted sums of two columns), the leaf
+/// values `ℓ_t` of the trees and the base score `b`, both in standardized target units and summed in single precision:
 ///
 /// ```text
 /// prediction = shift + scale · ( b + ℓ_1(v) + ℓ_2(v) + … )
@@ -254,7 +254,7 @@ pub(crate) struct Trees {
     ordinal: Vec<u16>,
 }
 
-/// One node of a library's tree.
+/// One node of a tree that the tree library has fitted.
 pub(crate) enum NodeView {
     /// A leaf and its value.
     Leaf(f32),
@@ -319,7 +319,8 @@ impl Trees {
         self.starts.push(self.split.len() as u32);
     }
 
-    /// New numbers for the nodes of a tree: splits before leaves, each group in preorder, so that a child's number is larger than its parent's.
+    /// New numbers for a range of nodes, of which `splits` are splits: first the splits, then the leaves, each in the order of the range. So the
+    /// number of a child is larger than the number of its parent.
     fn numbers(&self, nodes: std::ops::Range<usize>, splits: u32) -> Vec<u32> {
         let (mut split, mut leaf) = (0..splits, splits..);
         nodes
@@ -418,7 +419,7 @@ impl Trees {
         self.split[node] % 2 == 1
     }
 
-    /// The node of the leaf that a row with the given inputs reaches.
+    /// Index of the leaf that a row reaches in a tree, among all nodes. `value` returns an input of the row.
     fn walk(&self, tree: usize, value: impl Fn(usize) -> f32) -> usize {
         let root = self.starts[tree] as usize;
         let mut node = root;
@@ -448,7 +449,7 @@ impl Trees {
         (start..start + rows).map(sum).collect()
     }
 
-    /// The error in the trees, if they have `width` inputs; `None` if they are valid.
+    /// What makes the trees invalid for rows of `width` inputs; `None` if they are valid.
     fn problem(&self, width: usize) -> Option<String> {
         if !self.base.is_finite() {
             return Some("the base score is not finite".to_owned());
@@ -469,15 +470,15 @@ impl Trees {
         })
     }
 
-    /// The error in the structure of a tree; `None` if it is valid. In preorder, a subtree is a range of nodes, and each split must divide the rest
-    /// of its range into the ranges of its two children.
+    /// What makes the structure of a tree invalid; `None` if it is valid. In preorder, a subtree is a range of nodes, and each split must divide the
+    /// rest of its range into the ranges of its two children.
     fn shape_problem(&self, tree: usize) -> Option<String> {
         let nodes = self.nodes(tree);
         let (root, size) = (nodes.start, nodes.len());
         if let Some(problem) = size_problem(size) {
             return Some(problem);
         }
-        // Ends of the runs that are open, innermost last.
+        // Ends of the subtrees that are not complete yet, the innermost last.
         let mut ends = vec![size];
         for place in 0..size {
             let Some(end) = ends.pop() else {
@@ -508,7 +509,7 @@ struct Scorer {
     thresholds: Vec<Vec<f32>>,
     /// Tests of all trees, grouped by tree and then by input.
     tests: Vec<Test>,
-    /// Groups of tests. A group has the consecutive tests of one tree on one input.
+    /// Groups of tests. All tests of one tree on one input are a group.
     groups: Vec<Group>,
     /// Index of the first group of each tree, followed by the number of all groups.
     group_starts: Vec<usize>,
@@ -528,7 +529,7 @@ struct Group {
 /// The test of one split, with the leaves that remain possible if a row goes to the right.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Test {
-    /// The lowest place that goes to the right: one more than the index of the threshold.
+    /// The lowest place (position of a value among the input's thresholds) that goes to the right: one more than the index of the threshold.
     place: u8,
     missing_left: bool,
     keep: u64,
@@ -542,7 +543,7 @@ impl Scorer {
             thresholds[trees.input(node)].push(trees.value[node]);
         }
         for thresholds in &mut thresholds {
-            // −0 and 0 are one threshold to a comparison, and must be one here.
+            // −0 and 0 are equal in a comparison, so they must be one threshold here.
             thresholds
                 .iter_mut()
                 .for_each(|threshold| *threshold += 0.0);
@@ -613,7 +614,7 @@ impl Scorer {
         Some(())
     }
 
-    /// The sums of the leaves for a block of rows.
+    /// For each row of a block, the base score plus the leaves that the row reaches.
     fn sums(&self, trees: &Trees, matrix: &InputMatrix, start: usize, rows: usize) -> Vec<f32> {
         let places: Vec<Vec<u8>> = (0..matrix.len())
             .map(|input| self.places(input, &matrix[input][start..start + rows]))
@@ -646,7 +647,7 @@ impl Scorer {
         }
     }
 
-    /// Fills a table: for each place, the leaves that remain possible after the tests of a group.
+    /// Fills a table: for each place (position of a value among the input's thresholds), the leaves that remain possible after the tests of a group.
     fn fill(&self, group: &Group, table: &mut Table) {
         let mut keep = u64::MAX;
         let mut missing = u64::MAX;
@@ -668,7 +669,7 @@ impl Scorer {
 
 type Table = [u64; PLACES + 1];
 
-/// Adds the value of its leaf to each row's sum. The leaf is the first one that remains possible after all groups.
+/// Adds to the sum of each row the value of the leaf that it reaches in one tree: the first leaf that remains possible after all groups of tests.
 fn add_leaves(
     groups: &[Group],
     tables: &[Table],
@@ -676,7 +677,7 @@ fn add_leaves(
     leaves: &[f32],
     sums: &mut [f32],
 ) {
-    // A set always keeps the row's own leaf; the padding makes that known to the compiler.
+    // A set always contains the row's own leaf. The padding to 64 leaves removes the bounds check of the look-up.
     let mut padded = [0.0; SET];
     padded[..leaves.len()].copy_from_slice(leaves);
     let mut sets = [u64::MAX; STRIP];
@@ -691,8 +692,8 @@ fn add_leaves(
     }
 }
 
-/// Removes the leaves that the tests rule out from each row's set of possible leaves. It handles several inputs at a time, so that the sets are
-/// loaded and stored less often.
+/// Removes the leaves that the tests rule out from each row's set of possible leaves. It handles up to four groups of tests at a time, so that the
+/// sets are loaded and stored less often.
 fn narrow_all(
     groups: &[Group],
     tables: &[Table],
@@ -720,7 +721,7 @@ fn size_problem(nodes: usize) -> Option<String> {
     }
 }
 
-/// Removes the leaves that the tests on the first `N` inputs rule out. Returns `N`.
+/// Removes the leaves that the first `N` groups of tests rule out from each row's set of possible leaves. Returns `N`.
 fn narrow<const N: usize>(
     groups: &[Group],
     tables: &[Table],

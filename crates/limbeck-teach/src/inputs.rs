@@ -78,7 +78,7 @@ const DIRECTIONS: [(f64, f64); 6] = [
 pub(crate) type InputMatrix = Vec<Vec<f32>>;
 
 impl Inputs {
-    /// Fits the coding of each column, without slanted inputs. Also returns the inputs of the rows that the coding was fitted on.
+    /// Fits the encoding of each column, without slanted inputs. Also returns the encoded inputs of the rows that it was fitted on.
     ///
     /// For categories with many levels, these inputs differ from [`encode`](Self::encode): a row gets the mean target of its level over only the rows
     /// before it in a random order (ordered target statistics, Prokhorenkova et al. 2018), so that its own target does not leak into its input.
@@ -116,7 +116,7 @@ impl Inputs {
             + self.slants.len()
     }
 
-    /// For each input that is not slanted, the index of its number column; `None` for an input of a category column.
+    /// For each input that is not slanted, the index of the number column that it encodes; `None` for an input of a category column.
     pub(crate) fn number_columns(&self) -> Vec<Option<usize>> {
         let origin = |(index, column): (usize, &InputColumn)| {
             let number = matches!(column.coding, Coding::Number { .. });
@@ -200,7 +200,7 @@ impl Inputs {
         }
     }
 
-    /// The error in inputs that were read from a file; `None` if they are valid.
+    /// What makes inputs that were read from a file invalid; `None` if they are valid.
     pub(crate) fn problem(&self) -> Option<String> {
         let is_number = |index: usize| {
             matches!(
@@ -350,7 +350,7 @@ fn fit_coding(
     }
 }
 
-/// The inputs of a category column. Its levels are matched with the levels of the fit by their text.
+/// Encodes a category column. Its levels are matched with the levels of the fit by their text.
 fn coding_of_categories(coding: &Coding, codes: &[u32], levels: &[String]) -> InputMatrix {
     let find = |fitted: &[String]| -> Vec<Option<usize>> {
         levels
@@ -410,7 +410,7 @@ fn used_levels(codes: &[u32], levels: &[String]) -> Vec<String> {
     kept
 }
 
-/// Sum of the weighted targets, and sum of the weights.
+/// Of some rows, the sum of the weighted targets and the sum of the weights.
 #[derive(Clone, Copy, Default)]
 struct Share {
     target: f64,
@@ -423,7 +423,7 @@ impl Share {
         self.weight += w;
     }
 
-    /// The smoothed mean `(Σwy + prior·m) / (Σw + m)`, where the prior mean counts as `m` rows.
+    /// The smoothed mean `(Σwy + prior·m) / (Σw + m)`, where the overall mean (`prior`) counts as `m` rows.
     fn mean(self, prior: f64) -> f64 {
         (self.target + PRIOR_ROWS * prior) / (self.weight + PRIOR_ROWS)
     }

@@ -9,13 +9,13 @@ use crate::network::NetworkEnsemble;
 use crate::process::Process;
 use crate::teacher::FittedTeacher;
 
-/// Selects the model of a teacher whose inner features are used. The features of two fits cannot be compared: predictions can be averaged over
-/// models, features cannot.
+/// Which fitted model of a teacher gives the inner features. It must be one model: predictions can be averaged over models, but inner features of
+/// different models cannot be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhichFit {
-    /// The first early fit, which was not fitted on validation rows.
+    /// The first of the early fits, which were not fitted on validation rows (see [`FittedTeacher`]).
     First,
-    /// The last fit, which was fitted on all rows that a teacher may learn from.
+    /// The last fit, which was fitted on all rows that a teacher may learn from, including validation rows.
     Last,
 }
 
@@ -69,7 +69,7 @@ impl FittedTeacher {
     }
 }
 
-/// The inner features of a Gaussian process: one layer.
+/// The inner features of a Gaussian process: one layer with the kernel's values, see [`FittedTeacher::layers`].
 fn process_layers(process: &Process, features: &Features) -> Result<Vec<FeatureLayer>> {
     let (width, values) = process.features(features, LEAF_WIDTH)?;
     Ok(vec![FeatureLayer { width, values }])

@@ -1,4 +1,5 @@
-//! A teacher of several perceptrons that are trained together, with piecewise-linear inputs and, by default, a Gaussian head.
+//! A teacher of several multilayer perceptrons (the *members*), which are trained together. Numbers get a piecewise-linear encoding. By default, each
+//! member predicts a mean and a variance (a Gaussian head).
 //!
 //! The members share batches and differ in their initial weights, as in the packed variant of TabM (Gorishniy et al., *TabM: Advancing tabular deep
 //! learning with parameter-efficient ensembling*, 2024, section 3.2); the prediction is the mean over the members. The training time is chosen by the
@@ -60,8 +61,8 @@ pub(crate) const CURVE: usize = 16;
 const TIMED: usize = 3;
 
 impl NetworkOptions {
-    /// Options with half as many members, twice as wide layers and twice as many steps. They are for tables on which networks are far better than
-    /// trees; such tables are smooth.
+    /// Options with half as many members, layers twice as wide, and up to twice as many steps. They are for tables on which networks are far better
+    /// than trees, as on smooth functions.
     pub(crate) fn larger(&self) -> Self {
         Self {
             members: self.members.div_ceil(2),
@@ -72,7 +73,7 @@ impl NetworkOptions {
         }
     }
 
-    /// Number of training steps for this number of rows.
+    /// Number of training steps for this number of rows: those of `epochs` passes, within the limits of `steps`.
     #[must_use]
     pub fn steps_of(&self, rows: usize) -> usize {
         let wanted = self.epochs * rows / BATCH;
@@ -96,7 +97,7 @@ impl NetworkOptions {
     }
 }
 
-/// A fitted ensemble of perceptrons.
+/// A fitted ensemble of multilayer perceptrons (the *members*).
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkEnsemble {
     encoder: Encoder,
@@ -172,11 +173,11 @@ impl StepLoss for Balanced {
     }
 }
 
-/// Scale of the compression of plain numbers: `x` becomes `x / √(1 + (x / FAR)²)`, so that large numbers stay near `FAR`.
+/// Scale of the compression of plain numbers: `x` becomes `x / √(1 + (x / FAR)²)`, so that the result stays between `−FAR` and `FAR`.
 const FAR: f32 = 4.0;
 
-/// The network inputs of rows: each encoded row. If the layout has places for them, the plain numbers of the splines (columns with piecewise-linear
-/// encoding) follow.
+/// The network inputs of rows, in row-major order. Each row has the encoded columns. If the layout is wider than that, the numbers of the columns
+/// with a piecewise-linear encoding follow once more, compressed (see [`FAR`]).
 fn inputs(encoder: &Encoder, layout: &InputLayout, features: &Features) -> Result<Vec<f32>> {
     let encoded = encoder.encode(&features.raw(), features.rows)?;
     let width = encoder.width();
@@ -209,17 +210,17 @@ fn plain_columns(layout: &InputLayout) -> Vec<usize> {
     columns
 }
 
-/// A trained network, and its weights at the points of the training curve.
+/// A trained ensemble, and its weights at the points of the training curve.
 struct Curve {
     network: NetworkEnsemble,
     /// For each point, the step and the weights after that step.
     points: Vec<(usize, Vec<f32>)>,
 }
 
-/// The networks of all folds, and the point of the schedule at which their training stopped.
+/// The network ensembles of all folds, and the point of the training schedule at which they stopped.
 #[derive(Clone, Debug)]
 pub struct NetworkFolds {
-    /// One network per fold.
+    /// One ensemble of networks per fold, fitted on the rows outside the fold.
     pub networks: Vec<NetworkEnsemble>,
     /// Fraction of the schedule after which the out-of-fold error was smallest.
     pub stop: f64,
@@ -300,7 +301,7 @@ impl NetworkEnsemble {
         trainer.run(&mut state, until, steps.div_ceil(CURVE), &mut |report| {
             points.push((report.state.step, report.state.average.clone()));
             meter.add(1);
-            // Training that is done is a state as any other: what is kept then is all of it.
+            // The state after the last step is always saved.
             saved = if report.state.step == until {
                 saver.save(&(report.state, &points))
             } else {
@@ -315,7 +316,7 @@ impl NetworkEnsemble {
         saved?;
         work.stop.check()?;
         if points.last().is_none_or(|(step, _)| *step < state.step) {
-            // Its time ended between two points.
+            // The time for training ended between two points of the curve.
             points.push((state.step, state.average.clone()));
         }
         Ok(Curve {
@@ -331,8 +332,8 @@ impl NetworkEnsemble {
         })
     }
 
-    /// Trains one network on the given rows, and stops after a fraction of its schedule (the second value of `options`). `meter` counts the progress;
-    /// the training is saved as a checkpoint under `name`.
+    /// Trains one ensemble on the given rows of `sample`, and stops after a fraction of its schedule (the second value of `options`). `meter` counts
+    /// the progress; the training is saved as a checkpoint under `name`.
     pub(crate) fn fit_within(
         sample: &Sample<'_>,
         rows: &[usize],
@@ -345,8 +346,8 @@ impl NetworkEnsemble {
         Ok(Self::train(sample, rows, options, seed, saver, (work, meter))?.network)
     }
 
-    /// Measures the seconds that a training step takes on one thread. It trains until `work` ends it, and at most three steps for each point
-    /// of a training curve.
+    /// Measures the seconds that a training step takes on one thread. It trains until `work` stops it, but at most three steps for each point of a
+    /// training curve.
     ///
     /// # Errors
     ///
@@ -379,13 +380,13 @@ impl NetworkEnsemble {
         let times = times.into_inner().unwrap_or_default();
         Ok(match times[..] {
             [first, .., last] => (last - first) / (TIMED * (times.len() - 1)) as f64,
-            // Whatever comes before the first step counts as one then, too.
+            // With fewer than two points, the time before the first step is counted, too.
             _ => all / steps as f64,
         })
     }
 
-    /// Trains one network per fold. All of them stop at the point of the schedule where the total error over the [judging
-    /// folds](limbeck_data::Folds::judges) is smallest.
+    /// Trains one ensemble per fold. All of them stop at the point of the schedule where the total error over the
+    /// [judging folds](limbeck_data::Folds::judges) is smallest.
     ///
     /// # Errors
     ///
@@ -489,7 +490,7 @@ impl NetworkEnsemble {
         Ok(moments.unzip())
     }
 
-    /// The hidden activations, first by member, then by layer: `[n_samples, width]` each.
+    /// The hidden activations: for each member and each hidden layer, the values `[n_samples, width]`.
     ///
     /// # Errors
     ///
@@ -541,7 +542,7 @@ impl NetworkEnsemble {
                 target.len()
             )));
         };
-        // Files of before there was a choice have no head in them.
+        // Files of older versions do not have this entry: their head is Gaussian.
         let key = format!("{name}.head");
         let head = if container.text(&key).is_ok() {
             container.json(&key)?

@@ -11,7 +11,7 @@ pub struct Sample<'a> {
     pub target: &'a [f64],
     /// The weight of each row.
     pub weight: &'a [f64],
-    /// The folds of the rows; there are no folds if a teacher is fitted on all rows at once.
+    /// The fold of each row; there are no folds if a teacher is fitted on all rows at once.
     pub folds: Folds,
 }
 

@@ -19,8 +19,8 @@ pub enum Spread {
 }
 
 impl Spread {
-    /// Chooses and fits the rule on the rows `known`, which the teacher was not fitted on: out-of-fold rows, or validation rows for a teacher that
-    /// limbeck did not fit. The second value is a note for the report if the standard deviation is constant.
+    /// Chooses how the standard deviation is computed, on the rows `known`. The teacher was not fitted on these rows: they are out-of-fold rows, or
+    /// validation rows for a teacher that limbeck did not fit. If the standard deviation is constant, the second value has a note for the report.
     ///
     /// # Formula
     ///
@@ -69,7 +69,7 @@ impl Spread {
         (Self::Constant(constant), vec![note])
     }
 
-    /// The predictive standard deviations of `rows` rows.
+    /// The predictive standard deviations of `rows` rows; `raw` are the standard deviations that the models give, if they do.
     #[must_use]
     pub fn apply(&self, raw: Option<&[f64]>, rows: usize) -> Vec<f64> {
         match (self, raw) {

@@ -85,16 +85,16 @@ const NEGLIGIBLE: f64 = 0.05;
 /// Predictions of a teacher, in the unit that it learned (the target's own unit, or its logarithm).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
-    /// Predicted mean.
+    /// Predicted mean of each row.
     pub mean: Vec<f64>,
-    /// Predictive standard deviation, including the noise of the target.
+    /// Predictive standard deviation of each row, including the noise of the target; empty if the teacher gives none.
     pub spread: Vec<f64>,
 }
 
-/// Labels of the rows that a teacher was fitted on. Each label comes from a model that was not fitted on the row.
+/// Out-of-fold labels of the rows of a sample. The label of a row comes from a model that was not fitted on this row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Labels {
-    /// Predictions; NaN for a row that no fold's teacher predicts.
+    /// The labels: one prediction per row, NaN for a row that is in no fold.
     pub prediction: Prediction,
     /// Fold of each row.
     pub fold: Vec<u32>,
@@ -116,8 +116,8 @@ pub struct Share {
 /// ```
 ///
 /// Each learner has *early* fits, which were not fitted on validation rows. [`with_full_fit`](Self::with_full_fit) adds *last* fits, on all rows that
-/// a teacher may learn from; from then on, only the last fits predict. There is one exception: with more than 10 000 rows, a single last fit is
-/// added, and it predicts together with the early fits, because the rows of one more fold help little there and a fit takes long.
+/// a teacher may learn from; from then on, only the last fits predict. There is one exception: on more than 10 000 rows that do not follow time,
+/// trees and networks get a single last fit. It predicts together with the early fits, because some more rows help little there and a fit takes long.
 #[derive(Clone, Debug)]
 pub struct FittedTeacher {
     parts: Vec<MixPart>,
@@ -150,15 +150,15 @@ impl MixPart {
     }
 }
 
-/// The predictions of a teacher's early fits, for each learner.
+/// For each learner of a teacher, the mean prediction of its early fits.
 #[derive(Clone, Debug)]
 pub struct EarlyAnswers(Vec<Predicted>);
 
 /// The result of fitting a teacher by folds.
 #[derive(Clone, Debug)]
 pub struct FoldTeachers {
-    /// The teacher for rows that are not in the sample: the mean of the fold teachers. If rows follow time, or are few, it was fitted on all rows of the
-    /// sample instead.
+    /// The teacher for rows that are not in the sample: the mean of the teachers of all folds. If rows follow time or are at most 3000, it was fitted
+    /// on all rows of the sample instead; so was a Gaussian process in any case.
     pub teacher: FittedTeacher,
     /// Out-of-fold labels of the rows of the sample.
     pub labels: Labels,
@@ -180,7 +180,7 @@ struct OutOfFold {
 }
 
 impl OutOfFold {
-    /// Combines the predictions of all folds into lists over all `n` rows; NaN for a row that is in no fold.
+    /// Combines the predictions of all folds into lists over all `n` rows of the sample; NaN for a row that is in no fold.
     fn gather(parts: Vec<(Vec<usize>, Predicted)>, n: usize) -> Self {
         let mut out = Self {
             mean: vec![f64::NAN; n],
@@ -207,7 +207,7 @@ impl FittedTeacher {
     /// The weights of the learners are chosen by out-of-fold error; learners with almost no weight are left out. If rows follow time, only the last
     /// stretch of time is used for these choices, and the teacher for new rows is fitted again on all rows of the sample: a fold's fit would lack a
     /// stretch of time, maybe the one that resembles the new rows. With few rows (at most 3000), it is also fitted again on all rows, since every row
-    /// is needed. The fits are saved in the checkpoints `work.kept`.
+    /// is needed. A Gaussian process is always fitted again. The fits are saved in the checkpoints `work.kept`.
     ///
     /// # Errors
     ///
@@ -608,18 +608,19 @@ impl FittedTeacher {
 
 const KIND: &str = "teacher";
 
-/// A learner with its weight, its number of early fits, its number of last fits, and true if both predict together.
+/// What a teacher's file says of one learner: its weight, its number of early fits, its number of last fits, and true if both predict together.
 type Counts = (Share, usize, usize, bool);
 
-/// Maximum number of rows for which all fits are made. With more rows, networks are first tried on one fold before they are trained on all folds, and
-/// each learner is fitted fewer times.
+/// With more rows than this, time is saved: networks are first tried on one fold before they are trained on all folds, and each learner is fitted
+/// fewer times.
 const MANY_ROWS: usize = 10_000;
-/// Up to this number of rows, the rows that a fold's fit lacks matter, and the teacher for new rows is fitted again on the whole sample.
+/// Up to this number of rows, the teacher for new rows is fitted again on the whole sample, because the rows that a fold's fit lacks matter.
 const FEW_ROWS: usize = 3000;
-/// Fraction of the trees' RMSE by which adding networks must reduce the error on the fold on which they are tried. Otherwise they are not worth their
-/// time.
+/// On the fold on which networks are tried, they must reduce the RMSE of the trees by this fraction, as part of a weighted mean. Otherwise the
+/// teacher has no networks, because they take too long for what they gain.
 const WORTH: f64 = 0.01;
-/// Fraction of the trees' RMSE by which networks alone must be better than the trees on that fold to get a larger budget.
+/// If networks alone reduce the RMSE of the trees by this fraction on the fold on which they are tried, they are trained with
+/// [`NetworkOptions::larger`].
 const FAR_BETTER: f64 = 0.1;
 
 impl Candidate {
@@ -646,7 +647,7 @@ impl Candidate {
 /// The options of the networks; `None` if a weighted mean with networks is unlikely to be better than the trees alone.
 ///
 /// With many rows, networks are tried on the first of the [judging folds](limbeck_data::Folds::judges). If they are far better than the trees there,
-/// they get a larger budget.
+/// the result is [`NetworkOptions::larger`].
 fn network_options(
     sample: &Sample<'_>,
     others: &[Candidate],
@@ -710,7 +711,7 @@ fn choose_trees(
     Ok(choice.options)
 }
 
-/// The weighted sum of the parts, added in their order.
+/// For each row, the weighted sum of the parts (lists of one value per row), added in their order.
 fn weighted<'a>(parts: impl Iterator<Item = (&'a [f64], f64)>, rows: usize) -> Vec<f64> {
     let mut sum = vec![0.0; rows];
     for (part, weight) in parts {
@@ -721,11 +722,11 @@ fn weighted<'a>(parts: impl Iterator<Item = (&'a [f64], f64)>, rows: usize) -> V
     sum
 }
 
-/// Number of rows that are predicted at a time; between them, a stop is checked. It is a multiple of the blocks in which learners predict, so that it
-/// does not change any prediction.
+/// Number of rows that are predicted at a time; a stop is checked before each such block. It is a multiple of the blocks in which learners predict,
+/// so that it does not change any prediction.
 const ASKED_ROWS: usize = 16_384;
 
-/// The mean of the predictions over fits; empty if there are none.
+/// The mean prediction of several fits for each row. It takes blocks of rows, and checks for a stop before each block. Without fits, it is 0.
 fn mean_of(fits: &[Fit], features: &Features, stop: Stop<'_>) -> Result<Predicted> {
     if features.rows <= ASKED_ROWS {
         stop.check()?;
@@ -759,7 +760,7 @@ fn mean_of_block(fits: &[Fit], features: &Features) -> Result<Predicted> {
     ))
 }
 
-/// The mean over models, added in their order.
+/// For each row, the mean of the models' predictions, which are added in the order of the models.
 fn average_of<'a>(parts: impl ExactSizeIterator<Item = &'a [f64]>, rows: usize) -> Vec<f64> {
     let count = parts.len() as f64;
     weighted(parts.map(|part| (part, 1.0 / count)), rows)

@@ -101,7 +101,8 @@ impl TreeOptions {
             leaves,
             ..self.clone()
         };
-        // Slanted inputs add resolution of their own; fewer bins lose nothing there and pay for the many inputs.
+        // Ten pairs give many inputs, which take time; fewer bins save it. Accuracy does not suffer, because the slanted inputs of a column have
+        // thresholds of their own.
         vec![
             with(0),
             with(1),
@@ -112,7 +113,7 @@ impl TreeOptions {
         ]
     }
 
-    /// Options for nearly the same fit in a fraction of the time: higher learning rate, fewer rounds, fewer bins.
+    /// Options for nearly the same fit in less time, for [`choose`]: twice the learning rate, half the rounds, fewer bins.
     fn hurried(&self) -> Self {
         let learning_rate = (self.learning_rate * HURRY as f64).min(1.0);
         Self {
@@ -306,7 +307,8 @@ pub(crate) fn effort_of_choice(sample: &Sample<'_>, candidates: &[TreeOptions]) 
     (candidates.len() * held, rounds.max().unwrap_or(0))
 }
 
-/// The number of rounds with the smallest squared error, summed over the curves, and the RMSE after that number of rounds.
+/// The number of rounds with the smallest sum of squared errors over all curves, and the RMSE after that number of rounds. `weight` is the sum of the
+/// weights of all held-out rows.
 fn least(curves: &[Vec<f64>], weight: f64) -> (usize, f64) {
     let total = |round: usize| curves.iter().map(|curve| curve[round]).sum::<f64>();
     let rounds = curves.iter().map(Vec::len).min().unwrap_or(0);
@@ -317,7 +319,7 @@ fn least(curves: &[Vec<f64>], weight: f64) -> (usize, f64) {
     (rounds, (error / weight).sqrt())
 }
 
-/// Rows with their folds, and the way they are fitted.
+/// The rows on which [`choose`] compares options, with their folds, and how it fits trees on them.
 struct HeldOut<'a> {
     x: &'a Features,
     y: &'a [f64],
@@ -359,14 +361,14 @@ impl HeldOut<'_> {
     }
 }
 
-/// Held-out rows on which the error is measured after each round.
+/// Held-out rows (features, targets, weights) on which the error is measured after each boosting round.
 struct Watched {
     x: Features,
     y: Vec<f64>,
     w: Vec<f64>,
 }
 
-/// Fits a forest. Also returns the RMSE on the watched rows after each round, in the target's unit.
+/// Fits a forest. Also returns the RMSE on the held-out rows `watched` after each round, in the target's unit; empty without such rows.
 fn fit_watched(
     x: &Features,
     y: &[f64],
@@ -430,7 +432,7 @@ fn fit_watched(
     Ok((Forest::new(inputs, lower(&result.model), output)?, curve))
 }
 
-/// Trains the trees; after each round, it checks whether it must stop.
+/// Trains the trees. After each round, it reports the progress and checks whether it must stop.
 fn train(trainer: Trainer<'_>, effort: Effort<'_>) -> Result<TrainResult> {
     effort.stop.check()?;
     let trainer = trainer.on_round(move |_| {
@@ -447,7 +449,7 @@ fn train(trainer: Trainer<'_>, effort: Effort<'_>) -> Result<TrainResult> {
     Ok(result)
 }
 
-/// A threshold at which trees split an input, with the gain of the split.
+/// A split of trees on an input: its threshold and its gain.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cut {
     /// The threshold, in the unit of the input.
@@ -489,9 +491,9 @@ pub fn cuts<'a>(
 pub struct EncodedRows<'a> {
     /// The values of the columns, `[width][rows]`.
     pub columns: &'a [Vec<f32>],
-    /// The labels to be predicted.
+    /// The label of each row, which the trees learn.
     pub labels: &'a [f32],
-    /// The weights; their sum may be any number.
+    /// The weight of each row; the sum of the weights may be any number.
     pub weights: &'a [f32],
 }
 
@@ -762,7 +764,7 @@ fn check_rows(x: &Features, y: &[f64], w: &[f64]) -> Result<()> {
     }
 }
 
-/// Weighted mean and standard deviation, for standardizing.
+/// Weighted mean and standard deviation of a target, for standardizing it.
 struct Standard {
     center: f64,
     scale: f64,

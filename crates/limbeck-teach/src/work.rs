@@ -10,7 +10,7 @@ use limbeck_data::{Checkpoints, Stop};
 pub struct Part<'p> {
     /// Name of the part, such as `trees, 5 folds`.
     pub name: &'p str,
-    /// Amount of work that is done, in units of about equal time.
+    /// Amount of work that is done, in units of about equal time, such as boosting rounds.
     pub done: usize,
     /// Amount of work of the whole part, in the same units.
     pub total: usize,
@@ -19,11 +19,11 @@ pub struct Part<'p> {
 /// What a fit gets from its caller: checkpoints, a way to stop it, and a progress callback.
 #[derive(Clone, Copy)]
 pub struct Work<'a> {
-    /// The checkpoints that finished pieces of work are saved in.
+    /// The checkpoints in which finished pieces of work are saved.
     pub kept: &'a Checkpoints,
     /// Ends the fit. A fit whose time is over ([late](Stop::is_late)) ends early with what it has; a fit that the user stopped has no result.
     pub stop: Stop<'a>,
-    /// The progress callback, called from several threads; `None` if nobody needs the progress.
+    /// The progress callback, called from several threads; `None` for no callback.
     pub told: Option<&'a (dyn Fn(&Part<'_>) + Sync)>,
 }
 
@@ -58,7 +58,7 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Counts the finished work of one part of a fit, and reports the progress.
+/// Counts the finished work of one part of a fit, and passes the progress to the callback, if there is one.
 pub(crate) struct Meter<'a> {
     told: Option<&'a (dyn Fn(&Part<'_>) + Sync)>,
     name: String,

@@ -44,7 +44,7 @@ pub enum Error {
     /// Another process is working on the run.
     #[error("another process (ID {process}) is working on {}; wait until it ends, or stop it first", run.display())]
     InUse {
-        /// The run.
+        /// Path that the run gets when it is finished.
         run: PathBuf,
         /// ID of the other process, read from the lock file.
         process: String,
@@ -52,7 +52,7 @@ pub enum Error {
     /// The run stopped with an error; its finished work is kept, and a resume can use it.
     #[error("{source}; the work done so far is kept: continue with `limbeck distill --resume {}`", run.display())]
     Kept {
-        /// The run.
+        /// Path that the run gets when it is finished; `--resume` takes this path.
         run: PathBuf,
         /// The error that stopped it.
         source: Box<Error>,
@@ -73,7 +73,7 @@ pub enum Error {
         /// What differs.
         message: String,
     },
-    /// The user stopped the run before there was anything to keep.
+    /// The user stopped the run before there was a result.
     #[error("stopped before a student was trained")]
     Interrupted,
     /// A student that cannot be exported to a format; the source says why.

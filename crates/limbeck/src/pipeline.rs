@@ -1,4 +1,4 @@
-//! The functions that a program calls: they run all stages, in memory or into a folder.
+//! The functions with which a Rust program runs all stages. The result stays in memory or is written into a folder.
 //!
 //! ```text
 //! read → labels → search (fit on training rows, choose on validation rows) → refit on training and validation rows → test on test rows → files
@@ -45,7 +45,8 @@ use crate::stages::{early, labels, outer, read};
 ///
 /// # Errors
 ///
-/// For data that cannot be used, a teacher that fails, or a run that the user stops before anything was trained.
+/// [`Error::Recipe`] if the targets, units or teacher column of `data` are not those of the recipe, or if `data` cannot be used; [`Error::Teach`] if
+/// the teacher fails. If the user stops the run before a student was trained, [`Error::is_interruption`] is true for the error.
 pub fn fit(data: &Dataset, recipe: &CheckedRecipe, session: &Session<'_>) -> Result<Fitted> {
     recipe.refuse_several()?;
     refuse_others(data, recipe)?;
@@ -106,7 +107,7 @@ pub fn fit_joint(data: &Dataset, recipe: &CheckedRecipe, session: &Session<'_>) 
     })?
 }
 
-/// Refuses a data set that was made with other options than the recipe's.
+/// Refuses a data set if its targets, their units, or whether it has a teacher column differ from the recipe.
 fn refuse_others(data: &Dataset, recipe: &Recipe) -> Result<()> {
     let names = data.targets.specs.iter().map(|spec| &spec.name);
     let same = names.eq(std::iter::once(&recipe.data.target).chain(&recipe.targets))
@@ -127,7 +128,7 @@ fn refuse_others(data: &Dataset, recipe: &Recipe) -> Result<()> {
 
 /// Refuses, before any work is done, options that this table makes impossible.
 fn refuse(data: &Dataset, recipe: &Recipe) -> Result<()> {
-    // Under a time limit, columns may be left out.
+    // Under a time limit, columns may be left out later, so the student is not checked here.
     if recipe.time_limit.is_none() || recipe.teacher_source() != TeacherSource::Fit {
         early::check_student(&recipe.student, &recipe.objective, data)?;
     }
@@ -140,8 +141,8 @@ fn refuse(data: &Dataset, recipe: &Recipe) -> Result<()> {
 ///
 /// # Errors
 ///
-/// For a table that cannot be used, an `out` that exists, a teacher that fails, or a file that cannot be written.
-/// Bad input leaves no folder behind; [`Error::Kept`] if finished work was kept for a resume.
+/// [`Error::OutExists`] or [`Error::UnfinishedExists`] if `out` is taken; the errors of [`fit`]; an error if the table cannot be read or a file
+/// cannot be written. Bad input leaves no folder behind. If a resume can use finished work, the error is inside [`Error::Kept`].
 pub fn distill(
     recipe: &CheckedRecipe,
     out: impl AsRef<Path>,
@@ -160,7 +161,7 @@ pub fn distill(
     Ok(make(recipe, &begin, observer)?.swap_remove(0))
 }
 
-/// Like [`distill`], for one student of several targets. The folder of the student contains a run for each target.
+/// Like [`distill`], for one student of several targets. The folder contains this student, and a run for each target.
 pub(crate) fn distill_joint(
     recipe: &CheckedRecipe,
     out: &Path,
@@ -185,7 +186,7 @@ pub(crate) fn go_on(
     if !recipe.joint {
         recipe.refuse_several()?;
     }
-    // Handed over once the table is read: until then, an error leaves the folder as it is.
+    // The folder is handed over once the table is read. Until then, an error leaves it as it is.
     let run_dir = Mutex::new(Some(run_dir));
     let take = |data: &Dataset| {
         let run_dir = run_dir
@@ -201,7 +202,8 @@ pub(crate) fn go_on(
     make(&recipe, &take, observer)
 }
 
-/// Reads the table, opens the folder of the run with `run_dir`, and makes the run there. With one student of several targets, it makes several runs.
+/// Reads the table, makes all runs of the recipe in the folder that `run_dir` opens, and gives the folder its final name. There are several runs if
+/// one student has several targets.
 fn make(
     recipe: &Recipe,
     run_dir: &(dyn Fn(&Dataset) -> Result<Unfinished> + Sync),
@@ -235,7 +237,7 @@ fn make(
     })?
 }
 
-/// Runs all stages after the table is read, and writes the run.
+/// Runs all stages after the table is read, and writes the files of the run. With one student of several targets, writes a run for each target.
 fn make_in(
     run_dir: &Unfinished,
     recipe: &Recipe,
@@ -284,7 +286,8 @@ fn log_summary(summary: &DataSummary) {
         .for_each(|warning| tracing::warn!(check = %warning.check, "{}", warning.message));
 }
 
-/// Fits or queries the teacher, and writes its labels as the table `labels.parquet` of a run; as CSV if `out` ends in `.csv`.
+/// Fits or queries the teacher, and writes its labels to the new file `out`: as CSV if its name ends in `.csv`, otherwise as Parquet. The columns are
+/// those of `labels.parquet` in a run.
 ///
 /// # Errors
 ///

@@ -370,7 +370,7 @@ impl Recipe {
         }
     }
 
-    /// Reads a recipe from TOML text; `flags` override its options.
+    /// Reads a recipe from TOML text. `source` names the text in error messages; `flags` override its options.
     ///
     /// # Errors
     ///
@@ -391,7 +391,7 @@ impl Recipe {
             );
             recipe_error(&place, error.message())
         };
-        // Read alone first: only the text knows its lines.
+        // Parse the text alone first, since only its errors have line numbers.
         toml::from_str::<Self>(text).map_err(located)?;
         Self::resolve(toml::from_str(text).map_err(located)?, flags)
     }
@@ -458,7 +458,7 @@ impl Recipe {
     /// For the first option that is out of range or has no effect, and for options that conflict with each other.
     pub fn check(&self) -> Result<CheckedRecipe> {
         self.data.check()?;
-        // Only what differs from quality and preset was asked for.
+        // An option counts as set if it differs from the values of quality and preset.
         let plain = plain(self.quality, self.preset);
         let plain: Self = read(Value::Table(plain), "preset")?;
         let mut views = self.views();
@@ -475,8 +475,8 @@ impl Recipe {
         Ok(CheckedRecipe(self.clone()))
     }
 
-    /// The files that a run reads, as far as their checksums are stored for a resume. With one target, the files of the rows (table, test, split) are
-    /// left out, since the rows have a checksum of their own.
+    /// The files that a run reads and whose checksums are stored for a resume. With one target, the files of the rows (table, test, split) are left
+    /// out, since the rows have a checksum of their own.
     pub(crate) fn inputs(&self) -> Vec<PathBuf> {
         let split = self
             .data
@@ -508,7 +508,7 @@ impl Recipe {
     }
 }
 
-/// The source of the labels.
+/// Where the teacher's labels come from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum TeacherSource<'r> {
     /// A teacher that limbeck fits.
@@ -526,7 +526,7 @@ pub enum TeacherSource<'r> {
     },
     /// The labels of an earlier run.
     Run(&'r Path),
-    /// Predictions in the table.
+    /// A column of the table with the teacher's predictions.
     Column,
 }
 
@@ -593,7 +593,7 @@ fn read<T: DeserializeOwned>(value: Value, place: &str) -> Result<T> {
     read.map_err(|e: toml::de::Error| recipe_error(place, e.message()))
 }
 
-/// Overwrites values of `base` by those of `over`, key by key, also in nested tables.
+/// Overwrites values of `base` with those of `over`, key by key, also in nested tables.
 fn lay_over(base: &mut Table, over: Table) {
     for (key, value) in over {
         match (base.get_mut(&key), value) {
@@ -603,7 +603,7 @@ fn lay_over(base: &mut Table, over: Table) {
     }
 }
 
-/// Adds the nearest known name to a message about an unknown name.
+/// The message; if it is about an unknown name, with the nearest known name added.
 fn explain(message: &str) -> String {
     let mut names = message.split('`').skip(1).step_by(2);
     let (true, Some(found)) = (message.starts_with("unknown "), names.next()) else {

@@ -20,19 +20,19 @@ use crate::error::{Error, Result};
 pub enum Event<'a> {
     /// The table was read and checked.
     Data(&'a limbeck_data::DataSummary),
-    /// A stage begins.
+    /// A stage begins; holds its name.
     Stage(&'a str),
     /// A note for the user.
     Note(&'a str),
-    /// The options that were chosen to meet a time limit.
+    /// The options that were chosen to meet a time limit, as text.
     Budget(&'a str),
-    /// Students are about to be trained; holds the maximum number of steps of all of them together.
+    /// Students are about to be trained; holds the maximum number of training steps of all of them together.
     Steps(usize),
-    /// Progress of a part of a stage that can be counted, before the next students are trained.
+    /// Progress of a part of the teacher's fit, such as the boosted trees of all folds.
     Part(&'a Part<'a>),
-    /// Progress of a student of the run.
+    /// Progress of the training of one of the run's students.
     Training(&'a Progress<'a>),
-    /// Progress of a student that is trained for another purpose than the run's result, such as a pilot or an outer fold.
+    /// Progress of the training of a student that is not one of the run's, for example in a pilot or an outer fold.
     Aside(&'a Progress<'a>),
 }
 
@@ -41,12 +41,12 @@ pub trait Observer: Sync {
     /// Receives an event.
     fn event(&self, event: &Event<'_>);
 
-    /// Seconds that the observer itself has spent, summed over all threads; the report lists them.
+    /// Seconds that the observer itself has spent, summed over all threads; the report lists them among the stages.
     fn seconds(&self) -> f64 {
         0.0
     }
 
-    /// True once the user wants to stop the run. Trainings then stop at their next progress event, and what was trained so far is kept.
+    /// True once the user wants to stop the run. Trainings then stop at their next progress event, and the result so far is kept.
     fn stop(&self) -> bool {
         false
     }
@@ -68,7 +68,7 @@ pub struct Session<'a> {
     clock: Arc<Clock>,
     /// Time at which the run has to end; `None` without a limit.
     until: Option<Instant>,
-    /// True for a part of a run, whose stages and notes are not passed to the observer.
+    /// True for a part of a run. Its stages and notes are not passed to the observer.
     is_part: bool,
 }
 
@@ -86,7 +86,7 @@ impl Asked for Session<'_> {
 }
 
 impl<'a> Session<'a> {
-    /// A session without checkpoints.
+    /// A session without checkpoints and without a time limit.
     #[must_use]
     pub fn new(observer: &'a dyn Observer) -> Self {
         Self {
@@ -107,7 +107,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// This session, with a clock that starts now.
+    /// This session, with a clock that starts now, and without a deadline.
     pub(crate) fn fresh(&self) -> Self {
         Self {
             clock: Arc::default(),
@@ -116,7 +116,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// This session with a deadline, in seconds after its start; `None` for no deadline.
+    /// This session with a deadline: `after` seconds after its clock started; `None` for no deadline.
     pub(crate) fn ending(&self, after: Option<f64>) -> Self {
         let end = |seconds: f64| {
             let time = Duration::try_from_secs_f64(seconds.max(0.0)).ok()?;
@@ -136,7 +136,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A session for a part of the work. The observer gets only its progress events, and its checkpoints have the scope `name`.
+    /// A session for a part of the work. It passes only progress events to the observer, and its checkpoints have the scope `name`.
     pub(crate) fn part(&self, name: &str) -> Self {
         Self {
             checkpoints: self.checkpoints.scope(name),
@@ -145,7 +145,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// This session with checkpoints in the scope `name`, for work that is repeated for each of several targets.
+    /// This session with checkpoints in the scope `name`, for work that is done more than once, such as the teacher of each target.
     pub(crate) fn named(&self, name: &str) -> Self {
         Self {
             is_part: self.is_part,
@@ -153,7 +153,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A session for a repetition of all work on other rows: a [`part`](Self::part) whose time is not added to the run's stages.
+    /// A session for a repetition of all work on other rows. It is a [`part`](Self::part), and its time is not added to the run's stages.
     pub(crate) fn repetition(&self, name: &str) -> Self {
         Self {
             clock: Arc::default(),
@@ -180,7 +180,7 @@ impl<'a> Session<'a> {
         self.checkpoints.piece(name, make)
     }
 
-    /// Passes an event to the observer; from a part of a run, only progress events.
+    /// Passes an event to the observer. From a part of a run, only progress events are passed, and the progress of students as [`Event::Aside`].
     pub(crate) fn tell(&self, event: &Event<'_>) {
         match event {
             Event::Training(progress) if self.is_part => {
@@ -204,7 +204,7 @@ impl<'a> Session<'a> {
         self.tell(&Event::Note(text));
     }
 
-    /// Runs `work`, and adds its time to the time of the stage.
+    /// Runs `work`, and adds its time to the time of the stage named `stage`.
     pub(crate) fn time<T>(&self, stage: &str, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let out = work();
@@ -212,7 +212,7 @@ impl<'a> Session<'a> {
         out
     }
 
-    /// The seconds since the session began.
+    /// The seconds since the session's clock started.
     pub(crate) fn seconds(&self) -> f64 {
         self.clock.start.elapsed().as_secs_f64()
     }
@@ -237,17 +237,17 @@ impl<'a> Session<'a> {
         is_stopped
     }
 
-    /// The condition that ends the work of this session: the user's wish, or the time limit.
+    /// The condition that ends work of this session early: the user asks to stop, or the deadline has passed.
     pub(crate) fn stop(&self) -> Stop<'_> {
         Stop::on(self).until(self.until)
     }
 
-    /// True once the user wants the run to end, or the time limit is over.
+    /// True once the user wants to stop the run, or the deadline has passed.
     pub(crate) fn is_over(&self) -> bool {
         self.stop().is_over()
     }
 
-    /// Runs the teacher's fits with this session's stop, checkpoints and progress events.
+    /// Calls `fits`, which fits a teacher, with this session's stop condition, checkpoints and progress callback.
     pub(crate) fn teach<T>(&self, fits: impl FnOnce(Work<'_>) -> T) -> T {
         let told = |part: &Part<'_>| self.tell(&Event::Part(part));
         fits(Work {
@@ -270,8 +270,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The callback of trainings. It passes their progress to the observer, and stops them once the user wants that or the time limit is
-    /// over.
+    /// The progress callback for trainings. It passes their progress to the observer, and stops them once [`is_over`](Self::is_over) is true.
     pub(crate) fn watch(&self) -> impl Fn(&Progress<'_>) -> Control + Sync {
         |progress| {
             self.tell(&Event::Training(progress));
@@ -283,11 +282,11 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Start of the run, and seconds spent in each stage.
+/// Start of the session, and seconds spent in each stage.
 #[derive(Debug)]
 struct Clock {
     start: Instant,
-    /// Time at which the user's wish to stop was first noticed.
+    /// Time at which it was first noticed that the user wants to stop; empty until then.
     asked: OnceLock<Instant>,
     stages: Mutex<BTreeMap<String, f64>>,
 }
@@ -316,13 +315,13 @@ impl Clock {
     }
 }
 
-/// Runs `work` in a thread pool of its own with `threads` threads, and sends their `tracing` events to `listener`.
+/// Runs `work` in a new thread pool with `threads` threads (0: one per core). `listener` gets the `tracing` events of these threads.
 pub(crate) fn on_threads<T: Send>(
     threads: usize,
     listener: Dispatch,
     work: impl FnOnce() -> T + Send,
 ) -> Result<T> {
-    // For as long as the thread lives, which is as long as the pool.
+    // The dispatcher is set for as long as the thread lives, which is as long as the pool.
     let listen = move |_| std::mem::forget(dispatcher::set_default(&listener));
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)

@@ -40,7 +40,8 @@ use crate::session::{Event, Observer};
 /// # Ok::<(), limbeck::Error>(())
 /// ```
 ///
-/// Each target gets an equal part of a time limit. If the user stops, the run in progress ends like any stopped run; [`resume`] makes the others.
+/// Without `joint`, each target gets an equal part of a time limit. If the user stops, the run in progress ends like any stopped run; [`resume`]
+/// makes the runs of the other targets.
 ///
 /// # Errors
 ///
@@ -93,7 +94,7 @@ pub fn resume(run: impl AsRef<Path>, observer: &dyn Observer) -> Result<Vec<Run>
     all(&each(&recipe)?, run_dir, observer)
 }
 
-/// Makes the runs of all targets in one folder. Runs that are finished already are not changed.
+/// Makes the runs of all targets in the folder `run_dir`. Finished runs in it are not changed.
 fn all(
     recipes: &[CheckedRecipe],
     run_dir: Unfinished,
@@ -106,7 +107,7 @@ fn all(
             open_each(last)
         }
         Err(error) => Err(run_dir.leave(match error {
-            // The folder of all is the one to go on with.
+            // The error of one run names its folder; a resume needs the folder of all runs.
             Error::Kept { source, .. } => *source,
             error => error,
         })),
@@ -142,7 +143,7 @@ fn each_in(recipes: &[CheckedRecipe], run_dir: &Unfinished, observer: &dyn Obser
     several::write(run_dir.path(), &entries)
 }
 
-/// A recipe for each target. In each, the other targets are dropped from the features.
+/// The recipe of the run of each target. It drops the other targets from the features, and has an equal part of a time limit.
 fn each(recipe: &Recipe) -> Result<Vec<CheckedRecipe>> {
     let all = data_of_each(recipe);
     let share = recipe.time_limit.map(|limit| limit / all.len() as f64);

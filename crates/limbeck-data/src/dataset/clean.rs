@@ -1,4 +1,5 @@
-//! Cleans columns: numbers that mean *missing*, categories that are numbers, and dates. Only training and validation rows decide.
+//! Cleans columns: replaces numbers that mean *missing*, converts categories that are numbers, and makes number columns of dates. Only training and
+//! validation rows decide what is done.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,7 +56,7 @@ pub(super) fn clean_features(
     Ok((columns, all))
 }
 
-/// Removes the rows from the split whose target is a number that means *missing*. Returns the numbers that mean *missing*.
+/// Removes from the split the rows whose target is a number that means *missing*. Returns the numbers that mean *missing*.
 pub(super) fn clean_target(
     source: &str,
     name: &str,
@@ -120,7 +121,8 @@ pub(super) fn clean_target(
     Ok(missing)
 }
 
-/// Replaces date columns with columns of their parts. Returns the columns, and the date and part of each new column by name.
+/// Replaces each date column with number columns for its parts, such as month and hour, if the action of the check `datetime` is `warn`. Returns all
+/// columns. Also returns, by name of each new column, its date column and which part of the date it is.
 pub(super) fn with_dates(
     source: &str,
     columns: Vec<Column>,
@@ -196,8 +198,8 @@ fn left_out(times: &[i64], learn: &[usize], found: &[DatePart]) -> String {
     }
 }
 
-/// Converts a category column to numbers, booleans or dates, if its cells in the rows `learn` are numbers, booleans or dates. Other texts in
-/// test rows become missing, so that test rows do not decide on the kind. Returns the notation of the converted column.
+/// Converts a category column to numbers, booleans or dates, if its cells in the rows `learn` are numbers, booleans or dates. Other texts in test
+/// rows become missing, so that test rows do not decide on the kind. Returns how the cells are written; `None` if the column is not converted.
 pub(super) fn read_by_rows(
     source: &str,
     column: &mut Column,
@@ -249,7 +251,7 @@ fn beside_body(apart: &Apart) -> String {
     )
 }
 
-/// Records the finding for a feature. Returns true if its numbers are read as missing.
+/// Records a finding of the check `sentinel` for a feature. Returns true if the numbers that were found are read as missing.
 fn drops(findings: &mut Findings<'_>, column: &str, found: Finding) -> Result<bool> {
     let keep = format!("`--keep {}`", shell(column));
     let kept = findings.is_kept(column);

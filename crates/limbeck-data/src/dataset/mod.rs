@@ -8,7 +8,7 @@
 //! 4. Repeated rows are found and grouped, unless a group, a time or a split is given.
 //! 5. Test and validation rows are held out, unless they are given.
 //! 6. Rows whose target is a number that means *missing* are left out.
-//! 7. Feature columns are cleaned and checked. Training and validation rows decide; a column is a duplicate only if all rows are equal.
+//! 7. Feature columns are cleaned and checked. Only training and validation rows decide what is done.
 
 mod clean;
 mod options;
@@ -58,15 +58,16 @@ pub struct Dataset {
     pub weight: Vec<f64>,
     /// Position of each row in the file, from 0. Positions in a separate test table continue after the rows of the first table.
     pub rows: Vec<usize>,
-    /// Block of each row, for intervals and folds: its group, or its stretch of consecutive rows in time. Stretches are numbered in order of time.
+    /// Block of each row: its group, or its stretch of consecutive rows in time. Stretches are numbered in order of time. In intervals and folds,
+    /// rows of the same block count as dependent. `None` if all rows are independent.
     pub blocks: Option<Vec<u32>>,
     /// Training, validation and test rows.
     pub split: Split,
     /// True if the validation rows were given, rather than drawn from the training rows.
     pub valid_given: bool,
-    /// How folds are formed.
+    /// How rows depend on each other, and therefore how folds are formed.
     pub fold_kind: FoldKind,
-    /// Predictions of a teacher, if the table has them.
+    /// Predictions of a teacher, if the options name a column with them.
     pub given: Option<GivenTeacher>,
     /// Summary of the data for the report.
     pub summary: DataSummary,
@@ -82,7 +83,7 @@ impl Dataset {
         Self::load_joint(path, options, &[], seed)
     }
 
-    /// Like [`load`](Self::load), for a student that predicts several targets: `others` names the targets besides the target of the options.
+    /// Like [`load`](Self::load), for a student that predicts several targets: `others` names all targets except `options.target`.
     ///
     /// # Errors
     ///
@@ -127,7 +128,7 @@ impl Dataset {
 
     /// Checks and splits a table.
     ///
-    /// All rows of `test`, a second table read with the column kinds of the first, are test rows.
+    /// `test` is a second table, read with the column kinds of the first. All of its rows are test rows. `seed` is the seed of random splits.
     ///
     /// # Errors
     ///
@@ -142,10 +143,9 @@ impl Dataset {
         Self::joint(table, options, &[], test, seed)
     }
 
-    /// Like [`from_table`](Self::from_table), for a student that predicts several targets: `others` names the targets besides the target of the
-    /// options.
+    /// Like [`from_table`](Self::from_table), for a student that predicts several targets: `others` names all targets except `options.target`.
     ///
-    /// Only rows with values of all targets are used. No target is a feature. A column that leaks any of the targets counts as a leak.
+    /// Only rows with values of all targets are used. No target is a feature. The check `leak` compares each feature with each target.
     ///
     /// # Errors
     ///
@@ -353,7 +353,7 @@ impl Dataset {
     }
 }
 
-/// The rows that have all targets, and the targets of these rows.
+/// Positions of the rows that have a value of every target, and the values of each target in these rows.
 fn read_targets(
     source: &Source,
     options: &DataOptions,
@@ -373,10 +373,10 @@ fn read_targets(
     Ok((rows, values))
 }
 
-/// Names and values of the targets, and the rows of the data set: found before the features are read.
+/// What is known before the features are read: the targets, and which rows are used.
 struct Found<'a> {
     names: &'a [String],
-    /// Values of each target, for `rows`.
+    /// Values of each target, one for each of `rows`.
     values: &'a [Vec<f64>],
     /// Positions in the table of the rows that are used.
     rows: &'a [usize],
@@ -398,15 +398,15 @@ impl Found<'_> {
     }
 }
 
-/// The features with their kinds, and the notations of columns.
+/// The features with their kinds, and how the cells of columns are written.
 struct ReadFeatures {
     kinds: Vec<FeatureKind>,
     features: Features,
-    /// Notations of targets and features, by column.
+    /// How numbers and dates are written, by name of the target or feature column.
     notations: BTreeMap<String, Notation>,
 }
 
-/// Reads, cleans and checks the feature columns; training and validation rows decide.
+/// Reads, cleans and checks the feature columns. Only training and validation rows decide what is done.
 fn read_features(
     source: Source,
     options: &DataOptions,
@@ -450,7 +450,7 @@ fn read_features(
     })
 }
 
-/// Removes rows from the split that have a target which means *missing*. Returns the numbers that mean it, by target.
+/// Removes from the split the rows in which any target is a number that means *missing*. Returns these numbers by name of the target.
 fn clean_targets(
     source: &str,
     names: &[String],
@@ -470,7 +470,7 @@ fn clean_targets(
     Ok(all)
 }
 
-/// Rows that have a value of every target.
+/// Positions of the rows that belong to a part of the split and have a value of every target.
 fn usable_rows(
     source: &Source,
     names: &[String],
@@ -514,7 +514,7 @@ fn check_part_weights(split: &Split, weight: &[f64]) -> Result<()> {
     Ok(())
 }
 
-/// Features with their kinds; the rows in `learn` decide which columns contain whole numbers only.
+/// Makes features and their kinds from columns; the rows in `learn` decide which columns contain whole numbers only.
 fn features_of(
     source: &str,
     columns: Vec<Column>,
@@ -547,7 +547,7 @@ fn features_of(
     Ok((kinds, features))
 }
 
-/// Checks that each column named by an option exists.
+/// Checks that each column named by an option exists, and that the columns of `ordinal` are category columns.
 fn check_names(table: &Table, options: &DataOptions) -> Result<()> {
     for (option, column) in options.single_columns() {
         table.require(column, &format!("option `{option}`"))?;
@@ -630,7 +630,7 @@ fn without(rows: &[usize], held: &[usize]) -> Vec<usize> {
         .collect()
 }
 
-/// Checks that the target has more than one value.
+/// Checks that the target has more than one value in the given rows.
 fn check_varied_target(source: &str, column: &str, rows: &[usize], target: &[f64]) -> Result<()> {
     let first = target[rows[0]];
     if rows

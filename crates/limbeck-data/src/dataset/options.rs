@@ -161,12 +161,12 @@ impl DataOptions {
         }
     }
 
-    /// True if an option sets the kind of a column.
+    /// True if an option (`types` or `ordinal`) sets the kind of a column.
     pub(crate) fn has_kind(&self, column: &str) -> bool {
         self.types.contains_key(column) || self.ordinal.iter().any(|name| name == column)
     }
 
-    /// The numbers among the texts that mean *missing*.
+    /// The numbers among the texts of the option `missing`.
     pub(crate) fn missing_numbers(&self) -> Vec<f64> {
         self.reading().rules(false).missing_numbers()
     }

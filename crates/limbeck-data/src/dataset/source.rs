@@ -1,4 +1,5 @@
-//! Reads each role from the columns of a table: target, weight, groups, times, split parts, given predictions, features.
+//! Reads the columns of a table according to their role, which is what a column is used for: target, weight, group, time, part of the split,
+//! prediction of a teacher, or feature.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +36,7 @@ pub(super) struct Place {
 }
 
 impl Source {
-    /// Appends the test table, and removes the columns to drop.
+    /// Appends the test table, and removes the columns that the option `drop` names, unless they have another role.
     pub(super) fn join(
         mut table: Table,
         options: &DataOptions,
@@ -149,7 +150,8 @@ impl Source {
         codes.iter().enumerate().map(part).collect()
     }
 
-    /// Checks for infinite numbers in the target and in columns that may be features.
+    /// Checks for infinite numbers in the target and in columns that may be features. Makes them missing; with the action `drop`, also drops their
+    /// rows.
     pub(super) fn check_infinite(
         &mut self,
         options: &DataOptions,
@@ -209,7 +211,7 @@ impl Source {
         Ok(())
     }
 
-    /// Target values of all rows; NaN marks a missing one.
+    /// Target values of all rows; NaN marks a missing value.
     pub(super) fn target(&self, name: &str) -> Result<Vec<f64>> {
         let column = self.table.require(name, "option `target`")?;
         if let Values::Number(values) = &column.values {
@@ -282,7 +284,8 @@ impl Source {
         }
     }
 
-    /// Values of a number column with a role, for the given rows; `fits` says which values are valid.
+    /// Reads the cells of the number column that `option` names, in the given rows. A cell for which `fits` is false is an error; `expected`
+    /// describes the valid cells for the message.
     pub(super) fn role_numbers(
         &self,
         option: &str,
@@ -375,7 +378,7 @@ impl Source {
         })
     }
 
-    /// Time of each row: whole numbers in the same order as the times.
+    /// Time of each row as a whole number: microseconds since 1970 for a time column, the position in ascending order for a number column.
     pub(super) fn times(&self, name: &str, rows: &[usize]) -> Result<Vec<i64>> {
         const EXPECTED: &str =
             "a date, a time or a number to order the rows by, as option `time` requires";
@@ -458,7 +461,7 @@ pub(super) fn period(values: &Values, rows: impl Iterator<Item = usize>) -> Peri
     found.map(ends).unwrap_or_default()
 }
 
-/// True for a column that may be a feature: it has no other role, or `keep` names it.
+/// True for a column that may be a feature: `keep` names it, or it has no other role and `drop` does not name it.
 fn is_feature(column: &Column, options: &DataOptions, targets: &[String]) -> bool {
     let has_role = || {
         let mut roles = options.single_columns().into_iter();

@@ -34,13 +34,14 @@ pub struct DataSummary {
     pub test: usize,
     /// Feature columns in the order of the student's inputs, each with its kind.
     pub features: Vec<FeatureKind>,
-    /// Notations of the feature and target columns that are not written as programs write numbers and dates, by column name.
+    /// How numbers and dates are written, by name of the feature or target column. A column without an entry has numbers and dates as programs write
+    /// them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub notations: BTreeMap<String, Notation>,
     /// Numbers that mean *missing* in a target, by name of the target.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub missing_targets: BTreeMap<String, MissingNumbers>,
-    /// Statistics of the target over training and validation rows.
+    /// Statistics of the target (of the first one, if there are several) over training and validation rows.
     pub target: TargetSummary,
     /// The periods of training, validation and test rows, if rows have times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,8 +54,8 @@ pub struct DataSummary {
     pub learned: LearnedRows,
     /// Warnings of the checks.
     pub warnings: Vec<Warning>,
-    /// SHA-256 checksum of features, targets, weights, given teacher predictions and split. Two data sets with the same checksum have the same
-    /// rows in the same order. Empty in reports of earlier versions.
+    /// SHA-256 checksum of features, targets, weights, teacher predictions from the table, and split. Two data sets with the same checksum have the
+    /// same rows in the same order. Empty in reports of earlier versions.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub content: String,
 }
@@ -131,12 +132,12 @@ impl std::fmt::Display for Period {
     }
 }
 
-/// Weighted statistics of the target over training and validation rows.
+/// Statistics of a target over training and validation rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TargetSummary {
-    /// Mean.
+    /// Weighted mean.
     pub mean: f64,
-    /// Standard deviation.
+    /// Weighted standard deviation.
     pub standard_deviation: f64,
     /// Smallest value.
     pub min: f64,
@@ -167,7 +168,7 @@ impl DataSummary {
         raw_columns(&self.features)
     }
 
-    /// Options for reading another table for the student: like the training table, with its notations.
+    /// Options for reading another table for the student. Numbers and dates are read as they are written in the training table.
     #[must_use]
     pub fn reading(&self, options: &DataOptions) -> ReadOptions {
         ReadOptions {

@@ -1,4 +1,4 @@
-//! Catches panics of a decoder that panics on damaged bytes.
+//! Catches panics of the Parquet decoder, which panics on some damaged files.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};

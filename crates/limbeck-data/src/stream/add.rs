@@ -350,7 +350,7 @@ impl<P> Task<'_, P> {
 enum Piece {
     Text {
         bytes: Vec<u8>,
-        /// True for the first block of a file. It begins with the line end of the header.
+        /// True for the first block of a file, whose bytes begin with the line end of the header.
         fresh: bool,
     },
     Batch(RecordBatch),

@@ -31,7 +31,7 @@ impl Asked {
         }
     }
 
-    /// Makes the features from the columns of a block. `columns` has the order of the field `columns`.
+    /// Makes the features from the columns of a block, which are in the order of `self.columns`.
     pub(super) fn features(&self, columns: Vec<Column>, rows: usize) -> Result<Features> {
         if self.kinds.iter().all(|kind| kind.date.is_none()) {
             let columns = columns.into_iter().map(feature).collect::<Result<_>>()?;
@@ -91,7 +91,7 @@ impl Block {
 /// The result of the work on a block.
 pub(super) struct Done<T> {
     pub(super) rows: usize,
-    /// Position just after the block. It is relative to the position that was given for the start of the block.
+    /// Position just after the block, counted from the start position that the work was given. For a Parquet block, always [`Place::START`].
     pub(super) next: Place,
     pub(super) value: T,
 }

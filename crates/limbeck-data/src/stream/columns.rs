@@ -81,7 +81,7 @@ fn reader(part: &Part) -> Result<ParquetRecordBatchReader> {
     .unwrap_or_else(|| Err(parquet::contradiction(&part.path)))
 }
 
-/// Makes the error for a batch that cannot be read. Names the column if a column alone cannot be read either.
+/// Makes the error for a batch that cannot be read. If there is a column that cannot be read by itself, the error names it.
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
     let whole = parquet::malformed(path, error);
     match Part::open(path) {

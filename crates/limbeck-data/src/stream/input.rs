@@ -24,7 +24,7 @@ pub struct Input {
     notes: Vec<Warning>,
     pub(super) options: ReadOptions,
     pub(super) kind: InputKind,
-    /// Temporary file with the content of standard input, if this cannot be read in one pass.
+    /// Temporary file with the content of standard input, if one pass over standard input is not enough.
     pub(super) copy: Option<tempfile::NamedTempFile>,
 }
 

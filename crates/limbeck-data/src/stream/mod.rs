@@ -5,9 +5,9 @@
 //!         └── reading, predicting and writing run at the same time; the order of the rows is kept ──┘
 //! ```
 //!
-//! The other columns of the table do not change:
+//! The table's own columns do not change:
 //!
-//! | from | to | how the other columns are written |
+//! | from | to | how the table's own columns are written |
 //! |---|---|---|
 //! | text | text | each record keeps its bytes and its line end; new cells are added before the line end |
 //! | Parquet | Parquet | the same arrays in the same Arrow types |

@@ -369,7 +369,7 @@ impl Split<'_> {
         self.ends.len()
     }
 
-    /// Makes the result of the work on this block from its value.
+    /// Makes the result of the work on this block; `value` is what the work computed.
     pub(super) fn done<T>(&self, value: T) -> Done<T> {
         Done {
             rows: self.rows(),
@@ -455,7 +455,7 @@ impl Split<'_> {
         out
     }
 
-    /// For each column, the types that fit all of its cells.
+    /// For each column, the Parquet types that fit all of its cells.
     pub(super) fn seen(&self) -> Vec<Seen> {
         let seen = |cells: &Vec<Cell>| {
             let mut seen = Seen::NOTHING;

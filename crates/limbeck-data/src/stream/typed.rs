@@ -24,7 +24,7 @@ use crate::time::iso;
 
 const DAY: i64 = 86_400_000_000;
 
-/// The types that fit all cells of a column seen so far.
+/// The Parquet types that fit all cells read so far of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     integer: bool,

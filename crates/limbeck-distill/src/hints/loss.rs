@@ -1,4 +1,4 @@
-//! The loss between hidden layers of a student and of its teacher.
+//! The feature loss: it compares hidden layers of a student with layers of its teacher.
 
 use limbeck_runtime::kernel;
 
@@ -6,20 +6,21 @@ use super::{HintKind, HintOptions, partner};
 use crate::objective::LabelRow;
 use crate::objective::term::{Loss, View};
 
-/// Feature loss of a block of rows: the sum over pairs of a student layer and a teacher layer.
+/// Feature loss, summed over pairs of a student layer and a teacher layer. It is computed for a block of rows at a time.
 ///
 /// # Formula
 ///
-/// With hidden activations `h_l` `[m_l]` of the student's layer `l`, coordinates `z_l` `[K]` of the teacher layer paired with it
-/// ([`partner`](super::partner)), their weights `w`, an adapter `A_l` `[m_l, K]`, `c_l` `[K]`, and row weights `r_i`:
+/// The student's layer `l` has hidden activations `h_l` `[m_l]`. The paired layer of the teacher ([`partner`](super::partner)) has coordinates `z_l`
+/// `[K]` with weights `w`. The adapter has weights `A_l` `[m_l, K]` and biases `c_l` `[K]`. With row weights `r_i`:
 ///
 /// ```text
 /// L = β(p) Σ_l λ_l(p) Σ_i r_i Σ_k w_k (h_l A_l + c_l − z_l)_k²
 /// ```
 ///
-/// `β` is [`HintOptions::weight_at`] and `λ` is [`HintOptions::layer_weight`] at progress `p`. For [`HintKind::Relational`], the sum over rows `i`
-/// and coordinates `k` is replaced by two sums: over pairs of rows at most six places apart, and over triples of consecutive rows in the block. `H`
-/// is the Huber loss with threshold 1, and `μ` the mean distance of the pairs:
+/// `β` is [`HintOptions::weight_at`] and `λ` is [`HintOptions::layer_weight`] at progress `p`. For [`HintKind::Relational`], there is no adapter, and
+/// row weights are not used. The sum over rows `i` and coordinates `k` is replaced by two means: over pairs of rows at most six places apart, and
+/// over triples of consecutive rows in the block. `n` is the number of rows in the block, `H` the Huber loss with threshold 1, and `μ` the mean
+/// distance of the pairs:
 ///
 /// ```text
 /// n · [ mean_{ij} H(‖h_i − h_j‖ / μ_h − ‖z_i − z_j‖ / μ_z) + 2 · mean_i H(cos ∠h_{i,i+1,i+2} − cos ∠z_{i,i+1,i+2}) ]
@@ -43,26 +44,27 @@ pub struct HintLoss {
     attention: Vec<f32>,
 }
 
-/// Maximum distance, in places of a block, between two rows that are compared.
+/// Two rows of a block form a pair if their positions in the block differ by at most this number.
 const REACH: usize = 6;
-/// Weight of angles relative to distances.
+/// Weight of the angle term relative to the distance term of the relational loss.
 const ANGLE: f32 = 2.0;
 
-/// A pair of a student layer and a teacher layer, and the offsets of its values.
+/// A student layer with the teacher layer that it is compared with, and the offsets of its values in flat vectors.
 struct Pair {
     layer: usize,
     /// Width of the student's layer.
     width: usize,
-    /// Number of hidden values per row before the student's layer.
+    /// Sum of the widths of the student's earlier layers.
     before: usize,
-    /// Number of adapter weights before the weights of this pair.
+    /// Number of adapter weights of the earlier layers.
     own: usize,
     /// Index of the teacher's layer.
     partner: usize,
 }
 
 impl HintLoss {
-    /// The loss for a student with hidden layers of the widths `hidden`; `attention` has the shape `[layers of the teacher, width]`.
+    /// The loss for a student whose hidden layers have the widths `hidden`. `attention` has the weights of the coordinates,
+    /// `[layers of the teacher, width]`.
     #[must_use]
     pub fn new(options: &HintOptions, hidden: &[usize], attention: &[f32]) -> Self {
         let theirs = attention.len() / options.width;
@@ -80,7 +82,7 @@ impl HintLoss {
         self.theirs * self.options.width
     }
 
-    /// Number of adapter weights.
+    /// Number of adapter weights and biases; 0 for relational hints.
     #[must_use]
     pub fn aux_weights(&self) -> usize {
         let layer = |width: &usize| (width + 1) * self.options.width;
@@ -106,9 +108,10 @@ impl HintLoss {
         })
     }
 
-    /// Returns the weighted sum of the loss over rows, and adds its gradients to `grad_hidden` and `aux_grad`.
+    /// Returns the loss, summed over rows with their weights, and adds its gradients to `grad_hidden` and `aux_grad`.
     ///
-    /// `own` contains the adapter weights, `coordinates` the teacher's coordinates, and `weight` one weight per row.
+    /// `hidden` has the student's hidden activations, `own` the adapter weights, `coordinates` the teacher's coordinates, and `weight` one weight per
+    /// row.
     ///
     /// # Panics
     ///
@@ -138,7 +141,7 @@ impl HintLoss {
         total
     }
 
-    /// The distance of each student layer from its teacher layer: the layer's loss, as a mean over rows, without `β` and `λ`.
+    /// One distance per student layer: its loss as a mean over rows, without `β` and `λ`. Row weights are 1.
     #[must_use]
     pub fn distances(&self, hidden: &[f32], own: &[f32], coordinates: &[f32]) -> Vec<f64> {
         let rows = coordinates.len() / self.columns().max(1);
@@ -157,7 +160,7 @@ impl HintLoss {
             .collect()
     }
 
-    /// Returns the loss of one layer pair, summed over rows and multiplied by `share`, and adds its gradients.
+    /// Returns the loss of one pair of layers, summed over rows and multiplied by `share`. Adds its gradients to `grad_hidden` and `aux_grad`.
     fn layer(
         &self,
         pair: &Pair,
@@ -242,7 +245,7 @@ impl Loss for HintLoss {
         )
     }
 
-    /// The distance of each student layer from its teacher layer.
+    /// One value per student layer: [`distances`](HintLoss::distances).
     fn figures(&self, view: View<'_>) -> Vec<f64> {
         self.distances(view.hidden, view.own, view.labels)
     }
@@ -269,7 +272,8 @@ fn norm(v: &[f32]) -> f32 {
     v.iter().map(|x| x * x).sum::<f32>().sqrt()
 }
 
-/// Returns the relational loss of one layer pair, and adds its gradient to `grad`.
+/// Returns the relational loss of one pair of layers, multiplied by `share`. Adds its gradient with respect to the student's activations `h` to
+/// `grad`.
 fn relational(
     (h, m): (&[f32], usize),
     (z, k): (&[f32], usize),

@@ -1,9 +1,9 @@
-//! Feature distillation: a student also learns from hidden features of its teacher, not only from its predictions.
+//! Feature distillation ("hints"): a student also learns from hidden features of its teacher, not only from its predictions.
 //!
-//! Every teacher that is a model has features, imported models too: the hidden layers of networks, or leaf embeddings of trees
+//! Every teacher that is a model has features, imported models too: hidden layers of networks, or leaf embeddings of trees
 //! (`limbeck_teach::FittedTeacher::layers`). A [`Space`] maps the features of one teacher layer to a few coordinates. A [`HintLoss`] compares these
-//! coordinates with a student's hidden layer, through an adapter that is trained with the student and dropped afterwards. The loss is a term of an
-//! [`Objective`](crate::objective::Objective).
+//! coordinates with a student's hidden layer. It maps the student's activations by an adapter, which is trained with the student and dropped
+//! afterwards. The loss is a term of an [`Objective`](crate::objective::Objective).
 
 mod loss;
 mod space;
@@ -59,13 +59,14 @@ limbeck_options::options! {
 }
 
 impl HintOptions {
-    /// The weight of all feature losses when the share `progress` of training is done.
+    /// The weight `β` of the whole feature loss when the share `progress` (0 to 1) of training is done.
     #[must_use]
     pub fn weight_at(&self, progress: f64) -> f64 {
         self.weight + progress * (self.weight_end.unwrap_or(self.weight) - self.weight)
     }
 
-    /// The current stage of progressive alignment, counted from 0; always 0 if layers are not aligned one after another.
+    /// The current stage of progressive alignment, counted from 0, when the share `progress` of training is done. Always 0 without progressive
+    /// alignment.
     #[must_use]
     pub fn stage(&self, progress: f64) -> usize {
         if self.progressive {
@@ -75,7 +76,8 @@ impl HintOptions {
         }
     }
 
-    /// The weight of the student's layer `layer` out of `layers`, counted from 0 at the input.
+    /// The weight `λ` of the student's layer `layer` (counted from 0 at the input) of `layers` in the feature loss. With progressive alignment, later
+    /// layers start later.
     ///
     /// # Formula
     ///
@@ -95,19 +97,21 @@ impl HintOptions {
     }
 }
 
-/// A teacher's features as coordinates, for rows of a transfer set.
+/// The teacher's features of the rows of a transfer set, mapped to coordinates ([`Space`]). `layers` is the number of the teacher's layers, `width`
+/// the number of coordinates per layer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Coordinates {
     /// Coordinates of rows with a target, `[n_samples, layers · width]`.
     pub rows: Vec<f32>,
-    /// Coordinates of rows that only the teacher labelled, `[n_samples, layers · width]`.
+    /// Coordinates of rows without a target, which only the teacher labelled, `[n_samples, layers · width]`.
     pub new: Vec<f32>,
-    /// Weight of each coordinate in the loss, `[layers, width]`.
+    /// Weight of each coordinate in the feature loss, `[layers, width]`.
     pub attention: Vec<f32>,
 }
 
-/// The index of the teacher's layer that is compared with the student's layer `layer`; the teacher has `theirs` layers, the student `layers`. First
-/// layers are compared with first, last with last, and the others in proportion. A student with one layer is compared with the teacher's last layer.
+/// The index of the teacher's layer that is compared with the student's layer `layer`. The student has `layers` layers, the teacher `theirs`. The
+/// first layers are compared with each other, the last layers too, and the others in proportion. A student with one layer is compared with the
+/// teacher's last layer.
 #[must_use]
 pub fn partner(layer: usize, layers: usize, theirs: usize) -> usize {
     if layers < 2 {

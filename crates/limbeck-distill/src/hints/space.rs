@@ -1,4 +1,4 @@
-//! A map from a teacher's layer to a few coordinates.
+//! Maps the features of a teacher's layer to a few coordinates.
 
 use limbeck_runtime::kernel;
 use nalgebra::{DMatrix, SymmetricEigen};
@@ -20,8 +20,8 @@ use super::HintKind;
 /// ```
 ///
 /// `s` is the square root of the mean variance of the chosen features, so that distances have the same magnitude with all kinds. `cov(t, z_j)` is the
-/// slope of the best line from `z_j` to `t` and, for normally distributed features, the mean derivative `∂t/∂z_j` (Stein's lemma). Coordinates
-/// without variance are 0 and have weight 0.
+/// slope of the least-squares line from `z_j` to `t`. For normally distributed features it is also the mean derivative `∂t/∂z_j` (Stein's lemma).
+/// Coordinates without variance are 0 and have weight 0; `K` in the weights then counts only the other coordinates.
 ///
 /// # Source
 ///
@@ -29,7 +29,7 @@ use super::HintKind;
 /// project's variant: after whitening, the usual weights would be nearly equal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Space {
-    /// Matrix `[raw, width]` of the map.
+    /// Matrix `[raw, width]` of the map, where `raw` is the number of features and `width` the number of coordinates `K`.
     matrix: Vec<f32>,
     /// Offsets `[width]` of the map, chosen so that the coordinates have mean 0.
     shift: Vec<f32>,
@@ -37,11 +37,12 @@ pub struct Space {
     attention: Vec<f32>,
 }
 
-/// A variance below this share of the largest variance is treated as 0.
+/// A principal component is dropped if its variance is at most this share of the largest one.
 const FLAT: f64 = 1e-6;
 
 impl Space {
-    /// Fits the map to features `[n_samples, raw]` and the teacher's predictions. A prediction is NaN if there is none for the row.
+    /// Fits the map to features `[n_samples, raw]` and the teacher's predictions, one per row. A prediction is NaN if the teacher has none for the
+    /// row.
     #[must_use]
     pub fn fit(values: &[f32], raw: usize, teacher: &[f64], kind: HintKind, width: usize) -> Self {
         let n = (values.len() / raw).max(1) as f64;
@@ -152,7 +153,7 @@ impl Space {
             .collect()
     }
 
-    /// The weight of each coordinate. The weights add up to 1, unless the features never vary.
+    /// The weight of each coordinate in the feature loss, `[width]`. The weights add up to 1; they are all 0 if the features never vary.
     #[must_use]
     pub fn attention(&self) -> &[f32] {
         &self.attention

@@ -9,14 +9,15 @@ use super::rows::EncodedTable;
 use super::spec::{Spec, TARGET_PARAMETERS};
 use crate::student::options::{StudentOptions, encode_options};
 
-/// Ridge penalties that are tried.
+/// Ridge penalties that the search tries.
 const RIDGES: [f64; 6] = [1e-6, 1e-4, 1e-3, 1e-2, 0.1, 1.0];
-/// Maximum number of inputs for categories: the normal equations are dense.
+/// Maximum number of encoded columns for categories. The normal equations are a dense matrix, so more columns would be slow.
 const CATEGORY_WIDTH: usize = 256;
-/// Number of rows that are processed between two checks of the stop.
+/// `stop` is checked once per this many rows.
 const LOOK: usize = 16;
 
-/// The encoder of a linear student. Each of its outputs costs one weight in addition to the encoder's parameters.
+/// The encoder of a linear student. Categories get at most as many columns as the parameter budget allows; each encoded column costs one weight in
+/// addition.
 pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder {
     let rows: Vec<usize> = (0..features.rows).collect();
     let numbers = features
@@ -35,11 +36,11 @@ pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder 
     )
 }
 
-/// Fits one ridge regression for each penalty, all from the same normal equations. Returns each with its specification.
+/// Fits one ridge regression per penalty, all from the same normal equations. Returns each fit with its hyperparameters.
 ///
 /// # Errors
 ///
-/// [`Stopped`] if `stop` asks to end.
+/// [`Stopped`] if the user asks to stop.
 pub(super) fn candidates(rows: &EncodedTable, stop: Stop<'_>) -> Result<Vec<(Spec, Op)>, Stopped> {
     let normal = Normal::new(rows, stop)?;
     let solved = |&ridge: &f64| {
@@ -49,11 +50,11 @@ pub(super) fn candidates(rows: &EncodedTable, stop: Stop<'_>) -> Result<Vec<(Spe
     RIDGES.iter().map(solved).collect()
 }
 
-/// Fits a ridge regression.
+/// Fits a ridge regression with the penalty `ridge`.
 ///
 /// # Formula
 ///
-/// With weights `w`, their sum `W`, and columns and labels centered on their weighted means:
+/// With row weights `w`, their sum `W`, and columns and labels centered on their weighted means:
 ///
 /// ```text
 /// β = argmin Σ w (y − x β)² + ridge · W · |β|²        bias = ȳ − x̄ β
@@ -61,12 +62,12 @@ pub(super) fn candidates(rows: &EncodedTable, stop: Stop<'_>) -> Result<Vec<(Spe
 ///
 /// # Errors
 ///
-/// [`Stopped`] after a stop.
+/// [`Stopped`] if the user asks to stop.
 pub(super) fn fit(rows: &EncodedTable, ridge: f64, stop: Stop<'_>) -> Result<Op, Stopped> {
     Ok(Normal::new(rows, stop)?.solve(ridge))
 }
 
-/// Centered normal equations.
+/// Normal equations of a linear regression whose columns and labels are centered on their weighted means.
 struct Normal {
     mean: Vec<f64>,
     label: f64,

@@ -1,8 +1,8 @@
 //! Non-neural students: a linear model, a few boosted trees, an interpolated table.
 //!
-//! They are fitted without gradient descent, in seconds, to a blend of targets and teacher labels (see
-//! [`Blend::label`](crate::objective::Blend::label)), and lowered to a [`Graph`] like a network. Each kind has a file with its
-//! encoder, the candidates that are compared on validation rows, and its fit.
+//! They are fitted without gradient descent, in seconds. Their labels are a blend of targets and teacher labels
+//! ([`Blend::label`](crate::objective::Blend::label)). Like a network, they are lowered to a [`Graph`]. Each kind has a file with its encoder, the
+//! candidates that are compared on validation rows, and its fit.
 //!
 //! | kind | model | chosen on validation rows |
 //! |---|---|---|
@@ -10,10 +10,10 @@
 //! | [`trees`](NonNeural::Trees) | boosted trees; a tree with `l` leaves costs `5 l − 3` parameters | leaves, learning rate, rounds |
 //! | [`table`](NonNeural::Table) | interpolated values on a grid of one to three numeric columns | knots of each axis, smoothing |
 //!
-//! The baseline (the student trained alone) tries all candidates on targets. The distilled student tries all candidates with the given
-//! `alpha`. If `alpha` is chosen automatically, it tries all candidates with `alpha` 1, and the best of them again with 0.7 and with the
-//! closed-form `alpha` ([`closed_form_alpha`](crate::search::closed_form_alpha)). It skips an `alpha` below 0.05, which would nearly equal
-//! the baseline.
+//! The baseline (the student trained alone) tries all candidates on targets. The distilled student tries all candidates with the given `alpha` (the
+//! share of teacher labels). If `alpha` is chosen automatically, it tries all candidates with `alpha` 1. It then tries the best of them again with
+//! `alpha` 0.7 and with the closed-form `alpha` ([`closed_form_alpha`](crate::search::closed_form_alpha)). Of these two, it skips a value below 0.05
+//! or above 0.95, and a second value that is within 0.05 of the first.
 
 mod linear;
 mod rows;
@@ -39,7 +39,7 @@ use crate::trial::{Choice, Setting, Trial, best};
 use crate::validation::Search;
 
 impl NonNeural {
-    /// The encoder of a student of this kind, and the number of parameters of the smallest student with this encoder.
+    /// The encoder of a student of this kind, and the number of parameters of the smallest student with this encoder (encoder included).
     fn least(self, features: &Features, options: &StudentOptions) -> Result<(Encoder, usize)> {
         let encoder = match self {
             Self::Linear => linear::encoder(features, options),
@@ -56,7 +56,7 @@ impl NonNeural {
         Ok((encoder, smallest))
     }
 
-    /// The encoder of a student of this kind, and the number of parameters that the encoder leaves for the graph.
+    /// The encoder of a student of this kind, and the number of parameters that are left for the graph.
     fn encoder(self, features: &Features, options: &StudentOptions) -> Result<(Encoder, usize)> {
         let (encoder, smallest) = self.least(features, options)?;
         if smallest > options.params {
@@ -71,7 +71,7 @@ impl NonNeural {
     }
 }
 
-/// The number of parameters of the smallest student of a kind.
+/// The number of parameters of the smallest student of the kind `kind`.
 ///
 /// # Errors
 ///
@@ -103,14 +103,14 @@ pub(crate) fn untrained(stage: &Stage<'_>, kind: NonNeural) -> Result<(Encoder, 
     Ok((encoder, graph))
 }
 
-/// Data to fit one kind of student on one split of the rows.
+/// What is needed to fit and validate one kind of student on one train/validation split.
 struct Bench<'s, 'a> {
     stage: &'s Stage<'a>,
     kind: NonNeural,
     encoder: Encoder,
     room: usize,
     known: Vec<f32>,
-    /// Encoded rows that only the teacher labelled; empty for the baseline.
+    /// Encoded rows without a target, which only the teacher labelled; empty for the baseline.
     new: Vec<f32>,
     valid: Option<EncodedTable>,
 }
@@ -147,7 +147,7 @@ impl<'s, 'a> Bench<'s, 'a> {
         })
     }
 
-    /// The training rows for `alpha`, the share of teacher labels, with their blended labels; `None` for the baseline.
+    /// The training rows with labels that blend targets and teacher labels. `alpha` is the share of teacher labels, or `None` for the baseline.
     fn rows(&self, alpha: Option<f64>) -> EncodedTable {
         let labels = self.stage.first().labels();
         let (known, new) = (labels.set.known.target.len(), labels.set.new.mean.len());
@@ -183,7 +183,7 @@ impl<'s, 'a> Bench<'s, 'a> {
         }
     }
 
-    /// Fits all candidates with the share `alpha` of teacher labels; `None` for the baseline.
+    /// Fits all candidates. `alpha` is the share of teacher labels, or `None` for the baseline.
     fn all(&self, alpha: Option<f64>) -> Result<Vec<Trial>> {
         let stop = self.stage.study.stop;
         stop.check()?;
@@ -205,7 +205,8 @@ impl<'s, 'a> Bench<'s, 'a> {
             .collect()
     }
 
-    /// Fits one candidate with the share `alpha` of teacher labels. A deadline does not end the fit, since a shorter fit would be another candidate.
+    /// Fits one candidate. `alpha` is the share of teacher labels, or `None` for the baseline. A deadline does not end the fit, since a shorter fit
+    /// would be another candidate.
     fn one(&self, alpha: Option<f64>, spec: Spec, seed: u64) -> Result<Trial> {
         let stop = self.stage.study.stop.until(None);
         stop.check()?;
@@ -249,7 +250,7 @@ impl<'s, 'a> Bench<'s, 'a> {
         Ok(out.into_iter().map(|z| part.learned(z)).collect())
     }
 
-    /// The validation error in the target's unit; infinite if the op cannot be run.
+    /// The validation error in the target's unit; infinite without validation rows, or if `op` cannot be run.
     fn valid_error(&self, op: &Op) -> f64 {
         let pred = self
             .graph(op.clone())
@@ -280,7 +281,7 @@ impl<'s, 'a> Bench<'s, 'a> {
     }
 }
 
-/// Data to fit one kind of student on every split of the rows.
+/// One [`Bench`] per train/validation split, for one kind of student.
 struct Benches<'s, 'a> {
     search: &'s Search<'a>,
     all: Vec<Bench<'s, 'a>>,
@@ -296,7 +297,8 @@ impl<'s, 'a> Benches<'s, 'a> {
         Ok(Self { search, all })
     }
 
-    /// Fits all candidates on the first split, with the share `alpha` of teacher labels, and evaluates them on the validation rows of all splits.
+    /// Fits all candidates on the first split, then the same candidates on the other splits. Their errors are over the validation rows of all splits.
+    /// `alpha` is the share of teacher labels, or `None` for the baseline.
     fn candidates(&self, alpha: Option<f64>) -> Result<Vec<Trial>> {
         self.all[0]
             .all(alpha)?
@@ -305,7 +307,7 @@ impl<'s, 'a> Benches<'s, 'a> {
             .collect()
     }
 
-    /// Fits and evaluates one candidate on all splits, with the share `alpha` of teacher labels.
+    /// Fits one candidate on every split and evaluates it on the validation rows of all splits.
     fn one(&self, alpha: Option<f64>, spec: Spec) -> Result<Trial> {
         self.judged(self.all[0].one(alpha, spec, self.seed())?)
     }
@@ -314,8 +316,8 @@ impl<'s, 'a> Benches<'s, 'a> {
         self.search.first().study.seed
     }
 
-    /// Extends a trial of the first split by the predictions of the same candidate on the validation rows of the other splits; its error is over all
-    /// rows.
+    /// Completes a trial of the first split: fits the same candidate on the other splits and appends its validation predictions. The error becomes
+    /// that over the validation rows of all splits.
     fn judged(&self, mut trial: Trial) -> Result<Trial> {
         if let (Some(spec), others @ [_, ..]) = (trial.setting.spec, &self.all[1..]) {
             for bench in others {
@@ -331,7 +333,7 @@ impl<'s, 'a> Benches<'s, 'a> {
     }
 }
 
-/// Fits and evaluates all candidates of one kind of student: baseline and distilled.
+/// Fits and evaluates all candidates of one kind of student, both for the baseline and for the distilled student. No trial is chosen yet.
 ///
 /// # Errors
 ///
@@ -371,7 +373,8 @@ pub fn choose(search: &Search<'_>, kind: NonNeural) -> Result<Choice> {
     })
 }
 
-/// The best baseline of one kind on validation rows; `None` if the kind cannot be used for these columns or this budget.
+/// The baseline (trained without a teacher) of the kind `kind` that is best on validation rows. `None` if the kind cannot be used for these columns
+/// or this budget.
 ///
 /// # Errors
 ///
@@ -384,7 +387,8 @@ pub fn lone(search: &Search<'_>, kind: NonNeural) -> Result<Option<Trial>> {
     }
 }
 
-/// Fits the chosen non-neural student to the rows of `stage`.
+/// Fits a non-neural student with the given hyperparameters to the rows of `stage`. `alpha` is the share of teacher labels, or `None` for the
+/// baseline.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
-//! Training rows in the form that non-neural students are fitted to.
+//! Encoded rows, in the form that non-neural students are fitted to.
 
-/// Encoded rows `x` with labels `y` (both in standardized units) and weights `w`.
+/// Encoded rows `x`, with labels `y` (in standardized target units) and row weights `w`.
 pub(super) struct EncodedTable {
-    /// Matrix `[rows, width]`.
+    /// Matrix `[rows, width]`, row-major.
     pub(super) x: Vec<f32>,
     pub(super) width: usize,
     pub(super) y: Vec<f32>,
@@ -24,7 +24,7 @@ impl EncodedTable {
             .collect()
     }
 
-    /// A table with every `n`-th row.
+    /// Only every `n`-th row.
     pub(super) fn every(&self, n: usize) -> Self {
         let n = n.max(1);
         Self {

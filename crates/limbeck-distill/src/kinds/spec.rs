@@ -1,11 +1,11 @@
-//! The settings of a non-neural student, and the fitted student.
+//! Hyperparameters of a non-neural student, and the fitted student.
 
 use limbeck_runtime::{Encoder, Graph};
 use serde::{Deserialize, Serialize};
 
 use crate::student::options::StudentKind;
 
-/// Number of parameters of the target's transform (scale and shift).
+/// Number of parameters that convert a standardized prediction to the target's unit: scale and shift.
 pub(crate) const TARGET_PARAMETERS: usize = 2;
 
 /// A kind of student that is not a network.
@@ -23,7 +23,7 @@ impl NonNeural {
     /// All kinds.
     pub const ALL: [Self; 3] = [Self::Linear, Self::Trees, Self::Table];
 
-    /// The kind as a value of the option `student.kind`.
+    /// The value of the option `student.kind` that requests this kind.
     #[must_use]
     pub fn student_kind(self) -> StudentKind {
         match self {
@@ -33,7 +33,7 @@ impl NonNeural {
         }
     }
 
-    /// The non-neural kinds that the search tries for a value of the option `student.kind`.
+    /// The non-neural kinds to try if the option `student.kind` is `kind`: all for `auto`, none for `mlp`.
     #[must_use]
     pub fn asked(kind: StudentKind) -> Vec<Self> {
         Self::ALL
@@ -56,19 +56,19 @@ pub enum Spec {
     Trees {
         /// Maximum number of leaves of each tree.
         leaves: usize,
-        /// Learning rate: share of each tree's values that is added.
+        /// Learning rate: factor by which the values of each tree are multiplied.
         #[serde(alias = "step")]
         learning_rate: f64,
-        /// Minimum size of a leaf, in rows of mean weight.
+        /// Minimum total row weight of a leaf, in units of the mean row weight.
         leaf_rows: f64,
         /// Number of trees.
         rounds: usize,
     },
     /// An interpolated table.
     Table {
-        /// Maximum number of knots of each axis; 0 for axes that the table does not have.
+        /// Maximum number of knots of each axis; 0 for an axis that does not exist.
         knots: [usize; 3],
-        /// Penalty on differences from a straight line between neighboring values.
+        /// Weight of the penalty on bends. A bend is the difference of a value from the straight line between its two neighbors on one axis.
         smoothing: f64,
     },
 }
@@ -88,14 +88,14 @@ impl Spec {
 /// A fitted non-neural student.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncodedGraph {
-    /// Encodes raw columns as numbers.
+    /// Maps raw columns to numbers, the inputs of `graph`.
     pub encoder: Encoder,
-    /// Predicts the standardized target from these numbers.
+    /// Predicts the standardized target from encoded columns.
     pub graph: Graph,
 }
 
 impl EncodedGraph {
-    /// Number of fitted values that a prediction uses.
+    /// Number of fitted values that a prediction uses, including those of the encoder and the scale and shift of the target.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.encoder.parameters() + self.graph.parameters() + TARGET_PARAMETERS

@@ -2,10 +2,10 @@
 //!
 //! # Idea
 //!
-//! Interpolation is linear in the values of the table: a prediction is a weighted mean of the values at the corners of the row's cell. So the values
-//! can be found by sparse least squares. Around cells without rows, values would be undetermined. Therefore a small penalty applies to bends (a bend
-//! is the difference of a value from the straight line between its neighbors), which continues the table in straight lines. In the normal equations,
-//! a value is coupled only with its neighbors. They are solved by conjugate gradients, with sums in a fixed order.
+//! A prediction interpolates between the values at the corners of the grid cell that contains the row. It is linear in these values. So the values
+//! can be found by sparse least squares. Around cells without rows, values would be undetermined. Therefore a small penalty applies to bends, which
+//! continues the table in straight lines. (A bend is the difference of a value from the straight line between its neighbors.) In the normal
+//! equations, a value is coupled only with its neighbors. The equations are solved by conjugate gradients, with sums in a fixed order.
 
 use limbeck_data::encode::{EncodeOptions, fit_encoder, ple_edges};
 use limbeck_data::figures::counted;
@@ -19,17 +19,17 @@ use crate::student::options::{StudentOptions, encode_options};
 
 /// Maximum number of columns of a table.
 pub(super) const MOST_COLUMNS: usize = 3;
-/// Maximum number of points of a grid; with more, the fit would be slow.
+/// Maximum number of grid points of a table; with more, the fit would be slow.
 const MOST_POINTS: usize = 60_000;
 /// Smoothing penalties that are tried.
 const SMOOTHINGS: [f64; 3] = [1e-5, 1e-3, 0.1];
-/// Numbers of knots per axis that are tried, as far as the budget allows.
+/// Numbers of knots per axis that are tried, as far as the parameter budget allows.
 const KNOTS: [usize; 18] = [
     2, 3, 4, 6, 8, 11, 16, 22, 32, 45, 64, 128, 256, 512, 1024, 2048, 4096, 8192,
 ];
-/// Maximum number of grid sizes that are tried while single axes are resized.
+/// While single axes are resized: no further round begins once this many grid sizes were tried, including the one at the start.
 const STRETCHES: usize = 12;
-/// Conjugate gradients end at the relative residual `RESIDUAL`, or after `ITERATIONS` steps.
+/// Conjugate gradients end when the residual has fallen to this share of its start (in the preconditioned norm), or after `ITERATIONS` steps.
 const RESIDUAL: f64 = 1e-8;
 const ITERATIONS: usize = 2000;
 
@@ -53,7 +53,7 @@ pub(crate) fn check(features: &Features) -> Result<()> {
     }
 }
 
-/// The encoder of a table: it scales numbers, and fills in missing ones.
+/// The encoder of a table: it scales numbers and fills in missing values.
 pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Result<Encoder> {
     check(features)?;
     let rows: Vec<usize> = (0..features.rows).collect();
@@ -67,7 +67,8 @@ pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Result<E
     ))
 }
 
-/// Tries larger and larger grids with equal axes, then resizes one axis at a time. `room` is the maximum number of parameters; `score` is minimized.
+/// Fits tables of many sizes and smoothing penalties. First all axes have the same number of knots, from few to many; then single axes of the best
+/// table are resized. `room` is the maximum number of parameters. `score` returns the validation error.
 pub(super) fn candidates(
     rows: &EncodedTable,
     room: usize,
@@ -130,7 +131,7 @@ pub(super) fn candidates(
     all
 }
 
-/// Fits a table with the given knots and smoothing.
+/// Fits a table with at most `knots` knots per axis and the given smoothing penalty.
 ///
 /// # Formula
 ///
@@ -140,7 +141,8 @@ pub(super) fn candidates(
 /// v = argmin Σ w (y − Σ_p v_p φ_p(x))² + smoothing · W / P · Σ_bends b(v)²
 /// ```
 ///
-/// A bend `b` is the difference of a value from the straight line between its two neighbors on one axis. Knots are at quantiles.
+/// A bend `b` is the difference of a value from the straight line between its two neighbors on one axis. Knots are at quantiles of the rows. A tiny
+/// ridge penalty on the values (`1e-9 · W / P`) makes the solution unique.
 pub(super) fn fit(rows: &EncodedTable, knots: [usize; MOST_COLUMNS], smoothing: f64) -> Op {
     Normal::new(rows, axes(&rows.columns(), &knots[..rows.width])).solve(smoothing)
 }
@@ -157,7 +159,7 @@ fn points(sizes: &[usize]) -> usize {
         .fold(1, |points, &knots| points.saturating_mul(knots))
 }
 
-/// The number of parameters of a table: knots and values.
+/// The number of parameters of a table with `sizes` knots per axis: knots and values.
 fn parameters(sizes: &[usize]) -> usize {
     points(sizes).saturating_add(sizes.iter().sum())
 }
@@ -169,7 +171,7 @@ fn different(column: &[f32]) -> usize {
     sorted.len()
 }
 
-/// The knots of each axis, at quantiles; at most `sizes` of them.
+/// The knots of each axis: at most `sizes` of them, at quantiles of the column.
 fn axes(columns: &[Vec<f32>], sizes: &[usize]) -> Vec<Vec<f32>> {
     let axis = |(column, &knots): (&Vec<f32>, &usize)| {
         let mut edges = ple_edges(column, knots - 1);
@@ -186,13 +188,13 @@ fn axes(columns: &[Vec<f32>], sizes: &[usize]) -> Vec<Vec<f32>> {
     columns.iter().zip(sizes).map(axis).collect()
 }
 
-/// Normal equations of a table. Each point is coupled with itself and its neighbors.
+/// Normal equations of a table. Each grid point is coupled only with itself and its neighbors.
 struct Normal {
     knots: Vec<Vec<f32>>,
     strides: Vec<usize>,
-    /// Coefficients of the neighbors of each point, at steps −1, 0, 1 along each axis: `[points, 3^axes]`.
+    /// For each grid point, its coupling with the points at steps −1, 0 and 1 along each axis: `[points, 3^axes]`.
     stencil: Vec<f64>,
-    /// Offset of each neighbor in the list of points.
+    /// Offset of each of these neighbors in the flat list of points.
     steps: Vec<isize>,
     moment: Vec<f64>,
     total: f64,
@@ -255,7 +257,7 @@ impl Normal {
         }
     }
 
-    /// Minimizes squared errors plus the penalty on bends, by conjugate gradients.
+    /// Finds the values that minimize squared errors plus the penalty on bends, by conjugate gradients.
     fn solve(&self, smoothing: f64) -> Op {
         let points = self.moment.len();
         let unit = self.total.max(f64::MIN_POSITIVE) / points as f64;
@@ -337,8 +339,8 @@ impl Normal {
         diagonal
     }
 
-    /// Calls `each` for every three consecutive points of an axis. Its second argument has the weights of the outer two points in a linear
-    /// interpolation at the middle one.
+    /// Calls `each` for every three neighboring points on a line along an axis. The first argument has their indices. The second has the weights with
+    /// which the outer two points give the middle one by linear interpolation.
     fn bends(&self, mut each: impl FnMut([usize; 3], [f64; 2])) {
         for (knots, &stride) in self.knots.iter().zip(&self.strides) {
             let size = knots.len();

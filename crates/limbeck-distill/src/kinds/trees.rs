@@ -12,35 +12,36 @@ use super::spec::Spec;
 use crate::error::Result;
 use crate::student::options::{StudentOptions, encode_options};
 
-/// Maximum number of inputs for categories: `CATEGORY_WIDTH`, or the number of parameters divided by `CATEGORY_SHARE`.
+/// Maximum number of encoded columns for categories: `CATEGORY_WIDTH`, or the parameter budget divided by `CATEGORY_SHARE` if that is less.
 const CATEGORY_WIDTH: usize = 64;
 const CATEGORY_SHARE: usize = 8;
-/// Numbers of leaves per tree that are tried.
+/// Maximum numbers of leaves per tree that are tried.
 const LEAVES: [usize; 8] = [2, 4, 8, 16, 32, 64, 128, 256];
-/// Range of the number of trees. With fewer trees, an ensemble gains little; instead of more trees, larger ones are as good.
+/// Preferred range of the number of trees. Fewer trees gain little over a single one. Instead of more trees, larger trees are as good.
 const ROUNDS: std::ops::RangeInclusive<usize> = 12..=400;
-/// Maximum number of leaf counts that are tried, beginning with the smallest.
+/// How many values of `LEAVES` are tried at most: the smallest ones for which the budget allows a number of trees in `ROUNDS`.
 const SIZES: usize = 4;
-/// Learning rates that are tried: few trees need a large learning rate.
+/// Learning rates that are tried. They are large, since there are few trees.
 const LEARNING_RATES: [f64; 3] = [0.12, 0.2, 0.33];
-/// Maximum number of rows on which leaf counts and learning rates are compared.
+/// Candidates are compared on at most this many training rows, evenly spaced.
 const SEEN_ROWS: usize = 40_000;
-/// With fewer rows than this, leaves may be smaller.
+/// With fewer training rows than this, a leaf needs at least the weight of 3 average rows, otherwise of 10.
 const FEW_ROWS: usize = 4000;
 
-/// The encoder of a student of boosted trees.
+/// The encoder of a student of boosted trees; categories get few columns.
 pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder {
     let rows: Vec<usize> = (0..features.rows).collect();
     let width = (options.params / CATEGORY_SHARE).min(CATEGORY_WIDTH);
     fit_encoder(features, &rows, &encode_options(options, width))
 }
 
-/// Number of parameters of a tree with so many leaves; see [`TreeEnsemble`](limbeck_runtime::TreeEnsemble).
+/// Number of parameters of a tree with `leaves` leaves; see [`TreeEnsemble`](limbeck_runtime::TreeEnsemble).
 fn parameters(leaves: usize) -> usize {
     5 * leaves - 3
 }
 
-/// Combinations of leaves, rounds and learning rate that use all of `room` parameters.
+/// The combinations of leaves and learning rates to try. Each has as many rounds (trees) as `room` parameters allow, up to the end of `ROUNDS`.
+/// `rows` is the number of training rows.
 fn options(rows: usize, room: usize) -> Vec<TreeOptions> {
     let leaf_rows = if rows < FEW_ROWS { 3.0 } else { 10.0 };
     let rounds = |leaves: usize| room / parameters(leaves);
@@ -72,8 +73,8 @@ fn options(rows: usize, room: usize) -> Vec<TreeOptions> {
     all
 }
 
-/// Fits candidates within `room` parameters, each with the number of rounds that is best on `valid`. If candidates were fitted to a sample of the
-/// rows, the best one is fitted again to all rows, and is the last in the result.
+/// Fits all candidates, each within `room` parameters and with the number of rounds that is best on the validation rows `valid`. If the candidates
+/// were fitted to a sample of the rows, the best one is fitted again to all rows and appended to the result.
 pub(super) fn candidates(
     rows: &EncodedTable,
     valid: &EncodedTable,
@@ -138,7 +139,7 @@ pub(super) fn candidates(
     Ok(all)
 }
 
-/// Fits trees with the given options to `rows`, with at most `room` parameters.
+/// Fits trees with the given options to `rows`. Drops the last trees if there are more than `room` parameters.
 pub(super) fn fit(
     rows: &EncodedTable,
     options: &TreeOptions,
@@ -160,7 +161,7 @@ pub(super) fn fit(
     ))))
 }
 
-/// The number of rounds at which the error is lowest, and the error there.
+/// The number of rounds with the lowest error, and that error. `curve` has the validation error after each round.
 fn least(curve: &[f64]) -> (usize, f64) {
     let rounds = curve
         .iter()
@@ -170,7 +171,7 @@ fn least(curve: &[f64]) -> (usize, f64) {
     rounds.map_or((1, f64::INFINITY), |(at, error)| (at + 1, error))
 }
 
-/// The largest number of rounds, up to `rounds`, with at most `room` parameters; at least one.
+/// The largest number of rounds, up to `rounds`, whose trees have at most `room` parameters; 1 if even one tree has more.
 fn within(ensemble: &Ensemble, rounds: usize, room: usize) -> usize {
     (1..=rounds)
         .rev()

@@ -1,24 +1,24 @@
-//! The loss against targets and teacher labels.
+//! The blended loss: against targets (hard) and against teacher labels (soft).
 
 use limbeck_nets::losses::{Label, LabelLoss};
 use limbeck_nets::{StepContext, StepLoss};
 
 use super::options::{Gate, ObjectiveOptions, Temperature};
 
-/// A row of labels for [`Blend`].
+/// The labels of one row, in standardized target units, as [`Blend`] reads them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LabelRow {
-    /// The target; unused if `labelled` is 0.
+    /// The target; not used if `labelled` is 0.
     pub target: f32,
-    /// The teacher's predicted mean; unused if `gate` is 0.
+    /// The mean that the teacher predicts; not used if `gate` is 0.
     pub teacher: f32,
-    /// The teacher's standard deviation.
+    /// The teacher's predictive standard deviation.
     pub spread: f32,
-    /// Weight of the teacher label, in `[0, 1]`; 0 if there is none.
+    /// Gate: the weight of the teacher label, in `[0, 1]`; 0 if there is no teacher label.
     pub gate: f32,
     /// 1 for a row with a target, 0 for a row without.
     pub labelled: f32,
-    /// Row weight, with mean 1 over the rows with a target.
+    /// Row weight. Its mean over the rows with a target is 1.
     pub weight: f32,
 }
 
@@ -28,7 +28,7 @@ impl LabelRow {
     /// Index of the column with the teacher's mean.
     pub const TEACHER: usize = 1;
 
-    /// The row, as columns of the label matrix.
+    /// The values of the row, in the order of the label columns.
     #[must_use]
     pub fn columns(self) -> [f32; Self::COLUMNS] {
         [
@@ -41,7 +41,7 @@ impl LabelRow {
         ]
     }
 
-    /// The row, from the first columns of `columns`; `None` if there are too few.
+    /// Reads a row from the first values of `columns`; `None` if there are fewer than [`COLUMNS`](Self::COLUMNS).
     pub(crate) fn first_of(columns: &[f32]) -> Option<Self> {
         columns.first_chunk().map(|columns| Self::read(*columns))
     }
@@ -58,19 +58,19 @@ impl LabelRow {
     }
 }
 
-/// The loss `α · L_soft + (1 − α) · L_hard` over rows with and without a target.
+/// The loss `α · L_soft + (1 − α) · L_hard` over rows with and without a target. `L_hard` compares with the target, `L_soft` with the teacher label.
 ///
 /// # Formula
 ///
-/// Rows with a target make up the share `ρ` of the training rows; `h = min(1, (1 − α) / ρ)`. With a row's gate `g`:
+/// Rows with a target make up the share `ρ` of the training rows; `h = min(1, (1 − α) / ρ)`. With a row's weight `w` and gate `g`:
 ///
 /// ```text
 /// with a target:     w [(1 − a) L_hard + a L_soft],   a = (1 − h) g
 /// without:           w u g L_soft,   u = min(1, ρ α / ((1 − α) (1 − ρ)))
 /// ```
 ///
-/// so that, with all gates at 1, the soft losses have the share `α` of the total weight. If a gate is below 1, the weight that it takes from
-/// the teacher label goes to the target, if there is one. Label columns: [`LabelRow`].
+/// so that, with all gates at 1, the soft losses have the share `α` of the total weight. On a row with a target, the weight that a gate below 1 takes
+/// from the teacher label goes to the target. Label columns: [`LabelRow`].
 #[derive(Clone, Debug)]
 pub struct Blend {
     /// Options of the loss.
@@ -83,14 +83,14 @@ pub struct Blend {
     pub soft: LabelLoss,
     /// Share `ρ` of rows with a target among the training rows.
     pub labelled: f64,
-    /// The temperature of the whole training set for [`Temperature::Data`].
+    /// The temperature that [`Temperature::Data`] uses: computed once, from the range of all teacher labels of rows with a target.
     pub data_temperature: f32,
-    /// The median of the teacher's standard deviation, for [`Temperature::Spread`].
+    /// The median of the teacher's standard deviations over the rows with a target, for [`Temperature::Spread`].
     pub typical_spread: f32,
 }
 
 impl Blend {
-    /// The numbers `1 − h` and `u` of the formula.
+    /// The numbers `1 − h` and `u` of [`Blend`]'s formula, when the share `progress` of training is done.
     fn shares(&self, progress: f32) -> (f32, f32) {
         let alpha = self.options.alpha_at(self.alpha, f64::from(progress));
         let rho = self.labelled;
@@ -104,8 +104,8 @@ impl Blend {
         (soft as f32, new as f32)
     }
 
-    /// Blends target and teacher label into one label with a weight. If [`ObjectiveOptions::blends_labels`] is true, a loss on this label is
-    /// equivalent to both losses: `(1 − a) (s − y)² + a (s − t)²` is `(s − (y + a (t − y)))²` up to a constant.
+    /// Blends target and teacher label into one label; returns this label and its weight. If [`ObjectiveOptions::blends_labels`] is true, a loss on
+    /// this label is equivalent to both losses: `(1 − a) (s − y)² + a (s − t)²` is `(s − (y + a (t − y)))²` up to a constant.
     #[must_use]
     pub fn label(&self, row: LabelRow) -> [f32; 2] {
         let (soft, new) = self.shares(0.0);
@@ -116,7 +116,7 @@ impl Blend {
         [row.teacher, new * row.gate * row.weight]
     }
 
-    /// The temperature for a row whose teacher label has the standard deviation `spread`.
+    /// The temperature of the soft loss for a row whose teacher label has the standard deviation `spread`.
     pub(crate) fn temperature(&self, moment: StepContext, spread: f32) -> f32 {
         match self.options.temperature {
             Temperature::Fixed(start) => {
@@ -130,7 +130,7 @@ impl Blend {
     }
 }
 
-/// The temperature `base + scale · (max − min)`, with the range of the teacher labels `labels`.
+/// The temperature `temperature_base + temperature_scale · (max − min)` of `options`, with the range of the teacher labels `labels`.
 #[must_use]
 pub fn range_temperature(options: &ObjectiveOptions, labels: impl Iterator<Item = f32>) -> f32 {
     let (least, most) = labels.fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), t| {

@@ -1,14 +1,15 @@
-//! The weighted sum of the losses of several targets.
+//! The loss of a student with several targets.
 
 use limbeck_nets::{StepContext, StepLoss};
 
-/// The loss of several targets, `L = Σ share_k · L_k`. Each `L_k` has its own outputs and label columns, in the order of the targets.
+/// The loss of several targets: `L = Σ share_k · L_k`, the weighted sum of their losses. Each `L_k` has its own outputs and label columns, in the
+/// order of the targets.
 pub struct Joint {
     parts: Vec<(Box<dyn StepLoss>, f32)>,
 }
 
 impl Joint {
-    /// Joins losses, each given with its share. They must not use hidden activations or compare rows.
+    /// Joins the losses of the targets; each comes with its share. These losses must not use hidden activations or compare rows with each other.
     #[must_use]
     pub fn new(parts: Vec<(Box<dyn StepLoss>, f32)>) -> Self {
         Self { parts }

@@ -4,8 +4,8 @@
 //! L = α · L_soft + (1 − α) · L_hard + terms
 //! ```
 //!
-//! [`ObjectiveOptions`] are the options of a recipe. [`Blend`] is the loss against targets and teacher labels. [`Objective`] is a blend plus
-//! further [`Term`]s. [`crate::lesson`] prepares the training rows.
+//! [`ObjectiveOptions`] are the options of the loss in a recipe. [`Blend`] is the loss against targets (`L_hard`) and teacher labels (`L_soft`).
+//! [`Objective`] is a blend plus further [`Term`]s, such as gradient matching. [`crate::lesson`] prepares the training rows.
 
 mod blend;
 mod joint;
@@ -24,10 +24,10 @@ pub use options::{Alpha, AlphaSchedule, Gate, LossKind, ObjectiveOptions, Temper
 pub use slopes::Slopes;
 pub use term::{Loss, Term, View};
 
-/// The loss of a student: a [`Blend`], plus terms that use more than labels, such as hidden activations.
+/// The loss of a student: a [`Blend`], plus terms that need more than the labels of single rows, such as hidden activations.
 ///
-/// The label columns are those of [`LabelRow`], followed by the label columns of each term. The loss's own weights are the weights of all terms, in
-/// order.
+/// The label columns are those of [`LabelRow`], followed by those of each term, in order. The loss's own trained weights
+/// ([`aux_weights`](StepLoss::aux_weights)) are those of all terms, in order.
 #[derive(Clone, Debug)]
 pub struct Objective {
     /// Loss against targets and teacher labels.
@@ -36,7 +36,7 @@ pub struct Objective {
     pub terms: Vec<Term>,
 }
 
-/// A term, with the offsets of its label columns and weights.
+/// A term, with the place of its label columns and of its own weights.
 struct Place<'o> {
     term: &'o Term,
     /// Index of the term's first label column in a row.
@@ -60,7 +60,7 @@ impl Objective {
         })
     }
 
-    /// The values that each term reports for training curves, on some rows; each with the name of the term.
+    /// The values that each term reports for training curves, computed on the given rows. Each entry has the term's name.
     pub(crate) fn figures(
         &self,
         pred: &[f32],

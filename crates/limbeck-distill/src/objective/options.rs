@@ -1,4 +1,4 @@
-//! Options of the loss.
+//! Options of the loss that a student minimizes.
 
 use limbeck_data::metrics::Measure;
 use limbeck_nets::loss::PointLoss;
@@ -20,7 +20,7 @@ limbeck_options::words! {
     }
 }
 
-/// Share of the soft loss (the loss against the teacher).
+/// Value of the option `objective.alpha`: the share of the soft loss, which compares with teacher labels.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Alpha {
     /// Chosen on validation rows.
@@ -137,17 +137,17 @@ limbeck_options::words! {
     }
 }
 
-/// Temperature of the soft loss of distributions.
+/// How the temperature of the soft loss is chosen, for students that predict distributions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Temperature {
     /// A given temperature.
     Fixed(f64),
-    /// `temperature_base + temperature_scale · range`, with the range (maximum − minimum) of the teacher's labels in each batch, in
-    /// standardized units.
+    /// `temperature_base + temperature_scale · range`, where the range (maximum − minimum) is that of the teacher labels in the current batch, in
+    /// standardized target units.
     Batch,
-    /// Like `Batch`, with the range over all training rows.
+    /// Like `Batch`, with the range over all rows with a target. (If none of these rows has a teacher label: over the new rows.)
     Data,
-    /// For each row, by the teacher's standard deviation: `clamp(σ_t / median σ_t, 1/4, 4)`. If the teacher is unsure on a row, its standard
+    /// For each row, `clamp(σ_t / median σ_t, 1/4, 4)` with the teacher's standard deviation `σ_t`. If the teacher is unsure on a row, its standard
     /// deviation has more weight there, and its mean less.
     Spread,
 }
@@ -297,11 +297,11 @@ const RANGE: &[Rule] = &[Rule::Where(
 )];
 
 impl ObjectiveOptions {
-    /// Checks the range of each option, and combinations of options.
+    /// Checks the range of each option, and the combinations of these options.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for an option that is out of its range or has no effect in combination with the others.
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for an option that is out of its range, or that contradicts or needs another option.
     pub fn check(&self) -> Result<()> {
         if self.temperature_base + self.temperature_scale <= 0.0 {
             let message =
@@ -311,13 +311,13 @@ impl ObjectiveOptions {
         Ok(self.validate()?)
     }
 
-    /// The head for standardized targets in `[least, most]`.
+    /// The head (form of the student's prediction) for standardized targets in `[least, most]`.
     #[must_use]
     pub fn head(&self, least: f32, most: f32) -> Head {
         Head::over(self.head, least, most, self.bins)
     }
 
-    /// Hard loss and soft loss of a head, in this order.
+    /// The hard loss (against targets) and the soft loss (against teacher labels) for a head, in this order.
     #[must_use]
     pub fn losses(&self, head: Head) -> (LabelLoss, LabelLoss) {
         let own = match head {
@@ -339,7 +339,7 @@ impl ObjectiveOptions {
         )
     }
 
-    /// The loss of a point prediction.
+    /// The loss between a predicted number and its label: squared or Huber. A quantile has its own loss.
     #[must_use]
     pub fn point_loss(&self) -> PointLoss {
         match self.loss {
@@ -350,8 +350,8 @@ impl ObjectiveOptions {
         }
     }
 
-    /// True if blending labels is equivalent to blending losses. This holds for squared error of point predictions, constant `alpha`, and no bounded
-    /// gate.
+    /// True if a loss on blended labels ([`Blend::label`](super::Blend::label)) is equivalent to the blended loss. This holds for squared error of
+    /// point predictions, constant `alpha`, and any gate but [`Gate::Bounded`].
     #[must_use]
     pub fn blends_labels(&self) -> bool {
         let squared = self.head == HeadKind::Point
@@ -360,14 +360,14 @@ impl ObjectiveOptions {
         squared && self.alpha_schedule == AlphaSchedule::Constant && self.gate != Gate::Bounded
     }
 
-    /// The error measure of students and teacher: RMSE, or the pinball loss of the quantile.
+    /// The measure by which students and teacher are compared: RMSE, or the pinball loss if a quantile is predicted.
     #[must_use]
     pub fn measure(&self) -> Measure {
         self.quantile
             .map_or(Measure::Rmse, |quantile| Measure::Pinball { quantile })
     }
 
-    /// The prediction of a teacher with predictive distribution `N(mean, sd²)`: the mean, or the requested quantile.
+    /// What a teacher with the predictive distribution `N(mean, sd²)` predicts: the mean, or the requested quantile.
     #[must_use]
     pub fn answer(&self, mean: f64, sd: f64) -> f64 {
         self.quantile.map_or(mean, |quantile| {
@@ -375,7 +375,7 @@ impl ObjectiveOptions {
         })
     }
 
-    /// The value of `alpha` when the share `progress` of training is done, given its value `start` at the start of training.
+    /// The value of `alpha` when the share `progress` (0 to 1) of training is done; `start` is its value at the start.
     #[must_use]
     pub fn alpha_at(&self, start: f64, progress: f64) -> f64 {
         let done = match self.alpha_schedule {

@@ -1,11 +1,11 @@
-//! Gradient matching: the loss between the derivatives of a student and of its teacher.
+//! Gradient matching: a loss between the derivatives of a student and of its teacher.
 
 use limbeck_nets::Head;
 
 use super::LabelRow;
 use super::term::{Loss, View};
 
-/// Gradient matching on pairs of rows.
+/// Gradient matching on pairs of rows: within a pair, the student's prediction should change as much as the teacher's.
 ///
 /// # Formula
 ///
@@ -13,9 +13,10 @@ use super::term::{Loss, View};
 /// L = γ Σ_pairs [(s(x') − s(x)) − (t(x') − t(x))]² / ρ²
 /// ```
 ///
-/// A pair consists of two consecutive rows `x`, `x'` of the batch, at distance `ρ` in standard deviations of the columns. So `L` is the squared
-/// difference of the directional derivatives of student and teacher, taken as difference quotients. `s` and `t` are predicted means. If the teacher
-/// is linear between `x` and `x'`, as a network mostly is, the difference quotient equals the derivative. Trees have no useful derivative.
+/// A pair consists of two consecutive rows `x`, `x'` of the batch, at distance `ρ` in standard deviations of the columns. `γ` is the option
+/// `objective.slope_weight`; `s` and `t` are the means that student and teacher predict. So `L` is the squared difference of their directional
+/// derivatives, taken as difference quotients. Where the teacher is linear between `x` and `x'`, as a network mostly is, the difference quotient
+/// equals the derivative. Trees have no useful derivative.
 ///
 /// The label column has `γ / ρ²` for the second row of a pair, and 0 for other rows.
 ///
@@ -52,7 +53,7 @@ impl Loss for Slopes {
         })
     }
 
-    /// The mean loss over pairs.
+    /// The mean loss over pairs; empty if there is no pair.
     fn figures(&self, view: View<'_>) -> Vec<f64> {
         let found = self.pairs(&view);
         let sum: f64 = found.iter().map(|pair| f64::from(pair.loss)).sum();
@@ -90,11 +91,11 @@ impl Slopes {
 struct PairLoss {
     second: usize,
     loss: f32,
-    /// Derivative with respect to the mean of the second row; for the first row it is the negative.
+    /// Derivative of the loss with respect to the student's mean in the second row of the pair. For the first row, it is the negative of this.
     slope: f32,
 }
 
-/// Adds to `grad` the derivative of a head's mean with respect to the head's outputs, times `slope`.
+/// Adds to `grad` the gradient of a head's predicted mean with respect to the head's outputs `pred`, times `slope`.
 fn mean_slope(head: Head, pred: &[f32], slope: f32, grad: &mut [f32]) {
     match head {
         Head::Point | Head::Gaussian => grad[0] += slope,

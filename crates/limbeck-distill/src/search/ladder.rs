@@ -1,16 +1,17 @@
-//! The hyperparameter search: a ladder of trials with longer and longer schedules, the same for the baseline and the distilled student.
+//! The hyperparameter search of networks: rungs of trials with longer and longer schedules. Baseline and distilled student are searched in the same
+//! way. A trial is a setting that is trained and validated.
 //!
 //! | rung | schedule | baseline (trained alone) | distilled student | trials of each |
 //! |---|---|---|---|---|
-//! | 1 | short | sizes × weight decays | sizes × values of `alpha` | `3 · trials` |
+//! | 1 | short | sizes × weight decays | sizes × values of `alpha` × weight decays | `3 · trials` |
 //! | 2 | medium, or short again | variants of the best so far: longer schedule, another size, another weight decay, input noise | the same, and other values of `alpha` | `1.5 · trials`; `trials` with several splits |
 //! | 3 | whole | the best so far; also with less weight decay, if a longer schedule has helped | the best so far; also with `alpha` 1 | 1 or 2 |
-//! | finals, with several splits | up to the trial's stopping point | the best again, with two other seeds, until the best one has been trained again | the same | up to 4 |
+//! | finals, with several splits | up to the trial's stopping point | the best trial again, with two other seeds; repeated until the best trial is one that was trained again | the same | up to 4 |
 //!
-//! Few candidates reach a long schedule, so many can be tried. This is successive halving (Jamieson & Talwalkar, *Non-stochastic best arm
-//! identification and hyperparameter optimization*, AISTATS 2016), with variants of the best candidate instead of random ones. A large network pays
-//! off more often for a distilled student, which has a large transfer set, than for a student that learns from few targets. So the size is chosen
-//! separately for each student.
+//! `trials` is the option `student.trials`. Few candidates reach a long schedule, so many can be tried. This is successive halving (Jamieson &
+//! Talwalkar, *Non-stochastic best arm identification and hyperparameter optimization*, AISTATS 2016), with variants of the best candidate instead of
+//! random ones. A large network pays off more often for a distilled student, which has a large transfer set, than for a student that learns from few
+//! targets. So the size is chosen separately for each student.
 
 use limbeck_data::metrics::Measure;
 
@@ -22,7 +23,7 @@ use crate::student::options::{StudentKind, StudentOptions};
 use crate::trial::{Choice, Setting, Trial, Watch, best};
 use crate::validation::Search;
 
-/// Sizes and weight decays of the baseline on the first rung, the most promising first.
+/// Sizes (shares of the parameter budget) and weight decays of the baseline on the first rung, the most promising first.
 const ALONE: [(f64, f64); 15] = [
     (1.0, 0.05),
     (0.25, 0.5),
@@ -40,8 +41,8 @@ const ALONE: [(f64, f64); 15] = [
     (0.5, 8.0),
     (0.25, 8.0),
 ];
-/// Sizes, values of `alpha` and weight decays of the distilled student on the first rung, the most promising first. With a small `alpha`,
-/// the student learns mostly from noisy targets, like the baseline, and needs as much weight decay.
+/// Sizes (shares of the parameter budget), values of `alpha` and weight decays of the distilled student on the first rung, the most promising first.
+/// With a small `alpha`, the student learns mostly from noisy targets, like the baseline, and needs as much weight decay.
 const DISTILLED: [(f64, f64, f64); 15] = [
     (1.0, 1.0, DISTILLED_DECAY),
     (1.0, 0.7, DISTILLED_DECAY),
@@ -59,17 +60,18 @@ const DISTILLED: [(f64, f64, f64); 15] = [
     (1.0, 0.2, 0.5),
     (0.5, 0.2, 0.5),
 ];
-/// Weight decays that are tried if `alpha` is given.
+/// Weight decays that are tried for the distilled student if the user gives `alpha`.
 const DECAYS: [f64; 4] = [DISTILLED_DECAY, 0.05, 0.5, 2.0];
-/// Standard deviation of the input noise that is tried, in standard deviations of the inputs.
+/// Level of the input noise that is tried: its standard deviation, in standard deviations of the network's inputs.
 const NOISE: f64 = 0.15;
-/// With few rows, up to `FINALISTS` trials of each student are trained again, each with `AGAIN` other seeds.
+/// With several splits (few rows), up to `FINALISTS` trials of each student are trained again, each with `AGAIN` other seeds.
 const FINALISTS: usize = 4;
 const AGAIN: usize = 2;
 
-/// The steps of the three rungs: 1/40, 1/10 and all of `steps`. The first two rungs have a minimum, below which too little is learned.
+/// The numbers of steps on the three rungs: 1/40, 1/10 and all of `steps`. The first two have a minimum (1500 and 4000 steps, but never more than the
+/// third), below which too little is learned.
 ///
-/// With several splits there are few rows, which shorter schedules repeat often enough: the second rung has 1/16 of `steps`, and the third 1/4.
+/// With several splits there are few rows, and shorter schedules repeat them often enough: the second rung has 1/16 of `steps`, and the third 1/4.
 fn rungs(steps: usize, splits: usize) -> [usize; 3] {
     let whole = steps.div_ceil(parts(splits));
     let middle = steps / if splits > 1 { 16 } else { 10 };
@@ -80,12 +82,12 @@ fn rungs(steps: usize, splits: usize) -> [usize; 3] {
     ]
 }
 
-/// The ratio of `steps` to the longest schedule.
+/// `steps` divided by the length of the longest schedule.
 fn parts(splits: usize) -> usize {
     if splits > 1 { 4 } else { 1 }
 }
 
-/// The numbers of trials of each student on the first and on the second rung. With several splits, there are fewer on the second rung.
+/// The numbers of trials of each student on the first and on the second rung; the second is smaller with several splits.
 fn counts(trials: usize, splits: usize) -> (usize, usize) {
     let more = if splits > 1 { 0 } else { trials / 2 };
     (3 * trials, trials + more)
@@ -94,7 +96,7 @@ fn counts(trials: usize, splits: usize) -> (usize, usize) {
 /// Maximum number of trials of each student on the last rung.
 const LAST: usize = 2;
 
-/// The maximum number of training steps of [`choose`], over all trials on all splits.
+/// The largest number of training steps that [`choose`] can take, over all trials on all splits.
 #[must_use]
 pub fn search_steps(student: &StudentOptions, splits: usize) -> usize {
     if !student.kind.has_network() {
@@ -112,13 +114,14 @@ pub fn longest_schedule(student: &StudentOptions, splits: usize) -> usize {
     rungs(student.steps, splits)[2]
 }
 
-/// The option `steps` with which the longest schedule has `schedule` steps.
+/// The value of the option `steps` for which the longest schedule has `schedule` steps: the inverse of [`longest_schedule`].
 #[must_use]
 pub fn steps_of_schedule(schedule: usize, splits: usize) -> usize {
     schedule * parts(splits)
 }
 
-/// Tries settings of the baseline and the distilled student, for each requested kind of student.
+/// Runs the hyperparameter search of the baseline and of the distilled student, for each requested kind of student. Returns all trials and the chosen
+/// ones.
 ///
 /// # Errors
 ///
@@ -153,8 +156,8 @@ pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
     Ok(choice)
 }
 
-/// The positions of the two trials that are refitted: the best baseline and the best distilled student, unless another distilled network is
-/// [`preferred`]. Only [`eligible`] trials are considered. `None` if a student has no trial.
+/// The positions of the two trials that are refitted, in `choice.alone` and in `choice.distilled`. Only [`eligible`] trials are considered. The best
+/// ones are taken, but another distilled network may be [`preferred`]. `None` if a student has no trial.
 pub(crate) fn chosen(search: &Search<'_>, choice: &Choice) -> Option<(usize, usize)> {
     let (alone, distilled) = (least(&choice.alone)?, least(&choice.distilled)?);
     let teacher_leads = search
@@ -172,7 +175,8 @@ pub(crate) fn chosen(search: &Search<'_>, choice: &Choice) -> Option<(usize, usi
     ))
 }
 
-/// The trials that may be chosen: networks trained with the largest number of seeds, and all non-neural students, which hardly depend on the seed.
+/// The positions of the trials that may be chosen. These are the networks that were trained with the largest number of seeds, and all non-neural
+/// students, which hardly depend on the seed.
 fn eligible(trials: &[Trial]) -> impl Iterator<Item = usize> {
     let most = trials
         .iter()
@@ -187,14 +191,14 @@ fn least(trials: &[Trial]) -> Option<usize> {
     eligible(trials).min_by(|&a, &b| trials[a].valid_error.total_cmp(&trials[b].valid_error))
 }
 
-/// The distilled network that is chosen. If the teacher is better than the baseline, only networks whose error is within one standard error of the
-/// best are considered; of these, the ones with the largest `alpha` (rounded to quarters); of these, the one with the longest schedule. Otherwise the
-/// best network.
+/// The position of the distilled student that is chosen; `best` is the position of the one with the lowest error. `best` is chosen if it is not a
+/// network, or if the teacher is not better than the baseline. Otherwise, only networks whose error is within one standard error of the best are
+/// considered. Of these, the ones with the largest `alpha` (rounded to quarters) are taken, and of those, the one with the longest schedule.
 ///
 /// This is the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3). Among many trials on few
-/// validation rows, the best one is often best by chance. Short schedules and small values of `alpha` are then less plausible: learning from the
-/// transfer set takes longer, and the teacher's labels have less noise. If the teacher is not better than the baseline, these reasons do not apply,
-/// and long schedules overfit the targets.
+/// validation rows, the best one is often best by chance. If it has a short schedule or a small `alpha`, chance is a more likely reason: learning
+/// from the transfer set takes longer, and the teacher's labels have less noise than targets. If the teacher is not better than the baseline, these
+/// reasons do not apply, and long schedules overfit the targets.
 fn preferred(
     search: &Search<'_>,
     trials: &[Trial],
@@ -220,7 +224,7 @@ fn preferred(
     most.unwrap_or(best)
 }
 
-/// Searches settings of the baseline alone, without a distilled student, and returns the best trial.
+/// Searches settings of a baseline network, without a distilled student, and returns the best trial. Used for the learning curve of `preflight`.
 ///
 /// # Errors
 ///
@@ -233,7 +237,7 @@ pub fn choose_alone(search: &Search<'_>, watch: Watch<'_>) -> Result<Trial> {
     best(&trials).cloned().ok_or(Error::Interrupted)
 }
 
-/// Rounds to hundredths, so that settings that hardly differ are equal.
+/// Rounds to hundredths, so that shares that hardly differ become the same setting.
 fn hundredths(share: f64) -> f64 {
     (share * 100.0).round() / 100.0
 }
@@ -243,10 +247,10 @@ struct Ladder<'s, 'a> {
     watch: Watch<'s>,
     sizes: Vec<f64>,
     steps: [usize; 3],
-    /// Numbers of trials on the first and on the second rung.
+    /// Numbers of trials of each student on the first and on the second rung.
     counts: (usize, usize),
-    /// False if input noise would be wrong: with pairs of rows, since noise would change their distance; and with hints, which are computed without
-    /// noise.
+    /// False if input noise would be wrong. With pairs of rows for gradient matching, noise would change the distance in a pair. With hints, the
+    /// teacher's features belong to rows without noise.
     may_add_noise: bool,
 }
 
@@ -300,13 +304,13 @@ impl<'s, 'a> Ladder<'s, 'a> {
         })
     }
 
-    /// True once the time limit is over and both students have a trial: more trials would come too late.
+    /// True if the search should end: the time limit is over or the user asked to stop, and both students have a trial.
     fn is_over(&self, trials: &[Vec<Trial>; 2]) -> bool {
         let stop = self.search.first().study.stop;
         trials.iter().all(|side| !side.is_empty()) && stop.is_over()
     }
 
-    /// Trains settings of both students and adds their trials to `[alone, distilled]`.
+    /// Trains settings of both students, and appends their trials to `trials`, which is `[alone, distilled]`.
     fn train(
         &self,
         alone: Vec<Setting>,
@@ -323,8 +327,8 @@ impl<'s, 'a> Ladder<'s, 'a> {
         Ok(())
     }
 
-    /// With several splits, trains the best trial of each student again with other seeds, until the trial that is best then has been trained again.
-    /// Among many trials on few validation rows, the best one is partly best by the luck of its seed.
+    /// With several splits, trains the best trial of each student again with other seeds. Repeats this until the best trial is one that was trained
+    /// again. Among many trials on few validation rows, the best one is partly best by a lucky seed.
     fn finals(&self, trials: &mut [Vec<Trial>; 2]) -> Result<()> {
         if self.search.stages().len() < 2 || self.is_over(trials) {
             return Ok(());
@@ -343,8 +347,8 @@ impl<'s, 'a> Ladder<'s, 'a> {
         one.and(other)
     }
 
-    /// Trains again, with other seeds, the trial that `pick` chooses from all trials and the best one. Repeats this at most [`FINALISTS`] times, and
-    /// ends once `pick` chooses a trial that was already trained again.
+    /// Trains one trial again with other seeds: the one that `pick` returns, given all trials and the position of the best. Repeats this at most
+    /// [`FINALISTS`] times, and ends once `pick` returns a trial that was already trained again.
     fn confirm(
         &self,
         trials: &mut [Trial],
@@ -402,7 +406,8 @@ impl<'s, 'a> Ladder<'s, 'a> {
             .collect()
     }
 
-    /// Variants of the best baseline. Longer schedules get less weight decay, so that the total shrinkage is the same.
+    /// Settings for the second rung: variants of the best baseline. They have a longer schedule, another size, more weight decay, or input noise.
+    /// Some longer schedules have a fifth of the weight decay, since decay shrinks the weights at every step.
     fn moves_alone(&self, tried: &[Trial]) -> Vec<Setting> {
         let Some(start) = best(tried).map(|trial| trial.setting) else {
             return Vec::new();
@@ -440,7 +445,8 @@ impl<'s, 'a> Ladder<'s, 'a> {
         self.new_moves(moves, tried)
     }
 
-    /// Variants of the best distilled student; also the size, weight decay and noise of the best baseline, combined with an `alpha`.
+    /// Settings for the second rung: variants of the best distilled student, among them other values of `alpha`. One has the size, weight decay and
+    /// noise of the best baseline `lone`, combined with an `alpha`.
     fn moves_distilled(
         &self,
         tried: &[Trial],
@@ -494,8 +500,8 @@ impl<'s, 'a> Ladder<'s, 'a> {
         self.new_moves(moves, tried)
     }
 
-    /// The whole schedule for the best baseline; if a longer schedule has helped before, also the whole schedule with less weight decay. At most
-    /// `count` settings.
+    /// Settings for the last rung: the best baseline with the whole schedule. If a longer schedule has helped before, also the same with less weight
+    /// decay. At most `count` settings.
     fn last_alone(&self, tried: &[Trial], count: usize) -> Vec<Setting> {
         let Some(start) = best(tried) else {
             return Vec::new();
@@ -515,12 +521,13 @@ impl<'s, 'a> Ladder<'s, 'a> {
         moves
     }
 
-    /// The whole schedule for the best distilled student, with the largest `alpha` that is as good as the best. Also the whole schedule with `alpha`
-    /// 1 and little weight decay, if that is another setting. The reason: short schedules favor targets and weight decay, since learning from the
-    /// transfer set takes longer, and there is little noise to overfit.
+    /// Settings for the last rung. The first is the best distilled student with the whole schedule; among trials that are as good, the one with the
+    /// largest `alpha` counts as best. If `alpha` is chosen automatically, the second has `alpha` 1 and little weight decay; the first is left out if
+    /// its `alpha` is 1, too. The reason for the second: short schedules favor targets and weight decay, since learning from the transfer set takes
+    /// longer and there is little noise to overfit.
     ///
-    /// This is the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3): the teacher's labels
-    /// have less noise, so a smaller `alpha` must be clearly better to be chosen.
+    /// The first is the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3): the teacher's labels
+    /// have less noise than targets, so a smaller `alpha` must be clearly better to be chosen.
     fn last_distilled(&self, tried: &[Trial]) -> Vec<Setting> {
         let Some(start) = best(tried) else {
             return Vec::new();
@@ -550,7 +557,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         self.new_moves([blended, pure], tried)
     }
 
-    /// The best tried setting whose size differs from that of `start`.
+    /// The setting of the best trial in `tried` whose size differs from that of `start`.
     fn other_size(&self, tried: &[Trial], start: Setting) -> Option<Setting> {
         best(
             tried
@@ -567,7 +574,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         })
     }
 
-    /// The first settings of `moves` that were not tried before; at most the number of trials of this rung.
+    /// Those of the settings `moves` that were not tried before, without duplicates; at most as many as the second rung has trials.
     fn new_moves(
         &self,
         moves: impl IntoIterator<Item = Option<Setting>>,
@@ -583,8 +590,9 @@ impl<'s, 'a> Ladder<'s, 'a> {
         new
     }
 
-    /// The closed-form `alpha`, from the best baseline and the best student with `alpha` 1; `None` if there is no such student, or if
-    /// `alpha` is given or the loss is not the squared error.
+    /// The closed-form `alpha` ([`closed_form_alpha`](crate::search::closed_form_alpha)), from the best baseline and the best student with `alpha` 1.
+    /// `None` if there is no such student, if both make equal predictions, if the user gives `alpha`, or if a quantile is predicted (the formula
+    /// holds for squared errors).
     fn closed_form(&self, [alone, distilled]: &[Vec<Trial>; 2]) -> Option<f64> {
         let pure = best(
             distilled

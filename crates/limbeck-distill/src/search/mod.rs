@@ -1,11 +1,12 @@
-//! The hyperparameter search on validation rows, then the refit.
+//! Hyperparameter search on validation rows, and refit of the chosen settings.
 //!
-//! The baseline (the student trained alone) and the distilled student go through the same search ([`choose`]): the same ladder of schedules, the same
-//! number of trials on the first two rungs, sizes from the whole budget to an eighth of it. With few rows, every trial is validated on several splits
-//! ([`Search`]), and the best trial of each student is trained again with other seeds before the final choice. The chosen setting of each student is
-//! then fitted again on all training and validation rows ([`refit`]): with the same schedule, stopped at the step that was best on validation rows.
+//! The baseline (the student trained alone) and the distilled student go through the same search ([`choose`]): the same schedules, the same number of
+//! trials on the first two rungs, and sizes from the whole parameter budget to an eighth of it. With few rows, every trial is validated on several
+//! splits ([`Search`]), and the best trials of each student are trained again with other seeds before the final choice. The chosen setting of each
+//! student is then fitted again on all training and validation rows ([`refit`]), with the same schedule. It stops at the stopping point that the
+//! search found on validation rows.
 //!
-//! Each training is saved in the run's [`Checkpoints`](limbeck_data::Checkpoints), also from time to time while it goes on.
+//! Each training is saved in the run's [`Checkpoints`](limbeck_data::Checkpoints), also from time to time before it is finished.
 
 pub(crate) mod ladder;
 
@@ -23,7 +24,7 @@ pub use ladder::{choose, choose_alone, longest_schedule, search_steps, steps_of_
 use crate::error::Result;
 use crate::kinds;
 
-/// The refitted baseline and the refitted distilled student, with one seed.
+/// The baseline and the distilled student, both refitted with the same seed.
 #[derive(Clone, Debug)]
 pub struct Refitted {
     /// The baseline: the student trained alone.
@@ -32,7 +33,8 @@ pub struct Refitted {
     pub distilled: Trial,
 }
 
-/// Fits the chosen settings again on the rows of `stage`, once for each seed. Each setting comes with the number of steps to take.
+/// Trains the chosen settings of baseline and distilled student again, on the rows of `stage`, once for each seed. Each setting comes with the number
+/// of steps to take. Returns one result per seed, in order.
 ///
 /// # Errors
 ///
@@ -81,14 +83,15 @@ pub fn refit(
     Ok(out)
 }
 
-/// Maximum number of rows on which the refits are compared.
+/// Refits are compared on at most this many rows, evenly spaced.
 const COMPARED: usize = 4000;
 
-/// The position of the refit that is shipped: its predictions on `features` are nearest to the mean of all refits in `trials`.
+/// The position of the refit to be shipped, among the refits `trials` with different seeds. It is the one whose predictions on `features` are nearest
+/// to the mean of all refits.
 ///
-/// The mean over several seeds is better than most single seeds, but no targets are left to choose a seed by: the refits have learned from the
-/// training and validation rows, and test rows must not choose. So the most typical refit is taken, by root mean squared distance from the mean. If
-/// there are fewer than three refits, or for non-neural students, which hardly vary with the seed, the first refit is taken.
+/// The mean over several seeds is better than most single seeds. But no targets are left by which a seed could be chosen: the refits have learned
+/// from the training and validation rows, and test rows must not choose. So the refit nearest to the mean is taken, by root mean squared distance. If
+/// there are fewer than three refits, the first one is taken; also for non-neural students, which hardly vary with the seed.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! The design of a student network within a parameter budget.
+//! Designs a student network within a parameter budget: encoder, bins and layer sizes.
 
 pub(crate) mod options;
 
@@ -14,21 +14,21 @@ use crate::bins::{self, Cuts, NumberColumn};
 use crate::error::{Error, Result};
 use crate::kinds::spec::TARGET_PARAMETERS;
 
-/// Encoder and layer sizes of a student network, fitted to rows; the weights are not yet trained.
+/// Encoder, bins and layer sizes of a student network, fitted to rows. The weights are not part of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Design {
-    /// Encodes raw columns as numbers.
+    /// Maps raw columns to numbers.
     pub encoder: Encoder,
-    /// Shape of the network whose inputs are these numbers.
+    /// Shape of the network, whose inputs are these encoded columns.
     pub shape: MlpShape,
-    /// The meaning of the network's outputs.
+    /// How the network's outputs are read as predictions.
     pub heads: Heads,
 }
 
-/// The meaning of a network's outputs: one head per target, one after the other.
+/// How a network's outputs are read as predictions: one head per target, all of the same form, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Heads {
-    /// Head of each target.
+    /// Head (form of the prediction) of each target.
     pub head: Head,
     /// Number of targets.
     pub targets: usize,
@@ -47,26 +47,27 @@ impl Heads {
         self.head.outputs() * self.targets
     }
 
-    /// Number of fitted values after the last hidden layer, which has `width` units; includes the scales of the targets.
+    /// Number of fitted values after the last hidden layer, which has `width` units. The scales of the targets are included.
     fn parameters(self, width: usize) -> usize {
         (self.head.parameters(width) + TARGET_PARAMETERS) * self.targets
     }
 }
 
-/// Mean numbers of bins per column that are tried.
+/// Mean numbers of bins per numeric column that are tried, the largest first.
 const BINS: [usize; 22] = [
     128, 112, 96, 80, 64, 56, 52, 48, 44, 40, 36, 32, 24, 20, 16, 14, 12, 10, 8, 6, 4, 3,
 ];
-/// With fewer bins than this, narrower layers are tried first.
+/// If a design has fewer bins per column than this, narrower layers are tried before it is accepted.
 const FEW_BINS: usize = 6;
 
 impl Design {
-    /// The largest network for these rows within `options.params`.
+    /// Designs the largest network for these rows that has at most `options.params` parameters.
     ///
-    /// The network has two hidden layers of equal width, about `0.45 √params` up to 5 000 parameters and `2.7 params^0.29` above (bins cost little
-    /// time, width costs much), and as many bins as the remaining budget allows. If many columns would leave few bins, the layers are narrower.
-    /// Parameters that are left over widen the layers. `cuts` determine how the bins are divided among the columns, and where their edges are. With
-    /// [`Cuts::default`], every column has the same number of bins, with edges at quantiles.
+    /// Unless `options` gives layers or bins, the network has two hidden layers of equal width. The width is about `0.45 √params` up to 5 000
+    /// parameters and `2.7 params^0.29` above, since bins cost little time and width costs much. The network has as many bins as the remaining budget
+    /// allows. If many columns would leave few bins, the layers are narrower. Parameters that are left over widen the layers. `cuts` determine how
+    /// the bins are divided among the columns, and where their edges are. With [`Cuts::default`], every column has the same number of bins, with
+    /// edges at quantiles.
     ///
     /// # Errors
     ///
@@ -111,7 +112,7 @@ impl Design {
         })
     }
 
-    /// Number of fitted values that a prediction uses.
+    /// Number of fitted values that a prediction uses: weights, bin edges, and those of the encoder and of the targets' scales.
     #[must_use]
     pub fn parameters(&self) -> usize {
         let last = self.shape.hidden().last().copied().unwrap_or(0);
@@ -122,7 +123,7 @@ impl Design {
             + self.heads.parameters(last)
     }
 
-    /// Encodes rows as inputs of the network: positions among the bins, `[n_samples, segments]`.
+    /// Encodes rows as inputs of the network: positions (one number per column or category), `[n_samples, segments]`.
     ///
     /// # Errors
     ///
@@ -133,7 +134,7 @@ impl Design {
     }
 }
 
-/// The number of parameters of the smallest network for these numeric columns.
+/// The number of parameters of the smallest network for these features, which must all be numeric.
 ///
 /// # Errors
 ///
@@ -151,7 +152,7 @@ pub(crate) fn smallest(
     Ok(candidates.design(2, bins)?.parameters())
 }
 
-/// Rounds a width down to a width that the kernels compute fast.
+/// Rounds a layer width down to one that the kernels compute fast.
 fn round_width(width: usize) -> usize {
     match width {
         24.. => width / 8 * 8,
@@ -160,7 +161,7 @@ fn round_width(width: usize) -> usize {
     }
 }
 
-/// Designs that share an encoder.
+/// Makes designs with the same encoder, but different widths and numbers of bins.
 struct Candidates<'a> {
     options: &'a StudentOptions,
     heads: Heads,
@@ -199,7 +200,7 @@ impl<'a> Candidates<'a> {
         self.options.bins.map_or_else(all, |bins| vec![bins])
     }
 
-    /// True if `bins` is already the largest number that is tried.
+    /// True if `bins` is the largest number that is tried for these rows.
     fn saturated(&self, bins: usize) -> bool {
         self.bins().first() == Some(&bins)
     }
@@ -222,7 +223,7 @@ impl<'a> Candidates<'a> {
         })
     }
 
-    /// Widens the layers while the budget allows.
+    /// Widens both layers as far as the budget allows, then the second one alone. Returns the design unchanged if the user gave layers.
     fn grow(&self, mut design: Design, width: usize, bins: usize) -> Result<Design> {
         if self.options.hidden.is_some() {
             return Ok(design);
@@ -269,7 +270,8 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// Maximum number of encoded columns for categories: half of the first layer's budget if there are numeric columns too.
+/// Maximum number of encoded columns for categories, if the layers have `width` units. If there are numeric columns too, half of the first layer's
+/// budget is left for them.
 fn room_for_categories(features: &Features, options: &StudentOptions, width: usize) -> usize {
     let room = options.params.saturating_sub(width * (width + 3)) / (width + 2);
     let mut values = features.columns.iter().map(|column| &column.values);

@@ -34,7 +34,7 @@ limbeck_options::words! {
 }
 
 impl StudentKind {
-    /// True if a network is trained.
+    /// True if a network may be trained: `mlp` and `auto`.
     #[must_use]
     pub fn has_network(self) -> bool {
         matches!(self, Self::Mlp | Self::Auto)
@@ -86,15 +86,15 @@ const LAYERS: &[Rule] = &[Rule::Where(
     "only a network has layers and bins",
 )];
 
-/// Minimum budget of a network: a few inputs, a layer of a few units and some bins.
+/// Minimum parameter budget of a network: enough for a few inputs, a layer of a few units and some bins.
 const LEAST_OF_NETWORK: usize = 250;
 
 impl StudentOptions {
-    /// Checks the range of each option.
+    /// Checks the range of each option, and that the budget is large enough for a network if one may be trained.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for an option out of its range.
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for an option that is out of its range.
     pub fn check(&self) -> Result<()> {
         self.validate()?;
         let may_be_network = matches!(self.kind, StudentKind::Mlp | StudentKind::Auto);
@@ -108,23 +108,23 @@ impl StudentOptions {
         Ok(())
     }
 
-    /// The number of rows per training step, if there are `rows` training and validation rows.
+    /// The number of rows per training step; `rows` is the number of training and validation rows.
     #[must_use]
     pub fn batch_of(&self, rows: usize) -> usize {
         self.batch.unwrap_or(if rows < FEW_ROWS { 64 } else { 256 })
     }
 
-    /// The number of splits on which trials are validated, if there are `rows` training and validation rows.
+    /// The number of train/validation splits on which trials are validated; `rows` is the number of training and validation rows.
     #[must_use]
     pub fn splits_of(&self, rows: usize) -> usize {
         self.splits.unwrap_or(if rows < FEW_ROWS { 2 } else { 1 })
     }
 }
 
-/// With fewer rows than this, batches are smaller and every setting is tried on several splits.
+/// With fewer training and validation rows than this, batches are smaller and every setting is tried on several splits.
 const FEW_ROWS: usize = 3000;
 
-/// How a student encodes its columns, with at most `max_width_for_categories` inputs for categories.
+/// How a student encodes its columns. Categories get at most `max_width_for_categories` encoded columns.
 pub(crate) fn encode_options(
     options: &StudentOptions,
     max_width_for_categories: usize,

@@ -1,18 +1,18 @@
-//! New rows on which a quick student disagrees most with its teacher.
+//! New rows on which a quick (briefly trained) student disagrees most with its teacher.
 
 use limbeck_data::{Features, Stop, generator};
 
 use super::{Transfer, TransferOptions, moved_numbers, munge};
 use crate::error::Result;
 
-/// Standard deviation of the noise on a candidate's numbers, in standard deviations of the columns.
+/// Standard deviation of the noise that is added to a candidate's numbers, in standard deviations of the columns.
 const STEP: f64 = 0.2;
 
-/// Makes `adversarial_candidates` candidates for each of `count` rows: rows between near rows, as [`munge`] makes them, with noise
-/// `N(0, (0.2 sd_j)²)` added to every number, within its column's range.
+/// Makes `count · adversarial_candidates` candidate rows. Each is a row made by [`munge`], with noise `N(0, (0.2 sd_j)²)` added to every number,
+/// within the range of its column.
 ///
-/// Later the teacher labels the candidates, a quick (briefly trained) student predicts them too, and the candidates with the largest `(s − t)²` are
-/// kept. No gradients are needed, which trees do not have, and the teacher labels every candidate once.
+/// Later the teacher labels the candidates, and a quick (briefly trained) student predicts them too. The `count` candidates with the largest
+/// `(s − t)²` are kept. This needs no gradients, which trees do not have, and the teacher labels every candidate only once.
 ///
 /// # Source
 ///
@@ -47,7 +47,9 @@ pub(super) fn candidates(
     Ok(transfer)
 }
 
-/// The `count` candidates on which student and teacher disagree most, in the order of the rows. Between equal ones, the earlier rows are taken.
+/// The `count` candidates on which student and teacher disagree most, as row indices in ascending order. `student` and `teacher` have predictions for
+/// all rows; `candidates` are indices into them. If two disagreements are equal, the earlier row is preferred. Candidates without a finite prediction
+/// are left out.
 #[must_use]
 pub fn most_disputed(
     student: &[f64],

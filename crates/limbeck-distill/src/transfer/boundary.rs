@@ -1,14 +1,14 @@
-//! New rows near the edges of the data, where training rows are few.
+//! New rows near the ends of the columns' ranges, where training rows are few.
 
 use limbeck_data::{FeatureValues, Features, generator};
 use rand::{Rng, RngExt};
 
 use super::{Range, Transfer, TransferOptions, moved_numbers};
 
-/// Share of the rows at each end of a column from which rows are drawn.
+/// Rows are drawn from this share of the rows at each end of a column.
 const TAIL: f64 = 0.1;
 
-/// Draws a row from the first or the last rows of `order`.
+/// Draws one of the first or of the last rows of `order`, which lists rows in ascending order of a column.
 fn from_a_tail(order: &[usize], rng: &mut impl Rng) -> usize {
     let tail = ((order.len() as f64 * TAIL).ceil() as usize).max(1);
     let at = rng.random_range(0..tail);
@@ -26,7 +26,7 @@ fn from_a_tail(order: &[usize], rng: &mut impl Rng) -> usize {
 /// x_j     x_j + U(−ε, ε) · (max x_j − min x_j), clamped to [min x_j, max x_j]
 /// ```
 ///
-/// All other values are unchanged, so that the row stays near the data. The teacher labels it.
+/// All other values are unchanged, so that the row stays near the data. The teacher labels the row.
 pub(super) fn moved(
     features: &Features,
     count: usize,
@@ -57,7 +57,8 @@ pub(super) fn moved(
     moved_numbers(features, &rows, step)
 }
 
-/// The rows in ascending order of a numeric column, without rows in which it is missing; `None` if the column is not numeric or does not vary.
+/// The row indices in ascending order of a numeric column; rows in which it is missing are left out. `None` if the column is not numeric or does not
+/// vary.
 fn ascending(features: &Features, column: usize) -> Option<Vec<usize>> {
     let FeatureValues::Number(values) = &features.columns[column].values else {
         return None;
@@ -68,8 +69,9 @@ fn ascending(features: &Features, column: usize) -> Option<Vec<usize>> {
     (values[*order.first()?] < values[*order.last()?]).then_some(order)
 }
 
-/// The literal form of the method: one noise value `δ ~ N(0, ε²)` per row is added to every number and to the target, in units of their standard
-/// deviations. This assumes that a move of all inputs moves the target equally, which is true for no real table. It exists for comparison.
+/// The literal form of the boundary method: one noise value `δ ~ N(0, ε²)` per row is added to every number and to the target, in units of their
+/// standard deviations. This assumes that moving all inputs moves the target equally, which is true for no real table. It exists for comparison
+/// (option `transfer.boundary_literal`).
 pub(super) fn literal(
     features: &Features,
     target: &[f64],

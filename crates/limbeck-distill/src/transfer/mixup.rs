@@ -5,15 +5,16 @@ use rand::RngExt;
 
 use super::{Range, TransferOptions};
 
-/// Maximum number of partners drawn; after that, the drawn one with the nearest target is taken.
+/// Maximum number of partners drawn per row. If none is accepted, the one with the nearest target is taken.
 const DRAWS: usize = 16;
 
-/// Mixes rows: `x̃ = λ x_i + (1 − λ) x_k` with `λ ~ U(0, 1)` and a partner `k`, accepted with probability `exp(−(y_i − y_k)² / 2h²)`.
-/// Categories, and numbers of which one is missing, come from the row with the greater weight. The teacher labels the mixture, so nothing is
-/// assumed about the target between the two rows.
+/// Makes `count` rows `x̃ = λ x_i + (1 − λ) x_k`, with `λ ~ U(0, 1)`. A partner `k` is drawn until one is accepted, with probability
+/// `exp(−(y_i − y_k)² / 2h²)`; `h` is `mixup_bandwidth` times the standard deviation of the target. Categories come from the row with the greater
+/// weight, and so do numbers if one of the two is missing. The teacher labels the mixture, so nothing is assumed about the target between the two
+/// rows.
 ///
-/// Source: Yao et al., *C-Mixup: Improving Generalization in Regression*, NeurIPS 2022: partners with distant targets hurt. In the paper, the label
-/// is mixed too.
+/// Source: Yao et al., *C-Mixup: Improving Generalization in Regression*, NeurIPS 2022, which finds that partners with distant targets hurt. In the
+/// paper, the label is mixed too.
 pub(super) fn mixed(
     features: &Features,
     target: &[f64],

@@ -1,8 +1,8 @@
-//! Transfer sets: new inputs for the teacher to label.
+//! Makes new rows for the teacher to label. Together with the training rows, they are the student's transfer set.
 //!
 //! Each kind of new row has a file with one function, and a variant of [`Augmentation`]. New rows of all kinds stay near the data, column by column:
-//! numbers stay within the range of their column, whole numbers stay whole, categories are taken from the table, and a value is missing only if it is
-//! missing in a row that the new row is made from.
+//! numbers stay within the range of their column, whole numbers stay whole, and categories are taken from the table. A value is missing only if it is
+//! missing in a row from which the new row is made.
 
 mod adversarial;
 mod boundary;
@@ -91,7 +91,7 @@ impl TransferOptions {
 pub enum Augmentation {
     /// Rows made by mixing values of near rows: [`munge`].
     Munge,
-    /// Training rows near the edge of a column, with that value moved.
+    /// Training rows near an end of a column's range, with the value in that column moved.
     Boundary,
     /// Weighted means of two rows with similar targets.
     Mixup,
@@ -99,7 +99,7 @@ pub enum Augmentation {
     Perturb,
     /// Pairs of rows at a small distance, for gradient matching.
     Slope,
-    /// Candidate rows; those on which student and teacher disagree most are kept.
+    /// Candidate rows. The teacher labels all of them; those on which a quick student disagrees most with it are kept.
     Adversarial,
 }
 
@@ -118,18 +118,18 @@ impl Augmentation {
 /// New inputs and their properties, without the teacher's labels.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Transfer {
-    /// Inputs.
+    /// Values of the features.
     pub features: Features,
-    /// Index of the given row from which each new row was made; the new row shares its gate (weight of the teacher label). `None` for an independent
-    /// row.
+    /// For each new row, the index of the row from which it was made. The new row shares the gate of that row (the weight of its teacher label).
+    /// `None` for an independent row, whose gate is 1.
     pub source: Vec<Option<usize>>,
-    /// A label to use instead of the teacher's; NaN to use the teacher's.
+    /// A label to use instead of the teacher's; NaN if the teacher labels the row.
     pub label: Vec<f64>,
-    /// True for the second row of a pair, which comes directly after the first.
+    /// True for a new row that is the second of a pair for gradient matching. The first is the row directly before it.
     pub second: Vec<bool>,
-    /// True for a row that is kept only if student and teacher disagree on it more than on most candidates.
+    /// True for a candidate row: it is kept only if it is among those on which student and teacher disagree most.
     pub candidate: Vec<bool>,
-    /// Number of rows that [`make`] made. They come first; the caller appended the others.
+    /// Number of rows that [`make`] made. They come first. Rows after them were added by [`append_rows`](Self::append_rows).
     pub made: usize,
 }
 
@@ -155,7 +155,7 @@ impl Transfer {
         Ok(())
     }
 
-    /// Appends independent rows for the teacher to label.
+    /// Appends rows for the teacher to label, which are not made from other rows (such as rows without targets from the user).
     ///
     /// # Errors
     ///
@@ -165,7 +165,7 @@ impl Transfer {
     }
 }
 
-/// Makes all new rows that the options ask for, near the given rows `features` with targets `target`.
+/// Makes all new rows that the options ask for, from the rows `features` with the targets `target`.
 ///
 /// # Errors
 ///
@@ -209,7 +209,8 @@ pub fn make(
     Ok(transfer)
 }
 
-/// The given rows with `step` added to each number that is not missing. Numbers stay within the range of their column, and whole numbers stay whole.
+/// Copies the rows with indices `rows`, and moves their numbers. `step` gets the position in `rows`, the column index and the column's range, and
+/// returns what is added. Missing numbers stay missing, numbers stay within the range of their column, and whole numbers stay whole.
 fn moved_numbers(
     features: &Features,
     rows: &[usize],
@@ -234,7 +235,7 @@ fn moved_numbers(
     moved
 }
 
-/// Range and standard deviation of the values of a numeric column that are not missing.
+/// Range and standard deviation of a numeric column, without missing values.
 struct Range {
     low: f64,
     high: f64,
@@ -264,7 +265,8 @@ impl Range {
     }
 }
 
-/// True for each teacher label that is accepted: its standard deviation is at most `limit` times `typical`, and its mean is finite.
+/// For each teacher label, true if it is accepted: its standard deviation is at most `limit` times `typical` (the median on training rows), and its
+/// mean is finite.
 #[must_use]
 pub fn believed(prediction: &Prediction, typical: f64, limit: f64) -> Vec<bool> {
     let spread = prediction.spread.iter().map(|&sd| sd <= limit * typical);

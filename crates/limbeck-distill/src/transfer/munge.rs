@@ -1,4 +1,4 @@
-//! MUNGE: new rows made by mixing values of near rows.
+//! MUNGE (Bucilă et al. 2006): new rows made by mixing values of near rows.
 
 use limbeck_data::encode::{EncodeOptions, fit_encoder};
 use limbeck_data::{Feature, FeatureValues, Features, Stop, generator, metrics};
@@ -11,8 +11,8 @@ use crate::neighbors::Tree;
 
 /// Makes `count` synthetic rows near the rows of `features`.
 ///
-/// Each new row is a copy of a row `e`. Each of its values is replaced with probability `munge_swap`, using the value of
-/// the same column in a near row `e'`:
+/// Each new row starts as a copy of a row `e`. Each of its values is replaced with probability `munge_swap`. The replacement uses the value of the
+/// same column in a near row `e'`:
 ///
 /// ```text
 /// number      e'_j + N(0, (|e_j − e'_j| / s)²)    s = munge_locality
@@ -20,8 +20,8 @@ use crate::neighbors::Tree;
 /// missing     e'_j, if e_j or e'_j is missing
 /// ```
 ///
-/// Numbers stay within the range of the given rows; columns of whole numbers stay whole. The rows `e` are taken in turn. The
-/// row `e'` is drawn from `munge_neighbors` near rows, by distance over scaled numbers and one-hot codes.
+/// Numbers stay within the range of their column in `features`; columns of whole numbers stay whole. The rows `e` are taken in turn. The row `e'` is
+/// drawn from the `munge_neighbors` nearest rows, by distance over scaled numbers and one-hot codes.
 ///
 /// # Errors
 ///
@@ -29,8 +29,8 @@ use crate::neighbors::Tree;
 ///
 /// # Source
 ///
-/// Bucilă, Caruana & Niculescu-Mizil, *Model compression*, KDD 2006. In the paper, the two rows exchange values, and one neighbor is used. Keeping
-/// ranges and whole numbers is an addition of this crate.
+/// Bucilă, Caruana & Niculescu-Mizil, *Model compression*, KDD 2006. In the paper, the two rows exchange values, and only the nearest row is used.
+/// Keeping ranges and whole numbers is an addition of this crate.
 pub fn munge(
     features: &Features,
     count: usize,

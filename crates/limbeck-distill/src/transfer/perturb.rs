@@ -4,10 +4,10 @@ use limbeck_data::{Features, generator};
 
 use super::{Transfer, TransferOptions, moved_numbers};
 
-/// Copies each row in turn, and adds noise `N(0, (scale · sd_j)²)` to every number.
+/// Makes `count` copies of the rows, taken in turn, and adds noise `N(0, (scale · sd_j)²)` to every number; `scale` is the option `perturb_scale`.
 ///
-/// The teacher labels the copy, and the copy shares the gate (weight of the teacher label) of the row it was made from. So these rows add the
-/// knowledge-preserving term `λ · g(x) · (s(x + δ) − t(x + δ))²` to the loss; `λ` is the weight of the copies.
+/// The teacher labels the copy. The copy shares the gate `g` (weight of the teacher label) of the row from which it was made. So these rows add the
+/// knowledge-preserving term `λ · g(x) · (s(x + δ) − t(x + δ))²` to the loss; `λ` is the option `perturb_weight`.
 pub(super) fn perturbed(
     features: &Features,
     count: usize,

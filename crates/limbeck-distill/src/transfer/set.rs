@@ -4,7 +4,8 @@ use limbeck_data::Features;
 
 use crate::hints::Coordinates;
 
-/// Rows with a target, and the teacher's labels for them. Targets and labels are in the learned unit: the target's own, or its logarithm for a log target.
+/// Rows with a target, and the teacher's labels for them. Targets and labels are in the learned unit: the target's own unit, or its logarithm for a
+/// log target. Each list has one entry per row.
 #[derive(Clone, Debug, Default)]
 pub struct KnownRows {
     /// Row numbers in the data set.
@@ -13,47 +14,48 @@ pub struct KnownRows {
     pub features: Features,
     /// Targets.
     pub target: Vec<f64>,
-    /// Weights.
+    /// Row weights.
     pub weight: Vec<f64>,
     /// Group or time period of each row; `None` if rows are independent.
     pub blocks: Option<Vec<u32>>,
-    /// The teacher's predicted mean of each row; NaN if there is none.
+    /// The mean that the teacher predicts for each row; NaN if the row has no teacher label.
     pub teacher: Vec<f64>,
     /// The teacher's standard deviation for each row.
     pub spread: Vec<f64>,
 }
 
-/// New rows, which only the teacher labelled.
+/// New rows: rows without a target, which only the teacher labelled. Each list has one entry per row.
 #[derive(Clone, Debug, Default)]
 pub struct NewRows {
     /// Inputs.
     pub features: Features,
-    /// The teacher's predicted mean of each row, in the learned unit.
+    /// The mean that the teacher predicts for each row, in the learned unit (the target's own unit, or its logarithm).
     pub mean: Vec<f64>,
     /// The teacher's standard deviation for each row.
     pub spread: Vec<f64>,
     /// The row with a target from which each new row was made, as a position among the [`KnownRows`]; the new row shares its gate (weight of the teacher
     /// label). `None` for an independent row.
     pub source: Vec<Option<usize>>,
-    /// Weights of the rows; 1 is normal.
+    /// Row weights: 1, or `transfer.perturb_weight` for perturbed copies of rows.
     pub weight: Vec<f64>,
-    /// True for the second row of a pair, which comes directly after the first.
+    /// True for a new row that is the second of a pair for gradient matching. The first is the row directly before it.
     pub second: Vec<bool>,
 }
 
-/// All rows that a student learns from. A set is made once from labels and never changed; a round that needs other rows makes another set.
+/// All rows that a student learns from. A set is made once and never changed. A round of the pipeline that needs other rows or labels makes another
+/// set.
 #[derive(Clone, Debug, Default)]
 pub struct TransferSet {
     /// Rows with a target.
     pub known: KnownRows,
-    /// New rows, which only the teacher labelled.
+    /// New rows, which have no target.
     pub new: NewRows,
-    /// The teacher's features of rows with a target and of new rows; `None` if hints are off.
+    /// The teacher's hidden features of all these rows, as coordinates; `None` if hints (feature distillation) are off.
     pub coordinates: Option<Coordinates>,
 }
 
 impl TransferSet {
-    /// A set of rows with a target, without new rows.
+    /// A transfer set without new rows: only the rows with a target.
     #[must_use]
     pub fn plain(known: KnownRows) -> Self {
         let new = NewRows {

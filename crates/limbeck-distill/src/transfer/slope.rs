@@ -5,17 +5,17 @@ use limbeck_data::{Features, Stop, generator};
 use super::{Range, Transfer, TransferOptions, moved_numbers, munge};
 use crate::error::Result;
 
-/// Makes pairs of rows: a row between near rows, as [`munge`] makes it, followed by the same row moved by a random step of length
-/// `slope_reach`, in standard deviations of the columns.
+/// Makes `count / 2` pairs of rows. The first row of a pair is made by [`munge`]. The second is the same row, moved by a random step of length `ρ`,
+/// the option `slope_reach`, in standard deviations of the columns.
 ///
 /// ```text
 /// x'_j = x_j + ρ · sd_j · v_j,    v uniform on the unit sphere over the columns of numbers
 /// ```
 ///
-/// The difference of a model's predictions over such a pair, divided by the length of the step, is the mean of its directional derivative along the
-/// step. Networks of this project, teachers and students alike, are piecewise linear. For them it is the exact derivative if the step crosses no
-/// kink, which for a short step (`slope_reach` of 0.001) is true nearly everywhere. Trees have no useful derivative; for them the difference quotient
-/// is used instead.
+/// The difference of a model's predictions over a pair, divided by the length of the step, is the mean of the model's directional derivative along
+/// the step. Networks of this project, teachers and students alike, are piecewise linear. For them, this mean is the exact derivative if the step
+/// crosses no kink. For a short step (`slope_reach` of 0.001), that is true nearly everywhere. Trees have no useful derivative; only the difference
+/// itself is used.
 pub(super) fn pairs(
     features: &Features,
     count: usize,

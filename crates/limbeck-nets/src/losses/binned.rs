@@ -1,13 +1,14 @@
-//! Loss of predicted bin masses against a label.
+//! Loss of predicted probability masses of bins against a label.
 
 use super::Label;
 use super::cdf::cdf;
 use crate::head::Bins;
 
-/// Smallest standard deviation of a target and of a teacher label, in bin widths. With a smaller one, the label's mass would jump from bin to bin.
+/// Smallest standard deviation of a label, in bin widths: the first number for labels with standard deviation 0 (targets), the second for others.
+/// With less, the label's mass would jump from bin to bin.
 const LEAST: (f32, f32) = (1.0, 0.5);
 
-/// The loss of one row, `T² Σ_k q_k ln(q_k / p_k)`: see [`super::LabelLoss::row`].
+/// Returns the loss of one row, `T² Σ_k q_k ln(q_k / p_k)`, and writes its gradient to `grad`: see [`super::LabelLoss::row`].
 pub(super) fn row(
     bins: Bins,
     out: &[f32],
@@ -52,7 +53,7 @@ pub(super) fn row(
     temperature * temperature * loss
 }
 
-/// The logarithm of a mass; finite also for a mass that has underflowed to 0. NaN stays NaN.
+/// The logarithm of a probability mass. It is finite also for a mass that has underflowed to 0. NaN stays NaN.
 fn ln(mass: f32) -> f32 {
     if mass < f32::MIN_POSITIVE {
         f32::MIN_POSITIVE.ln()
@@ -61,7 +62,7 @@ fn ln(mass: f32) -> f32 {
     }
 }
 
-/// The masses of the bins, `softmax(z / T)`.
+/// Writes the probability masses of the bins, `softmax(z / T)`, to `masses`.
 pub(super) fn masses_of(out: &[f32], temperature: f32, masses: &mut [f32]) {
     let highest = out.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.0;

@@ -1,8 +1,8 @@
-//! The standard normal distribution in single precision.
+//! The standard normal distribution function and density in single precision.
 
 use std::sync::LazyLock;
 
-/// End of the grid: [`TABLE`] covers `[−TABLE_END, TABLE_END]`, with `TABLE_STEP` points per unit.
+/// End of the grid of [`TABLE`], which covers `[−TABLE_END, TABLE_END]` with `TABLE_STEP` points per unit.
 const TABLE_END: f32 = 6.0;
 const TABLE_STEP: f32 = 512.0;
 

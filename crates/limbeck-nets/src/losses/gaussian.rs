@@ -3,7 +3,7 @@
 use super::Label;
 use crate::head::LOG_VARIANCE_LIMIT;
 
-/// The loss of one row, `(c − m)² e^−v + T (v + σ² e^−v) − T (ln σ² + 1)`: see [`super::LabelLoss::row`].
+/// Returns the loss of one row, `(c − m)² e^−v + T (v + σ² e^−v) − T (ln σ² + 1)`, and writes its gradient to `grad`: see [`super::LabelLoss::row`].
 pub(super) fn row(out: &[f32], label: Label, temperature: f32, grad: &mut [f32]) -> f32 {
     let held = out[1].clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT);
     let (error, precision, variance) = (out[0] - label.mean, (-held).exp(), label.sd * label.sd);

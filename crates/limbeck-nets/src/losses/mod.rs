@@ -1,7 +1,8 @@
 //! Losses between a network's outputs and a label, one file per form of prediction (number, quantile, Gaussian, bins).
 //!
-//! A [`Label`] is a number with a standard deviation: 0 for a target, the predictive standard deviation for a teacher label. So one function serves
-//! as the hard loss (against targets) and as the soft loss (against teacher labels) of its [`Head`]. [`Hard`] trains a network on targets alone.
+//! A [`Label`] is a mean with a standard deviation: 0 for a target, the teacher's predictive standard deviation for a teacher label. So one function
+//! serves as the hard loss (against targets) and as the soft loss (against teacher labels) of its [`Head`]. [`Hard`] is the loss for training on
+//! targets alone.
 
 mod binned;
 mod cdf;
@@ -11,17 +12,17 @@ mod quantile;
 use crate::head::{Bins, Head};
 use crate::loss::{PointLoss, StepContext, StepLoss};
 
-/// The target or teacher label of a row, with which the outputs are compared, in standardized target units.
+/// What the outputs of a row are compared with: a target or a teacher label, in standardized target units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Label {
-    /// Mean of the label.
+    /// The target itself, or the mean that the teacher predicts.
     pub mean: f32,
-    /// Standard deviation of the label; 0 for a target, which is known exactly.
+    /// Predictive standard deviation of the teacher; 0 for a target, which is known exactly.
     pub sd: f32,
 }
 
 impl Label {
-    /// Makes a label of a target: its standard deviation is 0.
+    /// Makes a label from a target: its standard deviation is 0.
     #[must_use]
     pub fn hard(mean: f32) -> Self {
         Self { mean, sd: 0.0 }
@@ -31,27 +32,27 @@ impl Label {
 /// Loss between one row's outputs and a [`Label`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum LabelLoss {
-    /// Loss of a predicted number against the label's mean.
+    /// Loss between a predicted number and the label's mean.
     Point(PointLoss),
-    /// Pinball loss of a predicted quantile `q` of the label, `q` in (0, 1).
+    /// Pinball loss of a predicted `q`-quantile; the field is `q`, in (0, 1).
     Quantile(f32),
     /// Loss of a predicted Gaussian: see the formula at [`LabelLoss::row`].
     Gaussian,
     /// KL divergence between the label's bin masses and the predicted masses: see the formula at [`LabelLoss::row`].
     Binned(Bins),
-    /// Squared error between the mean that any head predicts and the label's mean; the label's standard deviation has no effect. It is the hard loss
-    /// if the objective is exactly *KL + MSE*.
+    /// Squared error between the predicted mean and the label's mean, for any head. The label's standard deviation has no effect. This is the hard
+    /// loss if the option `objective.literal` is set (*KL + MSE*).
     SquaredMean(Head),
 }
 
 impl LabelLoss {
-    /// Number of outputs per row that the loss takes.
+    /// Number of outputs per row that the loss reads.
     #[must_use]
     pub fn outputs(self) -> usize {
         self.head().outputs()
     }
 
-    /// The head (form of prediction) whose outputs the loss takes.
+    /// The head (form of prediction) whose outputs the loss reads.
     #[must_use]
     pub fn head(self) -> Head {
         match self {
@@ -76,9 +77,9 @@ impl LabelLoss {
     /// bins z:            T² Σ_k q_k ln(q_k / p_k),   p = softmax(z / T),   q_k = mass of N(c, T σ²) in bin k
     /// ```
     ///
-    /// The Gaussian loss is twice `KL(N_t ‖ N_s)` at `T = 1`, and for `σ = 0` twice the negative log-likelihood up to a constant. For a Gaussian, a
-    /// temperature above 1 gives standard deviations more weight relative to means; for bins, it smooths the masses. For bins, the `σ` of a teacher
-    /// label is at least half a bin's width; for a target, `σ` is one bin's width and `T = 1`.
+    /// The Gaussian loss is twice `KL(N_t ‖ N_s)` at `T = 1`; for `σ = 0` and `T = 1`, it is twice the negative log-likelihood up to a constant. For
+    /// a Gaussian, a temperature above 1 gives standard deviations more weight relative to means; for bins, it smooths the masses. For bins, a label
+    /// with `σ = 0` (a target) gets the width of one bin as `σ`, and `T = 1`; a larger `σ` is at least half a bin's width.
     ///
     /// # Source
     ///
@@ -103,7 +104,7 @@ impl LabelLoss {
     }
 }
 
-/// A [`LabelLoss`] against targets alone, without a teacher.
+/// A loss against targets alone, without a teacher.
 ///
 /// Label columns: target, row weight.
 #[derive(Clone, Copy, Debug, PartialEq)]

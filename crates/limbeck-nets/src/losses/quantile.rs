@@ -3,7 +3,8 @@
 use super::Label;
 use super::cdf::{cdf, density};
 
-/// The loss of one row: the expected pinball loss `E ρ_q(Y − s)`, where `Y` has the distribution of the label; see [`super::LabelLoss::row`].
+/// Returns the loss of one row, and writes its derivative to `grad`. It is the expected pinball loss `E ρ_q(Y − s)`, where `Y` has the distribution
+/// of the label; see [`super::LabelLoss::row`].
 pub(super) fn row(quantile: f32, out: f32, label: Label, grad: &mut f32) -> f32 {
     let error = out - label.mean;
     if label.sd == 0.0 {

@@ -1,8 +1,8 @@
 //! JSON model files of CatBoost, as `save_model("model.json", format="json")` writes them: symmetric trees over
 //! numeric features.
 //!
-//! All nodes of a level of a symmetric tree test the same thing: whether a number, in single precision, is above a
-//! border. The answer at level `i` is bit `i` of the leaf index. A missing number is never above a border, or always
+//! In a symmetric tree, all nodes of one level have the same test: is an input, in single precision, above a threshold
+//! (a *border*)? The answer at level `i` is bit `i` of the leaf index. For a missing number, the answer is no, or yes
 //! if `nan_value_treatment` is `AsTrue`. Models with categorical features are refused, because CatBoost hashes the
 //! categories.
 //!
@@ -86,12 +86,12 @@ pub(super) fn recognizes(text: &str) -> bool {
     text.contains("\"scale_and_bias\"") && text.contains("\"features_info\"")
 }
 
-/// Reads a model and its inputs.
+/// Reads the trees of a model file, and its inputs in the order of the file.
 ///
 /// # Errors
 ///
-/// For damaged files, and for models with categorical or text features, other kinds of trees, several outputs, or a
-/// loss that is not a regression loss.
+/// For damaged files, and for models with categorical or text features, trees that are not symmetric, several outputs,
+/// or a loss that is not a regression loss.
 pub(super) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>)> {
     let file: File = serde_json::from_str(text).map_err(|error| {
         Fault::malformed("the file", error.to_string(), "a CatBoost JSON model")
@@ -154,8 +154,8 @@ fn link(loss: &str) -> Parsed<Link> {
 }
 
 impl FileTree {
-    /// A complete binary tree: node `n` has the children `2n + 1` and `2n + 2`. The last level of the file comes
-    /// first, because it is the highest bit of the leaf index.
+    /// Converts tree number `index` of the file to a complete binary tree: node `n` has the children `2n + 1` and
+    /// `2n + 2`. The last level of the file becomes the root, because its answer is the highest bit of the leaf index.
     fn read(&self, index: usize, scale: f64, features: &[Feature]) -> Parsed<Tree> {
         let depth = self.splits.len();
         if depth > DEEPEST || self.leaf_values.len() != 1 << depth {

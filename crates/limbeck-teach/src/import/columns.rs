@@ -12,13 +12,13 @@ use serde::Deserialize;
 pub(crate) struct Input {
     /// Name of the input, if the file has names.
     pub(crate) name: Option<String>,
-    /// Whether the file declares the input as categorical; none if the file does not tell.
+    /// True if the file declares the input as categorical, false if as numeric; `None` if the file does not say.
     pub(crate) declared: Option<bool>,
-    /// True if some split reads the input as a category, or the file declares it.
+    /// True if a split tests the input as a category, or if the file declares it as categorical.
     pub(crate) category: bool,
-    /// The label of each category code, if the file lists them.
+    /// The label of each category, in the order of their codes; `None` if the file does not list them.
     pub(crate) labels: Option<Arc<[Label]>>,
-    /// The code for a missing category, if the model has one.
+    /// The code that the model uses for a missing category; `None` if it has no such code.
     pub(crate) missing: Option<usize>,
 }
 
@@ -27,9 +27,9 @@ pub(crate) struct Input {
 pub struct DroppedColumn {
     /// Name of the column.
     pub column: String,
-    /// Name of the check.
+    /// Name of the check that dropped the column.
     pub check: String,
-    /// Whether `data.keep` would keep the column.
+    /// True if the option `data.keep` can keep the column despite the check.
     pub can_be_kept: bool,
 }
 
@@ -39,7 +39,7 @@ impl DroppedColumn {
         dropped.iter().map(each).collect::<Vec<_>>().join(", ")
     }
 
-    /// The error for input by position on a table with dropped columns.
+    /// The error message if the columns of a model must be found by position, but checks dropped columns of the table.
     fn refusal(dropped: &[Self]) -> String {
         let names = |of: &dyn Fn(&Self) -> bool| {
             let names = dropped.iter().filter(|dropped| of(dropped));
@@ -84,7 +84,7 @@ impl Label {
         }
     }
 
-    /// The number that a string of a table stands for, if any.
+    /// The number that a string stands for (`true` is 1, `false` is 0); `None` if it stands for no finite number.
     fn of_text(text: &str) -> Option<f64> {
         let is_finite = |number: &f64| number.is_finite();
         match text {
@@ -95,11 +95,12 @@ impl Label {
     }
 }
 
-/// Finds the column of each input: by `order` if given, by name if the file has names, else by position. Input by
-/// position is refused if a check dropped a column.
+/// Finds the column of the table that each input of a model reads, and returns its index. Columns are found by the
+/// names in `order` if it is not empty, else by the inputs' names if all inputs have one, else by position. To find
+/// them by position is refused if a check dropped a column.
 ///
-/// LightGBM replaces special characters in names by `_`, so a column also matches if its name does after the same
-/// replacement. An input that the model does not read may be missing.
+/// LightGBM replaces special characters in names by `_`. So a column also matches if both names are equal after this
+/// replacement. An input that the model does not use (`used` is false) may have no column; its index is then `None`.
 pub(crate) fn assign(
     inputs: &[Input],
     used: &[bool],
@@ -123,7 +124,7 @@ pub(crate) fn assign(
     columns.by_position(inputs.len(), dropped)
 }
 
-/// The columns of a table, and the position of each name.
+/// The columns of a table, and the index of each column by its name.
 struct Columns<'a> {
     x: &'a Features,
     position: HashMap<&'a str, usize>,
@@ -210,7 +211,8 @@ impl Columns<'_> {
     }
 }
 
-/// Assigns lists of categories to inputs, for a file that has the lists in order but does not say whose they are.
+/// Assigns lists of categories to inputs, for a file that does not say which list belongs to which input. The lists are
+/// in the order of the inputs; `assigned` has the index of each input's column.
 ///
 /// The lists belong to the inputs declared as categorical, and to undeclared inputs whose column of the table holds
 /// categories. If the number of such inputs differs from the number of lists, no list is assigned. Reading a
@@ -247,7 +249,8 @@ fn clean(name: &str) -> String {
 }
 
 impl Input {
-    /// The cells of a column as the model reads them: numbers or category codes. Missing and unknown values are NaN.
+    /// The cells of a column as the model reads them: numbers or category codes. Unknown categories are NaN. Missing
+    /// values are NaN, too, unless the model has a code for a missing category.
     pub(crate) fn read(&self, feature: &Feature) -> Result<Vec<f64>, String> {
         let column = &feature.name;
         match (&feature.values, &self.labels) {
@@ -277,7 +280,7 @@ impl Input {
     }
 }
 
-/// The model's codes of numbers; NaN for those that are no category of the model.
+/// The model's category code of each number; NaN for a number that is not a category of the model.
 fn codes_of_numbers(values: &[f64], labels: &[Label], column: &str) -> Result<Vec<f64>, String> {
     let mut code: HashMap<u64, Vec<usize>> = HashMap::new();
     for (at, label) in labels.iter().enumerate() {
@@ -305,7 +308,8 @@ fn codes_of_numbers(values: &[f64], labels: &[Label], column: &str) -> Result<Ve
     values.iter().map(of).collect()
 }
 
-/// The model's codes of a column's categories; NaN for those that are no category of the model.
+/// The model's category code of each level (distinct text) of a column; NaN for a level that is not a category of the
+/// model. It is an error if no level is one.
 fn codes_of_levels(levels: &[String], labels: &[Label], column: &str) -> Result<Vec<f64>, String> {
     let coded = || labels.iter().enumerate();
     let mut texts: HashMap<&str, usize> = HashMap::new();

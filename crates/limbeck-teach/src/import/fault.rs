@@ -1,11 +1,11 @@
-//! Errors of the parsers, which do not know the path of the file.
+//! Errors of the parsers of model files. The caller adds the path of the file.
 
 use std::fmt;
 
-/// Result of a parser.
+/// Result of a parser of model files.
 pub(crate) type Parsed<T> = std::result::Result<T, Fault>;
 
-/// What was found, what was expected, and how to fix it.
+/// An error of a parser of model files. Its text says what was found, what was expected, and how to fix it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fault {
     /// The file is damaged or has another format.
@@ -57,7 +57,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The first 40 characters of a string in backquotes, for messages.
+/// A string for messages: its first 40 characters, in backquotes.
 pub(crate) fn short(text: &str) -> String {
     let mut short: String = text.chars().take(40).flat_map(char::escape_debug).collect();
     if text.chars().nth(40).is_some() {

@@ -1,7 +1,7 @@
 //! Recognizes files of unsupported formats and says what to save instead.
 //!
-//! Only the first bytes, the keys or the first words are read. The error names the format, so that the user knows what
-//! to do.
+//! A file is recognized by its first bytes, its JSON keys, its first words or, for a zip archive, the names of its
+//! members. The error names the format, so that the user knows what to do.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::fault::{Fault, short};
 
-/// Formats that can be read, for messages.
+/// The supported formats, as text for messages.
 pub(super) const EXPECTED: &str = "a LightGBM text model, an XGBoost JSON model (or UBJSON), a CatBoost JSON model or an ONNX model";
 
 const CATBOOST: &str = "save it as JSON or ONNX: model.save_model(\"model.json\", format=\"json\") or model.save_model(\"model.onnx\", format=\"onnx\") (numeric features only)";
@@ -31,7 +31,7 @@ const WHERE: &str =
     "give the model's own file to --teacher-model, and the table as the first argument";
 const RUN: &str = "give the folder of its run: --teacher-model runs/NAME";
 
-/// First bytes of a file, its format, and what to do.
+/// For each unsupported format: possible first bytes of a file, the name of the format, and the advice for the user.
 const BEGINNINGS: &[(&[&[u8]], &str, &str)] = &[
     (&[b"CBM1"], "a CatBoost binary model (.cbm)", CATBOOST),
     (&[b"binf", b"bs64"], OLD_XGBOOST, XGBOOST),
@@ -107,10 +107,11 @@ const BEGINNINGS: &[(&[&[u8]], &str, &str)] = &[
     ),
 ];
 
-/// Recognized by its first bytes or by the names of its booster and objective.
+/// Name of the old format of XGBoost. A file has this format by its first bytes, or by the names of a booster and an
+/// objective near its beginning.
 const OLD_XGBOOST: &str = "a model in XGBoost's old binary format";
 
-/// Number of bytes searched at each end of an archive.
+/// Number of bytes that are searched for names of members at the beginning and at the end of a zip archive.
 const MEMBERS_WITHIN: usize = 1 << 20;
 
 /// Members of zip archives that reveal a format: name of the member, name of the format, and the advice for the user.
@@ -132,7 +133,7 @@ fn is(what: &str, fix: &str) -> Fault {
     )
 }
 
-/// Recognizes a file by its first bytes.
+/// Recognizes a file of an unsupported format by its first bytes, or by the members of a zip archive; else `None`.
 pub(super) fn by_bytes(bytes: &[u8]) -> Option<Fault> {
     let begins = |starts: &[&[u8]]| starts.iter().any(|start| bytes.starts_with(start));
     if let Some((_, what, fix)) = BEGINNINGS.iter().find(|(starts, ..)| begins(starts)) {
@@ -186,7 +187,8 @@ pub(super) fn by_bytes(bytes: &[u8]) -> Option<Fault> {
     .then(|| is(OLD_XGBOOST, XGBOOST))
 }
 
-/// Recognizes a JSON file that is not an XGBoost model.
+/// Recognizes a JSON file that is not an XGBoost model. `None` if it has the key `learner` of XGBoost, or is not a JSON
+/// object.
 pub(super) fn by_json(text: &str) -> Option<Fault> {
     if text.contains("\"tree\\nversion=") {
         return Some(is("a LightGBM text model inside JSON", LIGHTGBM));
@@ -246,7 +248,7 @@ fn listed(keys: &BTreeMap<String, IgnoredAny>) -> String {
     )
 }
 
-/// Words at the beginning of a text file, its format, and what to do.
+/// For each unsupported kind of text file: words at its beginning, the name of the kind, and the advice for the user.
 const WORDS: &[(&[&str], &str, &str)] = &[
     (&["<PMML", "PMML xmlns"], "a PMML model", COMMAND),
     (
@@ -290,7 +292,7 @@ const WORDS: &[(&[&str], &str, &str)] = &[
     ),
 ];
 
-/// Describes a text file that is neither a LightGBM model nor JSON.
+/// The error for a text file that is neither a LightGBM model nor JSON.
 pub(super) fn by_text(text: &str) -> Fault {
     let text = text.trim_start();
     let head: String = "\n".chars().chain(text.chars().take(2000)).collect();
@@ -327,7 +329,7 @@ pub(super) fn by_text(text: &str) -> Fault {
     )
 }
 
-/// Recognizes a protobuf file that is not ONNX, by its field numbers.
+/// Recognizes a protobuf file that is not ONNX, by the field numbers of its outer message; else `None`.
 pub(super) fn by_fields(numbers: &[u64]) -> Option<Fault> {
     let has = |of: fn(&u64) -> bool| numbers.iter().any(of);
     if has(|&number| number == 7) {
@@ -344,7 +346,7 @@ pub(super) fn by_fields(numbers: &[u64]) -> Option<Fault> {
     })
 }
 
-/// Recognizes a folder that holds a model.
+/// Recognizes a folder in which another library stores a model; `None` for any other path.
 pub(super) fn by_folder(folder: &Path) -> Option<Fault> {
     let known = [
         (

@@ -7,10 +7,10 @@
 //! ```
 //!
 //! A negative child is the leaf with index `−child − 1`. The bits of `decision_type` are: 1 for a categorical split, 2
-//! for default left, 4 for missing type zero, 8 for missing type NaN. Early stopping leaves no trace: `save_model`
-//! writes only the trees up to the best iteration. All trees of a file are used, as in `Booster.predict`. Comparisons
-//! and sums are in double precision; `value ≤ threshold` goes left. A category goes right if it is missing, negative
-//! or not in the set. A linear leaf returns its plain value if one of its inputs is missing.
+//! for default left, 4 for missing type zero, 8 for missing type NaN. After early stopping, `save_model` writes only
+//! the trees up to the best iteration. So all trees of a file are used, as in `Booster.predict`. Comparisons and sums
+//! are in double precision; `value ≤ threshold` goes left. A category goes right if it is missing, negative or not in
+//! the set. A linear leaf returns its plain value if one of its inputs is missing.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -116,7 +116,8 @@ fn number<T: FromStr>(place: &str, lines: &Lines<'_>, name: &str) -> Parsed<T> {
         .map_err(|_| Fault::malformed(format!("{place}, `{name}`"), short(text), "an integer"))
 }
 
-/// Numbers separated by spaces. `count` is the expected number, if known.
+/// Reads the numbers, separated by spaces, of the line `name=`. `count` is how many are expected; `None` if any count
+/// is valid.
 fn list<T: FromStr>(
     place: &str,
     lines: &Lines<'_>,
@@ -195,7 +196,7 @@ fn tree(index: usize, section: &str) -> Parsed<Tree> {
     Ok(Tree { nodes })
 }
 
-/// The splits of a tree. Leaves are stored after the splits.
+/// Reads the `splits` splits of a tree. In the list of all nodes of the tree, the leaves come after the splits.
 fn split_nodes(place: &str, lines: &Lines<'_>, splits: usize) -> Parsed<Vec<Node>> {
     let feature: Vec<u32> = list(place, lines, "split_feature", Some(splits))?;
     let threshold: Vec<f64> = list(place, lines, "threshold", Some(splits))?;
@@ -243,7 +244,7 @@ fn split_nodes(place: &str, lines: &Lines<'_>, splits: usize) -> Parsed<Vec<Node
     (0..splits).map(node).collect()
 }
 
-/// What a split does with a missing number.
+/// How a split treats a missing number, by the bits of its `decision_type`.
 fn missing(place: &str, decision: u8) -> Parsed<Missing> {
     let goes_left = decision & MISSING_LEFT != 0;
     match decision >> 2 & 3 {
@@ -258,7 +259,8 @@ fn missing(place: &str, decision: u8) -> Parsed<Missing> {
     }
 }
 
-/// The category sets of a tree. The file stores a bit per code.
+/// Reads the sets of category codes that the splits of a tree test. The file stores a set as a bit mask, with one bit
+/// per code.
 fn sets(place: &str, lines: &Lines<'_>) -> Parsed<Vec<Arc<[u32]>>> {
     let count: usize = number(place, lines, "num_cat")?;
     if count == 0 {
@@ -334,7 +336,7 @@ fn linear(place: &str, lines: &Lines<'_>, values: &[f64]) -> Parsed<Vec<Node>> {
 ///
 /// `pandas_categorical` lists the categories of the categorical columns in order, but does not say which columns these
 /// are. They are the inputs whose `feature_infos` is a list of codes, and some of the inputs with `feature_infos=none`
-/// (constant, or ignored by the fit). Whether the latter are categorical is decided with the table at hand: see
+/// (constant, or ignored by the fit). Whether the latter are categorical depends on the table to be predicted, see
 /// [`super::columns::with_lists`].
 fn inputs(model: &TreeModel, names: &[&str], infos: &[&str], rest: &str) -> Parsed<Inputs> {
     let plain = names

@@ -48,7 +48,8 @@ impl LinearModel {
         self.weights.len() + 1
     }
 
-    /// One prediction per row, summed in single precision. `rows` is in row-major order. A missing input adds nothing.
+    /// Writes one prediction per row to `predictions`, summed in single precision. `rows` is in row-major order. A
+    /// missing input (NaN) adds nothing.
     pub(crate) fn predict(&self, rows: &[f64], predictions: &mut [f64]) {
         let width = self.weights.len().max(1);
         predictions.fill(self.base);

@@ -12,9 +12,10 @@
 //! | CatBoost | JSON with `scale_and_bias` | by name; by position if the names are numbers | models with categories are refused | `nan_value_treatment` |
 //! | ONNX | protobuf with a graph | by name if there are several inputs of one column each, else by position | strings of string inputs | stay NaN; a missing string is unknown, or `nan` if the file contains that string |
 //!
-//! A list of column names in the model's order (`teacher.model_columns`) replaces all of these. Input by position is
-//! refused if a check dropped a column of the table, because later columns would move up by one. Columns that the user
-//! drops do not count: the user knows that the model does not read them.
+//! If the option `teacher.model_columns` lists the column names in the model's order, columns are found by this list
+//! instead. Columns are not found by position if a check dropped a column of the table, because later columns would
+//! move up by one; this is an error. Columns that the user drops are allowed: the user knows that the model does not
+//! read them.
 //!
 //! Predictions are those of the library's `predict`, after the link function of the file's objective. For XGBoost they
 //! are those of `XGBRegressor`, which stops at the best iteration. The rows that the model was fitted on are unknown,
@@ -56,7 +57,7 @@ use xgboost::Boosted;
 /// Maximum number of rows predicted at once.
 const BLOCK: usize = 256;
 
-/// The library that wrote a model file.
+/// The format of a model file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ModelFormat {
     /// LightGBM's text format.
@@ -65,7 +66,7 @@ pub enum ModelFormat {
     Xgboost,
     /// CatBoost's JSON format.
     Catboost,
-    /// ONNX.
+    /// The ONNX format, which many libraries can write.
     Onnx,
 }
 
@@ -84,8 +85,9 @@ impl fmt::Display for ModelFormat {
 ///
 /// # Formula
 ///
-/// The formula of the file: [`TreeModel`](self) with its link function, or the operations of a graph. Numbers are
-/// compared in the library's precision: double for LightGBM, single for XGBoost, CatBoost and most ONNX models.
+/// Trees ([`TreeModel`](self)) or a weighted sum of the inputs, followed by a link function; or the operations of an
+/// ONNX graph. Numbers are compared in the library's precision: double for LightGBM, single for XGBoost, CatBoost and
+/// most ONNX models.
 ///
 /// # Units
 ///
@@ -120,7 +122,7 @@ enum Body {
 /// Options for reading a model file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ImportOptions {
-    /// Name of the output to read, for an ONNX model with several outputs.
+    /// Name of the output to read, for an ONNX model with several outputs; `None` if there is only one.
     pub output: Option<String>,
 }
 
@@ -173,7 +175,8 @@ impl ImportedTeacher {
         Self::parsed(bytes, &path.into(), &ImportOptions::default())
     }
 
-    /// True if the folder holds a model of another library. [`read`](Self::read) then returns an error that names it.
+    /// True if the path is a folder in which another library stores a model, such as a TensorFlow SavedModel. Such a
+    /// folder cannot be read: [`read`](Self::read) returns an error that names its format.
     #[must_use]
     pub fn is_foreign_folder(path: impl AsRef<Path>) -> bool {
         foreign::by_folder(path.as_ref()).is_some()
@@ -208,27 +211,30 @@ impl ImportedTeacher {
         })
     }
 
-    /// Sets the columns of the table that checks dropped. If there are any, input by position is refused.
+    /// Sets which columns of the table were dropped by checks. If there are any, the columns of a model whose inputs
+    /// have no names must be named with [`with_columns`](Self::with_columns); else [`predict`](Self::predict) returns
+    /// an error.
     #[must_use]
     pub fn with_dropped(mut self, dropped: Vec<DroppedColumn>) -> Self {
         self.dropped = dropped;
         self
     }
 
-    /// Notes for the user about how the file was read.
+    /// Notes for the user about how the file was read, for example that early stopping leaves out some trees.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// Sets the column of each input, in the model's order. An empty list has no effect.
+    /// Sets the names of the table's columns that the model's inputs read, in the model's order. An empty list has no
+    /// effect.
     #[must_use]
     pub fn with_columns(mut self, order: &[String]) -> Self {
         self.order = order.to_vec();
         self
     }
 
-    /// The library that wrote the file.
+    /// The format of the model file.
     #[must_use]
     pub fn format(&self) -> ModelFormat {
         self.format
@@ -240,7 +246,8 @@ impl ImportedTeacher {
         self.bytes
     }
 
-    /// Number of fitted values: thresholds, category sets and leaf values of trees, or weights of a graph.
+    /// Number of fitted parameters: thresholds, category codes, leaf values and weights of trees, or the weights of a
+    /// linear model or a graph.
     #[must_use]
     pub fn parameters(&self) -> usize {
         match &self.body {
@@ -253,12 +260,13 @@ impl ImportedTeacher {
     /// Predictions in the target's unit, one per row.
     ///
     /// Runs on the current rayon pool. Each row is computed on its own, so the result does not depend on the number of
-    /// threads. A category that the file does not list counts as missing.
+    /// threads. A category that the file does not list counts as missing in tree models; an ONNX graph encodes it as an
+    /// unknown category.
     ///
     /// # Errors
     ///
-    /// [`Error::Model`] if the features lack a column that the model reads, if a column holds categories and the file
-    /// has no list of them, or if a prediction is not finite.
+    /// [`Error::Model`] if the columns of the inputs cannot be found, if the values of a column do not fit its input
+    /// (for example, categories for which the file has no list), or if a prediction is not finite.
     pub fn predict(&self, x: &Features) -> Result<Vec<f64>> {
         let parts = self.blocks(x, |start, rows, width, count| {
             let mut predictions = vec![0.0; count];
@@ -279,14 +287,15 @@ impl ImportedTeacher {
         Ok(parts.concat())
     }
 
-    /// Hidden features, one layer after the other, the layer nearest the input first. For trees these are leaf
-    /// embeddings, as in [`FittedTeacher::layers`](crate::FittedTeacher::layers). For a graph they are the hidden
-    /// layers of a network after their activations: each value that one matrix product passes to another.
+    /// Hidden features, layer by layer; the layer nearest to the input comes first. For trees, these are leaf
+    /// embeddings, as in [`FittedTeacher::layers`](crate::FittedTeacher::layers). For a graph, they are the hidden
+    /// layers of a network, after their activations: the values between two matrix products. If a graph has no such
+    /// values, they are leaf embeddings of its first tree ensemble.
     ///
     /// # Errors
     ///
-    /// Same as [`predict`](Self::predict); also [`Error::Model`] if a graph has no hidden layers and no trees, or if a
-    /// feature is not finite.
+    /// Same as [`predict`](Self::predict); also [`Error::Model`] if the model has neither hidden layers nor trees, or
+    /// if a feature is not finite.
     pub fn layers(&self, x: &Features) -> Result<Vec<FeatureLayer>> {
         let parts = self.blocks(x, |start, rows, width, count| {
             let layers = match &self.body {
@@ -315,8 +324,8 @@ impl ImportedTeacher {
         Ok(layers)
     }
 
-    /// Calls `of` for each block of rows and returns the results in order. Arguments of `of`: index of the first row,
-    /// the inputs row by row, the number of inputs, the number of rows.
+    /// Calls `of` for each block of rows and returns the results in order. Arguments of `of`: the index of the block's
+    /// first row, the inputs in row-major order, the number of inputs, and the number of rows.
     fn blocks<T: Send>(
         &self,
         x: &Features,
@@ -459,7 +468,8 @@ impl Parts {
     }
 }
 
-/// True for UBJSON. There, a length follows the `{`; in JSON, a key does.
+/// True if the bytes are UBJSON, false for JSON. After the first `{`, UBJSON has a type letter, `$` or `#`; JSON has a
+/// quote or white space.
 fn is_ubjson(bytes: &[u8]) -> bool {
     bytes.first() == Some(&b'{')
         && bytes

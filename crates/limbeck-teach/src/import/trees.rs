@@ -1,9 +1,9 @@
 //! One representation for the trees of all libraries.
 //!
-//! [`Forest`](crate::Forest) reproduces the library that fits limbeck's own trees bit by bit. This form supports what
-//! the imported formats need: several kinds of comparison, categories, linear leaves, and sums in single or double
-//! precision. Each row is walked from the root; there is no faster path, because an imported teacher predicts only
-//! once per run.
+//! limbeck's own trees have another representation, [`Forest`](crate::Forest). Its predictions equal those of the
+//! library that fits them, bit for bit. The representation here supports what the imported formats need: several kinds
+//! of comparison, categories, linear leaves, and sums in single or double precision. Each row is walked from the root;
+//! there is no faster path, because an imported teacher predicts only once per run.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -137,11 +137,11 @@ impl Link {
 /// Precision in which the library computes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Precision {
-    /// Inputs and sums in double precision: LightGBM.
+    /// Inputs and sums in double precision: LightGBM, and ONNX models with double inputs.
     Double,
     /// Inputs in single precision, sums in double precision: CatBoost.
     SingleInputs,
-    /// Inputs and sums in single precision: XGBoost.
+    /// Inputs and sums in single precision: XGBoost, and most ONNX models.
     Single,
 }
 
@@ -166,7 +166,8 @@ pub(crate) struct TreeModel {
 }
 
 impl TreeModel {
-    /// Checks that each path from the root ends in a leaf, that inputs are below `width`, and that values are finite.
+    /// Checks that each path from the root ends in a leaf, that no node has two parents, that the indices of inputs are
+    /// below `width`, and that all numbers are finite. (A threshold may be infinite, but not NaN.)
     pub(crate) fn checked(self, width: usize) -> Parsed<Self> {
         self.check(width, false)
     }
@@ -226,7 +227,7 @@ impl TreeModel {
         used
     }
 
-    /// The largest index of an input that a tree reads.
+    /// The largest index of an input that a tree reads; `None` if the trees read no inputs.
     pub(crate) fn widest(&self) -> Option<usize> {
         let read = |node: &Node| match node {
             Node::Leaf(_) => None,
@@ -256,7 +257,7 @@ impl TreeModel {
             + 1
     }
 
-    /// One prediction per row of `width` inputs. `rows` is in row-major order.
+    /// Writes one prediction per row to `predictions`. `rows` is in row-major order, with `width` inputs per row.
     pub(crate) fn predict(&self, rows: &[f64], width: usize, predictions: &mut [f64]) {
         let rows = self.inputs(rows);
         let start = match self.aggregate {
@@ -284,7 +285,8 @@ impl TreeModel {
         }
     }
 
-    /// The sum before the link function. `gathered` is the sum, minimum or maximum over the trees.
+    /// The value before the link function, including the base. `gathered` is the sum, minimum or maximum over the
+    /// trees; for [`Aggregate::Sum`], it already includes the base.
     fn total(&self, gathered: f64) -> f64 {
         match self.aggregate {
             Aggregate::Sum => gathered,
@@ -294,7 +296,8 @@ impl TreeModel {
         }
     }
 
-    /// Leaf embeddings of `count` rows of `width` inputs.
+    /// Leaf embeddings of `count` rows, see [`FittedTeacher::layers`](crate::FittedTeacher::layers). `rows` is in
+    /// row-major order, with `width` inputs per row.
     pub(crate) fn layers(&self, rows: &[f64], width: usize, count: usize) -> Vec<FeatureLayer> {
         let rows = self.inputs(rows);
         leaf_layers(count, self.trees.len(), |row, tree| {
@@ -349,7 +352,7 @@ impl Tree {
         }
     }
 
-    /// Index of the node at which the path of a row ends.
+    /// Index of the leaf that a row reaches, in the list of nodes.
     fn leaf(&self, row: &[f64]) -> usize {
         let mut at = 0;
         loop {
@@ -386,7 +389,7 @@ impl Tree {
         }
     }
 
-    /// The first error of the tree, if there is one. Unreachable nodes are not checked.
+    /// Checks all nodes that can be reached from the root; the error describes the first problem.
     fn check(&self, width: usize, sharing: bool) -> Result<(), String> {
         let mut seen = vec![false; self.nodes.len()];
         let mut pending = vec![0_u32];
@@ -412,7 +415,7 @@ impl Tree {
 }
 
 impl Node {
-    /// The first error of the node, if there is one; its children are not looked at.
+    /// Checks the inputs and the numbers of this node, but not its children; the error describes the first problem.
     fn check(&self, width: usize) -> Result<(), String> {
         let inside = |input: u32| match (input as usize) < width {
             true => Ok(()),
@@ -444,7 +447,7 @@ impl Node {
         }
     }
 
-    /// The two children of a split; none for a leaf.
+    /// The indices of the two children of a split; `None` for a leaf.
     fn children(&self) -> Option<[usize; 2]> {
         match self {
             Self::Leaf(_) | Self::Linear { .. } => None,

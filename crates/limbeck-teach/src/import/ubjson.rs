@@ -20,7 +20,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 /// Maximum depth of nested arrays and objects. XGBoost files need less than ten levels.
 const DEEPEST: usize = 64;
 
-/// Reads one value from all of the bytes.
+/// Reads one value, which must take all of the bytes.
 ///
 /// # Errors
 ///
@@ -41,7 +41,7 @@ pub(super) fn from_slice<'de, T: de::Deserialize<'de>>(bytes: &'de [u8]) -> Resu
     }
 }
 
-/// Error message with the position of the byte.
+/// An error, as text. An error in the format names the position of the byte.
 #[derive(Debug)]
 pub(super) struct Broken(String);
 
@@ -126,7 +126,7 @@ impl<'de> Reader<'de> {
         })
     }
 
-    /// A length. The caller checks that the bytes exist.
+    /// Reads a length. The caller must check that so many bytes follow.
     fn length(&mut self) -> Result<usize, Broken> {
         let kind = self.byte()?;
         let length = self.whole(kind)?;
@@ -139,7 +139,8 @@ impl<'de> Reader<'de> {
         std::str::from_utf8(bytes).map_err(|_| self.broken("a string that is not UTF-8"))
     }
 
-    /// The header of an array or object: common type and number of elements, if given.
+    /// Reads the header of an array or object: the common type of its elements and their number; `None` for each that
+    /// is not given.
     fn head(&mut self) -> Result<(Option<u8>, Option<usize>), Broken> {
         self.depth += 1;
         if self.depth > DEEPEST {
@@ -167,7 +168,8 @@ impl<'de> Reader<'de> {
     }
 }
 
-/// The reader before a value. `kind` is the common type of the array, if there is one.
+/// Deserializes the value at the position of `reader`. `kind` is its type if it is in an array or object with a common
+/// type; else a type letter comes before the value.
 struct Typed<'r, 'de> {
     reader: &'r mut Reader<'de>,
     kind: Option<u8>,
@@ -223,7 +225,7 @@ impl<'de> Deserializer<'de> for Typed<'_, 'de> {
     }
 }
 
-/// Position of the reader inside an array or object.
+/// Reads the elements of an array or object.
 struct Inside<'r, 'de> {
     reader: &'r mut Reader<'de>,
     /// Common type of the elements, if given.

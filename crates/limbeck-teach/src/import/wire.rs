@@ -1,7 +1,7 @@
 //! The wire format of protobuf: a message is a list of fields.
 //!
-//! A length is accepted only if that many bytes follow. Nested messages stay bytes until their reader parses them, so
-//! the depth is limited by the reader.
+//! A length is accepted only if that many bytes follow. A nested message is returned as bytes, and the caller parses
+//! it. So the caller limits the depth.
 
 use super::fault::{Fault, Parsed};
 
@@ -14,7 +14,7 @@ pub(crate) enum Value<'a> {
     Fixed32([u8; 4]),
 }
 
-/// Fields of a message: field number and value.
+/// Splits a message into its fields: pairs of a field number and a value.
 pub(crate) fn fields(mut rest: &[u8]) -> Parsed<Vec<(u64, Value<'_>)>> {
     let mut fields = Vec::new();
     while !rest.is_empty() {
@@ -84,7 +84,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Appends integers: a single one, or a packed list.
+    /// Appends the integers of the field to `into`: a single one, or a packed list.
     pub(crate) fn ints(self, into: &mut Vec<i64>) -> Parsed<()> {
         match self {
             Self::Varint(value) => into.push(value as i64),
@@ -98,7 +98,8 @@ impl<'a> Value<'a> {
         Ok(())
     }
 
-    /// Appends floating-point numbers: a single one, or a packed list. `wide` says that packed numbers have 8 bytes.
+    /// Appends the floating-point numbers of the field to `into`: a single one, or a packed list. Packed numbers have 8
+    /// bytes if `wide` is true, else 4.
     pub(crate) fn floats(self, wide: bool, into: &mut Vec<f64>) -> Parsed<()> {
         match self {
             Self::Fixed32(bytes) => into.push(f64::from(f32::from_le_bytes(bytes))),
@@ -117,7 +118,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Reads numbers of `N` bytes each.
+/// Converts bytes to numbers of `N` bytes each; an error if some bytes are left over.
 pub(crate) fn numbers<const N: usize>(
     bytes: &[u8],
     read: impl Fn([u8; N]) -> f64,

@@ -1,8 +1,8 @@
 //! Model files of XGBoost, as `save_model` writes them: JSON, or UBJSON with the same content.
 //!
 //! Inputs, thresholds and sums are in single precision. `value < threshold` goes left; a missing value goes left if
-//! `default_left` is set. A category in the node's set goes right, all others left. The base score of the file is in
-//! the target's unit, even if the objective has a logarithmic or logistic link function.
+//! `default_left` is set. A category in the node's set goes right, any other category left. The base score of the file
+//! is in the target's unit, even if the objective has a logarithmic or logistic link function.
 //!
 //! Early stopping sets the attribute `best_iteration`. If it is present, only the trees up to that iteration are used,
 //! as in `XGBRegressor.predict` (`Booster.predict` would use all trees).
@@ -51,7 +51,8 @@ struct Params {
     num_target: String,
 }
 
-/// `gbtree` has a `model`; `dart` has a `gbtree` with a `model`, and weights.
+/// The booster of a file. `gbtree` and `gblinear` have a `model`; `dart` has a `gbtree` with a `model`, and a weight
+/// for each tree.
 #[derive(Deserialize)]
 struct Booster {
     name: String,
@@ -91,7 +92,8 @@ struct Cats {
     enc: Vec<Encoding>,
 }
 
-/// Categories of one input: UTF-8 bytes with offsets, or numbers.
+/// The categories of one input. Strings are UTF-8 bytes in `values`, with the offset of each string and the end;
+/// numbers have no offsets.
 #[derive(Deserialize)]
 struct Encoding {
     offsets: Option<Vec<usize>>,
@@ -129,7 +131,7 @@ enum Flag {
 pub(super) struct XgboostModel {
     pub(super) booster: Boosted,
     pub(super) inputs: Vec<Input>,
-    /// Notes for the user about how the file was read.
+    /// Notes for the user, for example that early stopping leaves out some trees.
     pub(super) notes: Vec<String>,
 }
 
@@ -226,7 +228,7 @@ impl Params {
 }
 
 impl Booster {
-    /// The trees, and for `dart` their weights.
+    /// The model with its trees, and the weights of the trees for `dart`; no weights for `gbtree`.
     fn forest(self) -> Parsed<(Model, Vec<f64>)> {
         match (self.name.as_str(), self.model, self.gbtree) {
             ("gbtree", Some(model), _) => Ok((model, Vec::new())),
@@ -276,7 +278,8 @@ impl Booster {
 }
 
 impl Model {
-    /// Removes the trees after the best iteration, if the file has that attribute. Returns a note for the user.
+    /// Removes the trees after the best iteration, with their weights, if the file has the attribute `best_iteration`.
+    /// Returns a note for the user if trees were removed.
     fn keep_best(
         &mut self,
         attributes: &BTreeMap<String, String>,
@@ -404,8 +407,8 @@ fn base_score(text: &str, link: Link, objective: &str) -> Parsed<f64> {
 }
 
 impl Encoding {
-    /// The labels of the codes. None if there are no labels or the strings are damaged; the input is then refused if
-    /// the table holds strings.
+    /// The label of each category code. `None` if there are no labels or a string is damaged; the input is then refused
+    /// if its column of the table holds categories.
     fn labels(&self) -> Option<Vec<Label>> {
         let Some(offsets) = &self.offsets else {
             return (!self.values.is_empty()).then(|| {
@@ -487,7 +490,8 @@ impl FileTree {
         Ok(Tree { nodes })
     }
 
-    /// The category sets by node. Sets may not overlap in `categories`, so they take no more memory than the file.
+    /// The set of category codes of each categorical split, by the index of its node. Sets may not overlap in
+    /// `categories`, so they take no more memory than the file.
     fn sets(&self, index: usize) -> Parsed<BTreeMap<usize, Arc<[u32]>>> {
         let broken = |found: String| {
             Fault::malformed(

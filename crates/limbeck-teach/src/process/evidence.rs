@@ -19,9 +19,9 @@ pub(super) struct Evidence {
 const MEMORY: usize = 8;
 /// Largest change of any component of `θ` in one step.
 const LONGEST: f64 = 1.5;
-/// The search ends when a step increases the value by less than this.
+/// The search ends when a step increases the log evidence plus log prior by less than this.
 const ENOUGH: f64 = 1e-3;
-/// Maximum number of attempts at a step; each attempt is half as long as the one before.
+/// Maximum number of step lengths that are tried in one direction; each is half of the one before.
 const HALVINGS: usize = 6;
 
 impl Evidence {
@@ -112,7 +112,7 @@ impl Evidence {
             let Some((next, next_value, next_gradient, step)) = found else {
                 break;
             };
-            // Of the negative, which is minimized.
+            // The change of the gradient of the negative value, which L-BFGS minimizes.
             let change = &slope - DVector::from_vec(next_gradient.clone());
             if step.dot(&change) > 1e-12 {
                 memory.push((step, change));

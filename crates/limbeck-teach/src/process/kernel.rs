@@ -1,4 +1,4 @@
-//! Kernels: the covariance of the function's values at two rows.
+//! Kernels: the covariance of the function's values at two rows `x` and `x'` of `D` coordinates.
 //!
 //! ```text
 //! k(x, x') = s² · κ(r²) + c² · ⟨x, x'⟩ / D,      r² = Σ_d ρ_g(d)² (x_d − x'_d)²
@@ -6,13 +6,13 @@
 //!          = e^(−r² / 2)                         squared exponential
 //! ```
 //!
-//! with `ρ_g` the inverse length scale of the column that coordinate `d` belongs to; all coordinates of one column have the same. All parameters are
-//! stored as logarithms, `θ = (ln s², ln σ², ln c², ln ρ_1, …)`, so that they need no bounds.
+//! with `ρ_g` the inverse length scale of the column that coordinate `d` belongs to; all coordinates of one column have the same `ρ_g`. All
+//! parameters are stored as logarithms, `θ = (ln s², ln σ², ln c², ln ρ_1, …)`, so that they need no bounds.
 
 use nalgebra::{DMatrix, DMatrixView, DVector};
 use serde::{Deserialize, Serialize};
 
-/// The form in which the covariance decreases with distance.
+/// The function `κ`, by which the covariance decreases with the distance: Matérn 5/2 or squared exponential (`Smooth`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Shape {
@@ -140,7 +140,7 @@ impl Kernel {
         self.theta[SIGNAL].exp()
     }
 
-    /// The factor of the inner product of coordinates.
+    /// The factor of the linear part: `c² / D`.
     fn slope(&self) -> f64 {
         self.theta[SLOPE].exp() / self.groups.len().max(1) as f64
     }
@@ -151,8 +151,8 @@ impl Kernel {
 
     /// The logarithm of the prior density of `θ`, up to a constant, and its gradient.
     ///
-    /// The prior consists of normal distributions. It prefers a small noise, a small slope, and length scales that grow with the number of columns,
-    /// as distances do.
+    /// The prior consists of normal distributions. It prefers a small noise, a small linear part, and length scales that grow with the number of
+    /// columns, as distances do.
     ///
     /// # Source
     ///
@@ -196,7 +196,7 @@ impl Kernel {
         scaled
     }
 
-    /// The inner products `[a, b]` of coordinates that are not divided by their length scales, computed from coordinates that are.
+    /// The inner products `[rows of a, rows of b]` of the original coordinates, computed from scaled coordinates.
     fn products(&self, a: &DMatrix<f64>, b: &DMatrix<f64>) -> DMatrix<f64> {
         let mut left = a.transpose();
         for (coordinate, mut column) in left.column_iter_mut().enumerate() {
@@ -205,7 +205,7 @@ impl Kernel {
         left * b
     }
 
-    /// The squared distances `[a, b]` between rows of scaled coordinates.
+    /// The squared distances `[rows of a, rows of b]` between rows of scaled coordinates.
     fn distances(
         a: &DMatrix<f64>,
         b: DMatrixView<'_, f64>,
@@ -221,7 +221,7 @@ impl Kernel {
         distances
     }
 
-    /// The covariance `[a, b]` between rows of scaled coordinates.
+    /// The covariance `[rows of a, rows of b]`, without noise, between rows of scaled coordinates.
     pub(super) fn between(&self, a: &DMatrix<f64>, b: &DMatrix<f64>) -> DMatrix<f64> {
         let mut values = Self::distances(a, b.as_view(), &norms(a), &norms(b));
         let signal = self.signal();
@@ -236,7 +236,7 @@ impl Kernel {
         self.between(rows, rows)
     }
 
-    /// The product `k(x, rows) · alpha`, for rows of scaled coordinates.
+    /// The product `k(x, rows) · alpha`: one value per row of `x`. Both `x` and `rows` are scaled coordinates.
     pub(super) fn times(
         &self,
         x: &DMatrix<f64>,
@@ -333,7 +333,7 @@ impl Kernel {
     }
 }
 
-/// Center and width of the prior of the logarithm of an inverse length scale.
+/// Mean and standard deviation of the prior of `ln ρ`, the logarithm of an inverse length scale.
 fn prior_rate(columns: usize) -> (f64, f64) {
     (
         -(2f64.sqrt() + 0.5 * (columns.max(1) as f64).ln()) + 0.5,

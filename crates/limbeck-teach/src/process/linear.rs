@@ -19,7 +19,7 @@ fn cholesky_within(a: &mut DMatrix<f64>, stop: Stop<'_>) -> Result<bool, Stopped
     let n = a.nrows();
     for at in (0..n).step_by(BLOCK) {
         let end = (at + BLOCK).min(n);
-        // The block on the diagonal and all below it.
+        // The block on the diagonal, and all rows below it.
         for j in at..end {
             for p in at..j {
                 let factor = a[(j, p)];
@@ -57,7 +57,7 @@ fn cholesky_within(a: &mut DMatrix<f64>, stop: Stop<'_>) -> Result<bool, Stopped
 }
 
 /// Computes the Cholesky factor of a covariance with `noise · scale_i` added to its diagonal, and with more noise if rounding has made the matrix
-/// indefinite. Returns the result of `then` for the factor.
+/// indefinite. Calls `then` with the factor and returns its result.
 pub(super) fn factor_with_noise<T>(
     covariance: &mut DMatrix<f64>,
     scale: &[f64],
@@ -91,7 +91,8 @@ pub(super) fn factor_within<T>(
         if cholesky_within(&mut factor, stop)? {
             return Ok(then(&factor));
         }
-        // Ends: a large diagonal dominates any finite matrix. One that is not finite has no answer either way.
+        // The loop ends: with a large diagonal, every finite matrix is positive definite. A matrix that is not finite gets the identity as its
+        // factor.
         let size = covariance.diagonal().amax();
         jitter = if jitter > 0.0 {
             jitter * 10.0
@@ -107,7 +108,7 @@ pub(super) fn factor_within<T>(
     }
 }
 
-/// Solves `L x = b`.
+/// Solves `L x = b`, where `L` is the Cholesky factor `factor`.
 pub(super) fn forward(factor: &DMatrix<f64>, b: &DVector<f64>) -> DVector<f64> {
     let mut x = b.clone();
     for j in 0..x.len() {
@@ -123,7 +124,7 @@ pub(super) fn forward(factor: &DMatrix<f64>, b: &DVector<f64>) -> DVector<f64> {
     x
 }
 
-/// Solves `L Lᵀ x = b`.
+/// Solves `L Lᵀ x = b`, where `L` is the Cholesky factor `factor`.
 pub(super) fn solve(factor: &DMatrix<f64>, b: &DVector<f64>) -> DVector<f64> {
     let mut x = forward(factor, b);
     for j in (0..x.len()).rev() {

@@ -45,7 +45,8 @@ limbeck_options::options! {
     }
 }
 
-/// The choices that were made by the evidence: a kernel, with one length scale per column, and a transformation of the target (warp).
+/// How Gaussian processes of a teacher are fitted: a kernel, with one length scale per column, and a transformation of the target (*warp*). Both were
+/// chosen by the evidence (marginal likelihood).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProcessPlan {
     encoder: Encoder,
@@ -67,9 +68,9 @@ pub struct Process {
 
 /// Maximum width of all encoded category columns together.
 const CATEGORY_WIDTH: usize = 64;
-/// Scale of the compression of numbers: `x` becomes `x / √(1 + (x / FAR)²)`, so that large numbers stay near `FAR`.
+/// Scale of the compression of numbers: `x` becomes `x / √(1 + (x / FAR)²)`, so that the result stays between `−FAR` and `FAR`.
 const FAR: f64 = 4.0;
-/// Predictions of the warped target may leave the range of the warped targets by this fraction of that range.
+/// Predictions are limited: on the warped scale, they may exceed the range of the training targets by at most this fraction of that range.
 const BEYOND: f64 = 0.3;
 /// Number of rows that are predicted at a time.
 const BLOCK: usize = 512;
@@ -77,7 +78,7 @@ const BLOCK: usize = 512;
 const FIRST_LOOK: usize = 250;
 
 impl ProcessPlan {
-    /// Chooses the kernel and the warp, by the evidence on a part of the rows.
+    /// Chooses the kernel and the warp (the transformation of the target) by the evidence on at most `evidence_rows` rows.
     ///
     /// # Errors
     ///
@@ -131,7 +132,7 @@ impl ProcessPlan {
 }
 
 impl Process {
-    /// Fits the Gaussian process of a plan on the given rows. The fit is exact.
+    /// Fits a Gaussian process with the kernel and the warp of `plan` on the given rows. The fit is exact: it uses the full covariance matrix.
     ///
     /// # Errors
     ///
@@ -299,7 +300,7 @@ impl Process {
     }
 }
 
-/// The coordinates of rows, `[width, n_samples]`: the encoded columns, with large numbers compressed.
+/// The coordinates of rows, `[width, n_samples]`: the encoded columns, with numbers compressed (see [`FAR`]).
 fn coordinates(encoder: &Encoder, features: &Features) -> Result<DMatrix<f64>> {
     let encoded = encoder.encode(&features.raw(), features.rows)?;
     let width = encoder.width();

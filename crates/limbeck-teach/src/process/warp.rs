@@ -1,4 +1,4 @@
-//! Warps: transformations of a target, after which it looks more Gaussian.
+//! Warps: transformations of a target that make its distribution more Gaussian.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ impl Power {
         match self {
             Self::One => y,
             Self::Half => y.max(0.0).sqrt(),
-            // Targets that are not positive can turn up in other rows than those that chose the power.
+            // The power was chosen on other rows, so targets here may not be positive.
             Self::Log => y.max(f64::MIN_POSITIVE).ln(),
         }
     }
@@ -57,7 +57,7 @@ impl Power {
 }
 
 impl Warp {
-    /// The warps that may be tried on a target.
+    /// The warps to compare for a target: with `y`, and with `√y` and `ln y` if all targets are positive.
     pub(super) fn candidates(target: &[f64]) -> Vec<Self> {
         let positive = target.iter().all(|&y| y > 0.0);
         let powers: &[Power] = if positive {
@@ -105,7 +105,8 @@ impl Warp {
             .sum()
     }
 
-    /// The mean of `y` if `z` is normal, by the three-point Gauss–Hermite rule, which is exact for polynomials up to the fifth degree.
+    /// The mean of `y` if the warped target is normal with mean `z` and standard deviation `deviation`, by the three-point Gauss–Hermite rule, which
+    /// is exact for polynomials up to the fifth degree.
     pub(super) fn mean(&self, z: f64, deviation: f64) -> f64 {
         let back = |z: f64| self.power.back(self.center + self.scale * z);
         let step = 3f64.sqrt() * deviation;

@@ -16,11 +16,11 @@ pub struct PreflightReport {
     pub source: String,
     /// Target column.
     pub target: String,
-    /// Numbers of the rows used.
+    /// Numbers of rows of the table, of the sample and of the pilots.
     pub rows: RowCounts,
     /// The verdict.
     pub verdict: Outlook,
-    /// RMSE of the teacher and both students.
+    /// RMSE of the teacher and both students, over the held-out rows of all pilots.
     pub rmse: Rmse,
     /// RMSE of the teacher and both students, for each pilot.
     pub by_pilot: Vec<Rmse>,
@@ -30,9 +30,10 @@ pub struct PreflightReport {
     pub saved: Paired,
     /// The teacher's error on rows it was fitted on and on other rows; `None` if limbeck does not fit the teacher.
     pub teacher_fit: Option<TeacherFit>,
-    /// Best share of teacher labels by [`closed_form_alpha`](limbeck_distill::search::closed_form_alpha); `None` if `alpha` is fixed below 1.
+    /// Best share of teacher labels in the loss, by [`closed_form_alpha`](limbeck_distill::search::closed_form_alpha). `None` if `alpha` is fixed
+    /// below 1, or if the fit to targets and the fit to teacher labels predict the same.
     pub closed_form: Option<Share>,
-    /// Error of the baseline trained on half of the rows and on all rows.
+    /// Errors of the baseline trained on half of the rows and on all rows of the first pilot.
     pub learning_curve: LearningCurve,
     /// Noise of the target that the columns cannot explain; `None` if it cannot be estimated.
     pub noise: Option<NoiseFloor>,
@@ -51,7 +52,7 @@ pub struct RowCounts {
     pub test: usize,
     /// Number of rows of the sample.
     pub sampled: usize,
-    /// Number of pilots on the sample, each with other held-out rows.
+    /// Number of pilots; each holds out other rows of the sample.
     pub pilots: usize,
     /// Number of rows that each pilot is fitted on.
     pub train: usize,
@@ -68,7 +69,7 @@ pub enum Answer {
     /// `limbeck distill` is likely to save less than `worth`, or nothing.
     #[serde(rename = "will not pay")]
     WillNotPay,
-    /// The pilots do not decide between the two.
+    /// The probability is between the thresholds of the other two answers ([`rules`](super::rules)).
     #[serde(rename = "unsure")]
     Unsure,
 }
@@ -136,7 +137,8 @@ pub struct Rmse {
     pub distilled: f64,
 }
 
-/// A mean difference per row with its standard error, over rows or, if rows belong together, over groups or stretches of time.
+/// The mean of a difference over rows, with its standard error. The standard error is over rows or, if rows belong together, over groups or stretches
+/// of time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Paired {
     /// Mean difference.
@@ -156,14 +158,14 @@ pub struct TeacherFit {
     pub ratio: f64,
 }
 
-/// A share, and the range that holds 95 % of its distribution.
+/// An estimated share, and its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     /// The estimate.
     pub value: f64,
-    /// Lower end of the range.
+    /// Lower end of the interval.
     pub low: f64,
-    /// Upper end of the range.
+    /// Upper end of the interval.
     pub high: f64,
 }
 
@@ -180,14 +182,14 @@ pub struct LearningCurve {
     pub gained: Paired,
 }
 
-/// Noise of the target in the learned unit (the target's own, or its logarithm), estimated from rows that are close to each other.
+/// Noise of the target, estimated from rows that are close to each other. All values are in the learned unit (the target's own, or its logarithm).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NoiseFloor {
-    /// Standard deviation of the noise by the Gamma test.
+    /// Standard deviation of the noise, estimated by the Gamma test.
     pub gamma: f64,
-    /// Standard deviation of the noise by the nearest rows alone; usually too large.
+    /// Standard deviation of the noise, estimated from each row and its nearest row alone; usually too large.
     pub nearest: f64,
-    /// The teacher's RMSE, for comparison.
+    /// The teacher's RMSE on held-out rows, for comparison.
     pub teacher: f64,
 }
 

@@ -11,7 +11,7 @@
 //! | [`teacher_gap`](PreflightReport::teacher_gap) | squared error of the baseline minus the squared error of the teacher | is the teacher better? |
 //! | [`saved`](PreflightReport::saved) | squared error of the baseline minus the squared error of the distilled student | did distillation help here? |
 //! | [`teacher_fit`](PreflightReport::teacher_fit) | the teacher's error on rows it has not seen and on its own training rows | does it repeat its targets? |
-//! | [`closed_form`](PreflightReport::closed_form) | best share of teacher labels by two fits, `ξ*` | are teacher labels or targets more accurate? |
+//! | [`closed_form`](PreflightReport::closed_form) | best share of teacher labels in the loss, `ξ*`, from a fit to targets and a fit to teacher labels | are teacher labels or targets more accurate? |
 //! | [`learning_curve`](PreflightReport::learning_curve) | error of the baseline with half of the rows and with all | will more rows replace the teacher? |
 //! | [`noise`](PreflightReport::noise) | noise that the columns cannot explain | is there anything left to learn? |
 //!
@@ -59,8 +59,8 @@ limbeck_options::options! {
 ///
 /// # Errors
 ///
-/// For a recipe or table that cannot be used, fewer than [`rules::LEAST_ROWS`] training and validation rows, labels of an earlier run as the teacher,
-/// or a teacher that fails.
+/// [`Error::Recipe`] for a recipe or table that cannot be used, among them: several targets, a quantile, labels of an earlier run as the teacher, and
+/// fewer than [`rules::LEAST_ROWS`] rows, in `options.rows` or in the training and validation rows together. [`Error::Teach`] if the teacher fails.
 pub fn preflight(
     recipe: &CheckedRecipe,
     options: &PreflightOptions,

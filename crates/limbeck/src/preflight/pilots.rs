@@ -1,4 +1,4 @@
-//! Small runs on a sample of the rows.
+//! Pilots: small runs on a sample of the rows.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ const ENOUGH_HELD_OUT: usize = 1200;
 /// Maximum number of pilots: each fits a teacher, which takes most of the time.
 const MOST_PILOTS: usize = 3;
 
-/// Number of pilots for a sample of `sampled` rows; with a teacher command there is only one.
+/// Number of pilots for a sample of `sampled` rows; 1 if the teacher is a command.
 pub(super) fn turns(data: &Dataset, sampled: usize, command: bool) -> usize {
     let turns = ENOUGH_HELD_OUT.div_ceil((sampled / 5).max(1));
     match command {
@@ -36,30 +36,33 @@ pub(super) fn turns(data: &Dataset, sampled: usize, command: bool) -> usize {
     }
 }
 
-/// Predictions and errors of all pilots on their held-out rows, in the target's unit, and the teacher's errors on training rows.
+/// Results of all pilots. Except for `curve` and `teacher_fit`, they are on held-out rows, in the target's unit (errors: its square), one pilot after
+/// the other.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     pub(super) target: Vec<f64>,
     weight: Vec<f64>,
     blocks: Vec<u32>,
     teacher: Vec<f64>,
-    /// Squared errors of the refitted students on each row, as means over seeds.
+    /// Squared errors of the refitted baseline on each row, as means over seeds.
     alone_errors: Vec<f64>,
+    /// Squared errors of the refitted distilled student on each row, as means over seeds.
     distilled_errors: Vec<f64>,
     /// RMSEs of each pilot.
     by_pilot: Vec<Rmse>,
-    /// Predictions of the baseline chosen by the search.
+    /// Predictions of the baseline as the search trained it.
     alone: Vec<f64>,
     /// Learning curve of the first pilot.
     curve: Option<LearningCurve>,
-    /// Predictions of the student trained on the teacher's labels only; empty if there is none.
+    /// Predictions of the student that the search trained on the teacher's labels alone; empty if it trained none.
     pure: Vec<f64>,
-    /// Squared out-of-fold and in-sample errors of the teacher, for each pilot.
+    /// Mean squared errors of the teacher on training rows, in the learned unit: (out of fold, in sample) for each pilot. Empty if limbeck does not
+    /// fit the teacher.
     teacher_fit: Vec<(f64, f64)>,
     notes: Vec<String>,
 }
 
-/// One pilot.
+/// One pilot: a small run on `data`, which is a sample of the rows.
 pub(super) struct Pilot<'a> {
     pub(super) labels: LabelOptions<'a>,
     pub(super) study: StudyOptions<'a>,
@@ -95,7 +98,7 @@ impl Pilot<'_> {
             .filter(|trial| trial.setting.alpha == Some(1.0))
             .max_by_key(|trial| trial.setting.steps);
 
-        // The refit of a full run: all rows but those held out, and several seeds.
+        // Refit as in a full run: on all rows except those held out, with several seeds.
         let all = labels.for_refit(data, lambda);
         let refit_stage = Stage::new(&study, &all, None)?;
         let seeds: Vec<u64> = (0..self.repeats as u64)
@@ -148,18 +151,18 @@ impl Pilot<'_> {
         held.distilled_errors.extend(distilled_errors);
         held.target.extend(target);
         held.teacher.extend(teacher);
-        // Blocks of different pilots are different rows, and the same block where a group is met again.
+        // A block has the same number in all pilots. Pilots hold out different rows, and a group that several pilots hold out stays one block.
         held.blocks.extend(blocks(data));
         held.weight.extend(&test.weight);
         held.teacher_fit.extend(self.teacher_fit(&labels)?);
-        // Those of the others say the same with other figures.
+        // The notes of other pilots differ only in their numbers.
         if turn == 0 {
             held.notes = labels.summary.notes;
         }
         Ok(())
     }
 
-    /// The errors of the baseline trained on half of the training rows and on all of them.
+    /// RMSE of the baseline trained on half of the training rows and on all of them, on held-out rows. `all` is the baseline that the search chose.
     fn learning_curve(
         &self,
         labels: &LabelStore,
@@ -198,12 +201,12 @@ impl Pilot<'_> {
         }))
     }
 
-    /// Mean squared errors of the teacher on training rows, out of fold and in sample; `None` if limbeck did not fit the teacher.
+    /// Mean squared errors of the teacher on training rows, in the learned unit: (out of fold, in sample). `None` if limbeck did not fit the teacher.
     fn teacher_fit(&self, store: &LabelStore) -> Result<Option<(f64, f64)>> {
         let Some(bytes) = &store.file else {
             return Ok(None);
         };
-        // Rows that no fold teacher labels, the earliest in time, are left out of both.
+        // Training rows without an out-of-fold label, the earliest in time, are left out of both errors.
         let rows: Vec<usize> = self
             .data
             .split
@@ -223,7 +226,7 @@ impl Pilot<'_> {
     }
 }
 
-/// The block of each held-out row: its group or stretch of time if the table is split by one, otherwise the row itself.
+/// The block of each held-out row: its group or stretch of time if the table is split by one; otherwise each row is a block.
 fn blocks(data: &Dataset) -> Vec<u32> {
     let rows = &data.split.test;
     data.blocks_of(rows)
@@ -244,7 +247,7 @@ impl Held {
         metrics::rmse(pred, &self.target, &self.weight)
     }
 
-    /// The squared errors `worse` minus the squared errors `better`: mean and standard error.
+    /// The difference `worse` minus `better` of squared errors per row: mean and standard error.
     fn difference(&self, worse: &[f64], better: &[f64]) -> Paired {
         let lost: Vec<f64> = worse.iter().zip(better).map(|(a, b)| a - b).collect();
         paired(&lost, &self.weight, &self.blocks)
@@ -341,7 +344,7 @@ impl Held {
     }
 }
 
-/// The mean of differences and its standard error over blocks; the standard error is 0 for a single block.
+/// The weighted mean of the differences of rows, and its standard error over blocks; the standard error is 0 for a single block.
 fn paired(difference: &[f64], weight: &[f64], blocks: &[u32]) -> Paired {
     let (mean, error) = metrics::mean_and_standard_error(difference, weight, Some(blocks));
     Paired {
@@ -355,7 +358,8 @@ fn slope(half: f64, all: f64, growth: f64) -> f64 {
     2.0 * (all / half).ln() / growth.ln()
 }
 
-/// The result of [`search::closed_form_alpha`] with a bootstrap interval over blocks.
+/// The result of [`search::closed_form_alpha`] with a 95 % bootstrap interval over blocks. `alone` and `pure` are the predictions of the fits to
+/// targets and to teacher labels; `None` if they are the same.
 fn closed_form(
     alone: &[f64],
     pure: &[f64],
@@ -402,7 +406,8 @@ fn teacher_fit(pilots: &[(f64, f64)]) -> Option<TeacherFit> {
     })
 }
 
-/// Noise of the target, estimated from all rows of the sample, and the teacher's RMSE on held-out rows for comparison.
+/// Noise of the target in the learned unit, estimated from all rows of the sample; for comparison, the teacher's RMSE on held-out rows. `None` if the
+/// noise cannot be estimated.
 pub(super) fn noise_floor(pilot: &Dataset, held: &Held) -> Result<Option<NoiseFloor>> {
     let unit = pilot.spec().unit;
     let to_learned = |values: &[f64]| {

@@ -1,6 +1,6 @@
 //! Constants of the verdict, chosen on the development cases of `evidence/preflight.py`.
 
-/// Minimum number of training and validation rows.
+/// Minimum number of training and validation rows for a preflight, and minimum of its option `rows`.
 pub const LEAST_ROWS: usize = 100;
 /// Minimum probability for the answer that distillation pays.
 pub const PAYS_FROM: f64 = 0.7;
@@ -8,21 +8,21 @@ pub const PAYS_FROM: f64 = 0.7;
 pub const WILL_NOT_UP_TO: f64 = 0.45;
 /// Prior mean of the saving, as a share of the baseline's squared error, for a teacher that is as good as the baseline.
 pub const PRIOR: f64 = 0.0;
-/// Increase of that prior mean per unit of the teacher's lead, itself a share of the baseline's squared error.
+/// Increase of the prior mean of the saving per unit of the teacher's lead. Both are shares of the baseline's squared error.
 pub const PRIOR_LEAD: f64 = 0.65;
-/// Bound of the teacher's lead: a lead beyond ± this value is replaced by it.
+/// Bound of the teacher's lead: a lead beyond ± this value is replaced by the bound.
 pub const LEAD_CLAMP: f64 = 0.3;
 /// Standard deviation, across tables, of the true saving around the prior mean.
 pub const PRIOR_SD: f64 = 0.026;
 /// Standard deviation of a full run's saving due to its random folds, splits and seeds.
 pub const LUCK: f64 = 0.012;
-/// How strongly the saving follows the baseline's learning curve as rows grow: 0 not at all, 1 fully.
+/// How strongly the saving shrinks with the baseline's learning curve as rows grow: 0 not at all, 1 in proportion to the baseline's squared error.
 pub const CURVE: f64 = 0.45;
-/// Standard deviation of the saving for each factor e (2.718) by which the full run has more rows than the pilots.
+/// Standard deviation that is added for more rows: this value times `ln(n_full / n_pilot)`, see [`Outlook`](super::Outlook).
 pub const GROWTH: f64 = 0.03;
 /// Half the width of a 95 % interval, in standard errors.
 pub const INTERVAL: f64 = 1.96;
-/// If the teacher's error on rows it was fitted on, divided by its error on other rows, is below this, the teacher repeats its training targets. It
+/// The teacher is said to repeat its training targets if its error on rows it was fitted on, divided by its error on other rows, is below this. It
 /// affects only the reasons.
 pub const INTERPOLATES: f64 = 0.5;
 /// A learning curve with a slope below this is still steep. It affects only the reasons.

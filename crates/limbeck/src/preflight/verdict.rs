@@ -75,7 +75,7 @@ impl Expected {
     }
 }
 
-/// The expected saving; `None` if the baseline makes no error, so that nothing can be saved.
+/// The expected saving of the full run; `None` if the baseline makes no error, so that nothing can be saved.
 fn expected(found: &Findings) -> Option<Expected> {
     let scale = found.rmse.alone.powi(2);
     if scale <= 0.0 {
@@ -84,7 +84,7 @@ fn expected(found: &Findings) -> Option<Expected> {
     let (saved, rows) = (found.saved.mean / scale, found.saved.standard_error / scale);
     let lead = (found.teacher_gap.mean / scale).clamp(-rules::LEAD_CLAMP, rules::LEAD_CLAMP);
     let expected = rules::PRIOR + rules::PRIOR_LEAD * lead;
-    // Two equal measurements do not make a certainty.
+    // Two measurements that are equal by chance do not mean that there is no error.
     let own = (rows.powi(2) + (found.over_pilots / scale).powi(2)).max(f64::MIN_POSITIVE);
     let prior = rules::PRIOR_SD.powi(2);
     let variance = 1.0 / (1.0 / own + 1.0 / prior);
@@ -103,13 +103,13 @@ fn expected(found: &Findings) -> Option<Expected> {
 }
 
 /// The number of rows that the students of the full run are fitted on, divided by the number for a pilot's students; at least 1. The full run uses
-/// all rows of the table except test rows, a pilot all rows of the sample except its held-out rows.
+/// all rows of the table except test rows. A pilot uses all rows of the sample except its held-out rows.
 fn growth(rows: &RowCounts) -> f64 {
     let pilot = rows.sampled as f64 - rows.held_out as f64 / rows.pilots.max(1) as f64;
     (rows.available as f64 / pilot.max(1.0)).max(1.0)
 }
 
-/// The standard error of the mean saving over pilots; 0 for a single pilot.
+/// The standard error over pilots of the mean saving in squared error; 0 for a single pilot.
 pub(super) fn over_pilots(pilots: &[Rmse]) -> f64 {
     let saved: Vec<f64> = pilots
         .iter()

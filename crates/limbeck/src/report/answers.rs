@@ -1,6 +1,6 @@
 //! Predictions of the teacher and the students on test rows.
 
-/// Predictions of the teacher and the students on test rows, and the targets.
+/// Predictions of the teacher and the students on test rows, and the targets of these rows; all in the target's unit.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answers {
     pub(crate) target: Vec<f64>,

@@ -45,7 +45,7 @@ pub fn runs(folder: &Path) -> Result<(Vec<Run>, Vec<Error>)> {
     Ok((found, faults))
 }
 
-/// A sort key that puts `run-2` before `run-10`.
+/// A sort key with which `run-2` comes before `run-10`.
 fn natural(name: &str) -> Vec<(u64, String)> {
     let mut parts: Vec<(u64, String)> = vec![(0, String::new())];
     for c in name.chars() {
@@ -76,7 +76,7 @@ pub struct Paired {
     pub high: f64,
 }
 
-/// The reason why two runs cannot be compared row by row; `None` if they can.
+/// The reason why two runs cannot be compared on the same test rows; `None` if they can.
 fn apart((first, a): (&Run, &Answers), (second, b): (&Run, &Answers)) -> Option<String> {
     let same = a.target == b.target && a.weight == b.weight && a.block == b.block;
     if !same || !same_rows(&a.row, &b.row) {
@@ -92,7 +92,7 @@ fn apart((first, a): (&Run, &Answers), (second, b): (&Run, &Answers)) -> Option<
     })
 }
 
-/// True if both runs have the same rows. Earlier versions numbered rows from 1, so the numbers of one run may all be 1 higher.
+/// True if both lists of row numbers mean the same rows. Earlier versions numbered rows from 1, so all numbers of one list may be 1 higher.
 fn same_rows(first: &[f64], second: &[f64]) -> bool {
     let apart_by = |step: f64| {
         let mut both = first.iter().zip(second);
@@ -101,8 +101,8 @@ fn same_rows(first: &[f64], second: &[f64]) -> bool {
     first.len() == second.len() && [0.0, 1.0, -1.0].into_iter().any(apart_by)
 }
 
-/// Compares the shipped students of two runs, with a t interval over rows. If the runs split by groups or stretches of time, it is over these
-/// instead.
+/// Compares the shipped students of two runs, with a t interval over test rows. If the runs split the table by groups or stretches of time, the
+/// interval is over these instead.
 ///
 /// The inner error is the reason why the runs cannot be compared, for example other test rows.
 ///
@@ -145,7 +145,7 @@ struct Answers {
     target: Vec<f64>,
     weight: Vec<f64>,
     shipped: Vec<f64>,
-    /// Group or stretch of time of each row; `None` if the run splits by single rows.
+    /// Group or stretch of time of each row; `None` if the run splits the table by single rows.
     block: Option<Vec<u32>>,
 }
 
@@ -274,11 +274,7 @@ pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
     (header, runs.iter().map(line).collect())
 }
 
-/// Sentences for the terminal that compare each other run with the first.
-///
-/// # Errors
-///
-/// The errors of [`paired`].
+/// Sentences for the terminal that compare every other run with the first; none for an empty list.
 pub fn sentences(runs: &[Run]) -> Result<Vec<String>> {
     let Some((first, others)) = runs.split_first() else {
         return Ok(Vec::new());
@@ -308,7 +304,7 @@ pub fn sentences(runs: &[Run]) -> Result<Vec<String>> {
 
 const SCRIPT: &str = include_str!("page/compare.js");
 
-/// Columns of [`table`] that hold text.
+/// Names of the columns of [`table`] that hold text.
 const WORDS: [&str; 4] = ["run", "target", "teacher", "verdict"];
 
 /// The comparison as one self-contained HTML page.
@@ -329,7 +325,8 @@ pub fn page(runs: &[Run]) -> Result<String> {
     Ok(document(&title, runs, &[sentences, options(runs)].concat()))
 }
 
-/// The page of a run with several targets: the verdict for each target, and a link to its own page in the given folder beside this page.
+/// The page of a run with several targets: the verdict for each target, and a link to the page of its run. Each run comes with the name of its
+/// folder, which is beside this page.
 pub(crate) fn targets_page(runs: &[(Run, String)]) -> String {
     let line = |(run, folder): &(Run, String)| {
         let (folder, target) = (escape(folder), escape(&run.report().predicted()));
@@ -381,7 +378,7 @@ fn document(title: &str, runs: &[Run], after: &str) -> String {
         )
     };
     let charts: String = errors.iter().enumerate().map(chart).collect();
-    // `<` cannot end a script from within.
+    // Escape `<`, so that no text can end the script element.
     let data = serde_json::to_string(&errors)
         .unwrap_or_default()
         .replace('<', "\\u003c");
@@ -418,7 +415,7 @@ fn grid(label: &str, header: &[String], rows: &[Vec<String>], words: &[bool]) ->
     )
 }
 
-/// Errors of the runs on one target.
+/// Test errors of the runs for one predicted quantity (a target or a quantile of it), as data for a chart.
 #[derive(Serialize)]
 struct Errors {
     name: String,

@@ -79,7 +79,7 @@ pub struct Report {
     /// The student of several targets, if the shipped student is one of its outputs; `None` for a student of one target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joint: Option<JointReport>,
-    /// Notes on the students.
+    /// Notes for the user on the students.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// Sizes of both students; `None` if both are networks of the same design as the shipped one.
@@ -89,20 +89,22 @@ pub struct Report {
     pub selection: Selection,
     /// The shipped student: which one it is, and its validation errors.
     pub shipped: Shipped,
-    /// Test metrics.
+    /// Test metrics of the teacher and the students.
     pub test: TestScores,
-    /// Test metrics per seed.
+    /// Test metrics of both students, for each training seed.
     pub test_seeds: Vec<SeedScores>,
-    /// Baselines of every kind of student, trained without a teacher; `None` in a run that was stopped.
+    /// Baselines of every kind of student, trained without a teacher. `None` if they could not be fitted, for example because the run was stopped or
+    /// its time limit was over.
     #[serde(default)]
     pub lone: Option<LoneReport>,
-    /// Comparison of the shipped file with the best file without a teacher; `None` in a run that was stopped, and in reports of earlier versions.
+    /// Comparison of the shipped file with the best file without a teacher. `None` if there is no such file (see `lone`), and in reports of earlier
+    /// versions.
     #[serde(default)]
     pub file: Option<FileReport>,
-    /// The whole run repeated on other splits, if the recipe asks for it.
+    /// Results of the whole run repeated on other splits; `None` without finished outer folds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outer: Option<Outer>,
-    /// Comparison of the students, closed share of the gap, and verdict.
+    /// Comparison of both students, the share of the gap to the teacher that distillation closes, and the verdict.
     #[serde(flatten)]
     pub proof: Proof,
     /// Times and memory, as measured.
@@ -150,7 +152,7 @@ impl JointReport {
     }
 }
 
-/// One of several teachers.
+/// One of several teachers whose labels are averaged.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Member {
     /// Kind of this teacher.
@@ -162,27 +164,27 @@ pub struct Member {
 /// The teacher.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TeacherReport {
-    /// `trees`, `network`, `gp`, `stack`, `command`, `column`, or the format of a model file: `lightgbm`, `xgboost`, `onnx`. If there are several
-    /// teachers, their kinds joined by ` + `.
+    /// `trees`, `network`, `gp`, `stack`, `command`, `column`, or the format of a model file: `lightgbm`, `xgboost`, `catboost`, `onnx`. For the
+    /// teacher of another run, its kind with ` of another run`. If there are several teachers, their kinds joined by ` + `.
     pub kind: String,
-    /// Number of parameters, if limbeck fitted the teacher or read its file.
+    /// Number of parameters; `None` unless limbeck fitted the teacher or read its file.
     pub parameters: Option<usize>,
-    /// Size of the teacher's file in bytes.
+    /// Size of the teacher's file in bytes; `None` unless limbeck fitted the teacher or read its file.
     pub bytes: Option<usize>,
-    /// The learners that the teacher is made of, and their weights, if limbeck fitted it.
+    /// The learners that the teacher is made of, and their weights; empty unless limbeck fitted the teacher.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learners: Vec<limbeck_teach::Share>,
-    /// Number of new rows, which only the teacher labeled.
+    /// Number of new rows (rows without targets, labeled by the teacher), rejected ones included.
     pub new_rows: usize,
-    /// Number of new rows that were rejected, because the teacher's standard deviation there is too large.
+    /// Number of new rows that were rejected, because the teacher's standard deviation is too large on them.
     pub rejected_rows: usize,
-    /// The teachers that were averaged, if there are several.
+    /// The teachers whose labels were averaged; empty if there is only one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<Member>,
     /// Number of rounds of residual correction of the labels.
     #[serde(default)]
     pub residual_rounds: usize,
-    /// Notes on the teacher.
+    /// Notes for the user on the teacher.
     pub notes: Vec<String>,
 }
 
@@ -196,9 +198,9 @@ pub struct StudentReport {
     pub parameters: usize,
     /// Size of the student's file in bytes.
     pub bytes: usize,
-    /// Widths of the hidden layers.
+    /// Widths of the hidden layers; empty for a non-neural student.
     pub hidden: Vec<usize>,
-    /// Number of inputs of the first layer, after encoding.
+    /// Number of inputs after encoding.
     pub inputs: usize,
 }
 
@@ -236,14 +238,14 @@ pub struct LoneReport {
 }
 
 impl LoneReport {
-    /// The model of the kind `kind`.
+    /// The model of this kind; `None` if none was fitted.
     #[must_use]
     pub fn model(&self, kind: StudentKind) -> Option<&LoneModel> {
         self.models.iter().find(|model| model.size.kind == kind)
     }
 }
 
-/// A model without a teacher.
+/// The best model of one kind, trained without a teacher.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoneModel {
     /// Kind and size.
@@ -251,7 +253,7 @@ pub struct LoneModel {
     pub size: Size,
     /// The settings chosen for this model; `None` for a network, whose setting is in `selection`.
     pub spec: Option<Spec>,
-    /// Validation error.
+    /// Validation error, in the target's unit.
     #[serde(alias = "valid_rmse")]
     pub valid_error: f64,
     /// Test metrics; for the kind of the baseline student, means over seeds.
@@ -291,27 +293,28 @@ pub struct Selection {
     pub alone: Vec<TrialReport>,
     /// Trials of the distilled student.
     pub distilled: Vec<TrialReport>,
-    /// The best share of the soft loss, in closed form. It can lie outside [0, 1], and is clamped to this range when it is used.
+    /// The best share of teacher labels in the loss, in closed form ([`closed_form_alpha`](limbeck_distill::search::closed_form_alpha)). It can lie
+    /// outside [0, 1], and is clamped to this range when it is used. `None` if it is undefined.
     pub closed_form_alpha: Option<f64>,
 }
 
-/// One trial.
+/// A setting that was tried, with its result on validation rows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrialReport {
     /// Setting of the student.
     #[serde(flatten)]
     pub setting: Setting,
-    /// Step with the smallest validation error.
+    /// Training step with the smallest validation error: the number of steps of the refit.
     pub stop: usize,
-    /// Validation error at that step.
+    /// Validation error at the step `stop`.
     #[serde(alias = "valid_rmse")]
     pub valid_error: f64,
-    /// Number of seeds on each split of the rows; the error is averaged over seeds and splits.
+    /// Number of training seeds on each split of the rows; the error is averaged over seeds and splits.
     #[serde(default = "one")]
     pub seeds: usize,
 }
 
-/// The default number of seeds, for reports of older versions, which tried each setting once.
+/// The number of seeds in reports of older versions, which tried each setting once.
 fn one() -> usize {
     1
 }
@@ -358,7 +361,7 @@ pub struct TeacherScores {
     pub mae: f64,
     /// Coefficient of determination; `null` if the target is constant.
     pub r2: Option<f64>,
-    /// Metrics of the quantile, if one is learned.
+    /// Metrics of the quantile; `None` if the mean is learned.
     #[serde(default, flatten)]
     pub quantile: Option<QuantileScores>,
 }
@@ -382,9 +385,9 @@ impl StudentScores {
 /// Test metrics of a quantile.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QuantileScores {
-    /// Mean pinball loss, by which students of a quantile are compared.
+    /// Mean pinball loss. Students of a quantile are compared by it.
     pub pinball: f64,
-    /// Share of the targets at or below the prediction; equal to the quantile if the predictions are right.
+    /// Share of the targets at or below the prediction. It is close to the quantile if the predictions are right.
     pub covered: f64,
 }
 
@@ -401,7 +404,7 @@ pub struct StudentScores {
     pub fidelity_rmse: f64,
     /// R² to the teacher: with the teacher's predictions as the truth; `null` if they are constant.
     pub fidelity_r2: Option<f64>,
-    /// Metrics of the quantile, if one is learned.
+    /// Metrics of the quantile; `None` if the mean is learned.
     #[serde(default, flatten)]
     pub quantile: Option<QuantileScores>,
 }
@@ -415,7 +418,7 @@ pub struct TestScores {
     pub alone: StudentScores,
     /// The distilled student, mean over seeds.
     pub distilled: StudentScores,
-    /// The student in the file.
+    /// The shipped student, as it is in its file.
     pub shipped: StudentScores,
 }
 
@@ -435,17 +438,17 @@ pub struct SeedScores {
 pub struct Measured {
     /// Seconds of the whole run.
     pub seconds: f64,
-    /// Seconds per stage.
+    /// Seconds spent in each stage, by its name.
     pub stages: BTreeMap<String, f64>,
     /// Microseconds that the student takes per raw row, with all test rows in one call.
     pub student_us_per_row: f64,
     /// Microseconds that the student takes per raw row, with one row per call.
     pub student_us_one_row: f64,
-    /// Microseconds that the teacher takes per row, measured while it labeled.
+    /// Microseconds that the teacher takes per row, measured while it labeled; `None` if this was not measured.
     pub teacher_us_per_row: Option<f64>,
-    /// Peak memory of the process, in bytes.
+    /// Peak memory of the process, in bytes; `None` if the operating system does not report it.
     pub peak_memory_bytes: Option<u64>,
-    /// Threads used.
+    /// Number of threads used.
     pub threads: usize,
 }
 
@@ -497,7 +500,7 @@ pub(crate) fn student_scores(
     }
 }
 
-/// The mean of each metric.
+/// The mean of each metric over `all`; `None` for a metric that is `None` in one of them.
 pub(crate) fn mean_scores(all: &[StudentScores]) -> StudentScores {
     let n = all.len() as f64;
     let mean = |value: &dyn Fn(&StudentScores) -> f64| all.iter().map(value).sum::<f64>() / n;

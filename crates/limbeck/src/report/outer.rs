@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::shipped::ShippedKind;
 
-/// Errors of one repetition on its test rows, in the target's unit (RMSE, or pinball loss). The errors of students are means over seeds, except the
-/// error of the shipped student.
+/// Errors of one outer fold, a repetition of the whole run on another split. They are on its test rows, in the target's unit (RMSE, or pinball loss).
+/// The errors of students are means over seeds, except the error of the shipped student.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fold {
     /// Number of training and validation rows.
@@ -23,20 +23,20 @@ pub struct Fold {
     pub shipped: f64,
     /// Which student would be shipped.
     pub ships: ShippedKind,
-    /// True if the distilled student learned anything from the teacher.
+    /// True if the distilled student learned anything from the teacher. It did not if the search chose to train on targets alone.
     pub taught: bool,
 }
 
-/// Results of all repetitions together.
+/// Results of all outer folds together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outer {
-    /// One entry per fold.
+    /// Errors of each outer fold.
     pub folds: Vec<Fold>,
     /// Verdict on the distilled student against the baseline, over folds.
     pub kind: VerdictKind,
     /// Error of the baseline minus the error of the distilled student: mean over folds and interval ([`repeated`]).
     pub error_saved: Difference,
-    /// Error of the baseline minus the error of the teacher.
+    /// Error of the baseline minus the error of the teacher: mean over folds and interval.
     pub teacher_lead: Difference,
 }
 

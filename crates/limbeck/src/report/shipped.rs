@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShippedKind {
-    /// Trained without the teacher.
+    /// The baseline, trained without the teacher.
     Alone,
-    /// Trained with the teacher.
+    /// The distilled student, trained with the teacher.
     Distilled,
 }

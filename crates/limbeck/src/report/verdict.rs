@@ -8,7 +8,7 @@ use limbeck_distill::student::StudentKind;
 
 use super::{Against, Report, ShippedKind, TestScores};
 
-/// The sentences of a verdict, the most important one first. `causes` are the likely causes of an [`alarm`].
+/// The sentences of a verdict, the most important one first. `causes` are the likely causes of an [`alarm`], that is of a useless model.
 pub(crate) fn sentence(report: &Report, causes: &[String]) -> String {
     let parts = [
         alarm(report, causes),
@@ -30,12 +30,12 @@ pub(crate) fn spoken(mut report: Report, causes: &[String]) -> Report {
 /// True if the shipped student or the teacher is no better than the mean of the test targets.
 pub(crate) fn is_alarming(quantile: Option<f64>, test: &TestScores) -> bool {
     let is_bad = |r2: Option<f64>| r2.is_some_and(|r2| r2 <= 0.0);
-    // A quantile is not a mean.
+    // R² is about the mean, so it says nothing about a quantile.
     quantile.is_none() && (is_bad(test.shipped.r2) || is_bad(test.teacher.r2))
 }
 
-/// The proof without two claims, if the student or the teacher is no better than the mean: that distillation helps, and the closed share of the gap.
-/// In that case, neither makes sense.
+/// Takes back two claims of the proof if `is_alarming`: that distillation helps, and the share of the gap that it closes. Neither makes sense if the
+/// student or the teacher is no better than predicting the mean.
 pub(crate) fn without_gains(mut proof: Proof, is_alarming: bool) -> Proof {
     if !is_alarming {
         return proof;
@@ -226,7 +226,7 @@ fn method(report: &Report) -> Option<String> {
     let is_shipped = report.shipped.kind == ShippedKind::Distilled;
     Some(match (proof.verdict.kind, is_shipped) {
         (VerdictKind::Helps, true) => format!("Distillation helps: {change}."),
-        // Never "helps" beside a student that took nothing from it.
+        // Do not say that distillation helps if the shipped student was trained without it.
         (VerdictKind::Helps, false) => format!(
             "On test rows the distilled students were better: {change}. But the student trained alone was better on validation rows and is shipped, because test rows are never used to choose."
         ),
@@ -248,7 +248,8 @@ fn is_file_better(report: &Report) -> bool {
         .is_some_and(|low| low > 0.0)
 }
 
-/// The sentence on the closed share of the gap, or on a teacher that is not better than the student trained alone.
+/// The sentence on the share of the gap to the teacher that distillation closes, or on a teacher that is not better than the student trained alone.
+/// `None` if neither can be said.
 fn gap(report: &Report) -> Option<String> {
     let (proof, test) = (&report.proof, &report.test);
     let gap = &proof.gap_closed;
@@ -300,7 +301,7 @@ fn outer(report: &Report) -> Option<String> {
     ))
 }
 
-/// The sentence on what the intervals cover.
+/// The sentence on what the intervals cover; `None` if there is no verdict.
 fn scope(report: &Report) -> Option<String> {
     let text = match (report.proof.verdict.kind, &report.outer) {
         (VerdictKind::TooFew, _) => return None,
@@ -316,21 +317,24 @@ fn scope(report: &Report) -> Option<String> {
 
 /// A target is an outlier if its distance from the median is more than this many interquartile ranges.
 const FAR: f64 = 30.0;
-/// If more than this share of the targets are outliers, the target has a heavy tail, and the outliers are not reported.
+/// If more than this share of the targets are outliers, they are taken for a heavy tail of the target, and not reported.
 const RARE: f64 = 0.01;
 
-/// Targets and predictions, among which the cause of an alarm is sought.
+/// Targets and predictions in which [`causes`] looks for the cause of an [`alarm`].
 pub(crate) struct Answered<'a> {
-    /// All targets; `rows` holds the row of the table (from 0) of each.
+    /// The targets of all rows of the data set.
     pub(crate) target: &'a [f64],
+    /// The row of the table, from 0, of each target.
     pub(crate) rows: &'a [usize],
-    /// The teacher's predictions on test rows, in the order of the table, and the targets of these rows.
+    /// The teacher's predictions on test rows, in the order of the table.
     pub(crate) answers: &'a [f64],
+    /// The targets of the test rows, in the order of `answers`.
     pub(crate) truth: &'a [f64],
+    /// True if the teacher is a model file.
     pub(crate) is_imported: bool,
 }
 
-/// The likely causes of an [`alarm`]: only causes for which the predictions give evidence.
+/// The likely causes of an [`alarm`], as texts. Only causes for which targets or predictions give evidence are named.
 pub(crate) fn causes(asked: &Answered<'_>) -> Vec<String> {
     let mut found = Vec::new();
     found.extend(glitch(asked.target, asked.rows));
@@ -376,7 +380,7 @@ pub(crate) fn causes(asked: &Answered<'_>) -> Vec<String> {
     found
 }
 
-/// The positions of the values that are farther than `reach` from `middle`, the farthest first.
+/// The indices of the values that are farther than `reach` from `middle`, the farthest first.
 fn farther(values: &[f64], middle: f64, reach: f64) -> Vec<usize> {
     let distance = |at: usize| (values[at] - middle).abs();
     let mut far: Vec<usize> = (0..values.len())
@@ -386,7 +390,8 @@ fn farther(values: &[f64], middle: f64, reach: f64) -> Vec<usize> {
     far
 }
 
-/// A sentence that lists outliers of the target with row and value; `None` if there are no outliers, or too many.
+/// A text that lists outliers of the target with row number and value; `None` if there are no outliers, or too many. `rows` holds the row of the
+/// table, from 0, of each target.
 fn glitch(target: &[f64], rows: &[usize]) -> Option<String> {
     let mut sorted: Vec<f64> = target.iter().copied().filter(|y| y.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);

@@ -7,7 +7,7 @@ use limbeck_distill::objective::ObjectiveOptions;
 use limbeck_distill::search::{Choice, Point, Refitted, Training, Trial};
 use serde_json::{Value, json};
 
-/// Options of the schedules, that is of the options that change during training.
+/// Options of the loss and of feature distillation. From them follow the values that change during a training, such as `alpha`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Schedules {
     pub(crate) objective: ObjectiveOptions,
@@ -28,14 +28,15 @@ pub(crate) enum Cell {
     Text(String),
     Count(u64),
     Number(Option<f64>),
-    /// One number per hidden layer.
+    /// One number per hidden layer of the student.
     Numbers(Vec<f64>),
 }
 
-/// A field of a training curve: name, content, and whether its value changes during a training.
+/// A field of a training curve.
 pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) cell: Cell,
+    /// True if the value changes during a training.
     pub(crate) is_curve: bool,
 }
 
@@ -147,7 +148,7 @@ pub(crate) fn csv_line(fields: &[Field]) -> String {
     fields.iter().map(cell).collect::<Vec<_>>().join(",") + "\n"
 }
 
-/// The fields as one JSON object on a line, in order; numbers that are not finite become `null`.
+/// The fields as a line of JSON: one object with the fields in order. Numbers that are not finite become `null`.
 pub(crate) fn json_line(fields: &[Field]) -> String {
     let mut line = String::from("{");
     for (at, field) in fields.iter().enumerate() {
@@ -163,7 +164,7 @@ pub(crate) fn json_line(fields: &[Field]) -> String {
     line + "}\n"
 }
 
-/// All trainings of a run in order, without the trainings of non-neural students.
+/// All trainings of a run: those of the search, then the refits. Non-neural students have no training and are left out.
 pub(crate) fn trainings<'a>(
     seed: u64,
     choice: &'a Choice,

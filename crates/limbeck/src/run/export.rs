@@ -18,10 +18,10 @@ use crate::run::{Run, open_each};
 
 pub use crate::format::Format;
 
-/// Name of the artifact that a run writes of its own student.
+/// Name of the artifact if a run exports its own student.
 pub(crate) const NAME: &str = "student";
 
-/// The formats to which this student can be exported.
+/// The formats to which `student` can be exported.
 pub(crate) fn possible(student: &Student) -> Vec<Format> {
     let works = |format: &Format| files(student, *format, NAME).is_ok();
     Format::ALL.iter().copied().filter(works).collect()
@@ -55,7 +55,8 @@ pub fn files(student: &Student, format: Format, name: &str) -> Result<Vec<(Strin
     })
 }
 
-/// Exports the student of a run, or the students of several targets, into the folder `out`; by default into the folder `export` of each run.
+/// Exports the student of a run, or the students of several targets, into the folder `out`; if it is `None`, into the folder `export` of each run.
+/// Returns the paths of the files.
 ///
 /// One student of several targets is one artifact. Separate students are named `NAME_TARGET`, with only characters that C allows in names, so that
 /// they can be used in one program.
@@ -77,7 +78,8 @@ pub fn export_runs(
     let students = runs.iter().map(Run::student).collect::<Result<Vec<_>>>()?;
     let mut names: Vec<String> = Vec::new();
     for run in &runs {
-        // A run of one target has the name as it is; the folders of several differ, their letters in C may not.
+        // With one target, the name is used as it is. With several, the folder of each run is appended; names that are equal after the change to
+        // letters of C get a number.
         let folder = run
             .path()
             .file_name()
@@ -128,7 +130,7 @@ fn free_paths<'a>(folder: &Path, names: impl Iterator<Item = &'a String>) -> Res
     }
 }
 
-/// Exports a student into a folder, which is created if needed; the manifest is written last.
+/// Exports a student into a folder, which is created if needed, and returns the paths of its files. The manifest is written last.
 ///
 /// ```no_run
 /// use limbeck::export::{Format, export};
@@ -140,7 +142,8 @@ fn free_paths<'a>(folder: &Path, names: impl Iterator<Item = &'a String>) -> Res
 ///
 /// # Errors
 ///
-/// The errors of [`files`]; [`Error::FileExists`], before anything is written; an error if a file cannot be written.
+/// The errors of [`files`]; [`Error::NotAnArtefact`] if `name` is empty or contains a folder; [`Error::FileExists`] if a file exists already. In
+/// these cases nothing is written. An error if a file cannot be written.
 pub fn export(
     student: &Student,
     format: Format,

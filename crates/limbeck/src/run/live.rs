@@ -41,7 +41,7 @@ struct Sink {
 }
 
 impl Log {
-    /// Opens the log of a run, and writes all earlier and later lines to it.
+    /// Opens the log file of a run. It gets the lines so far and all later ones.
     pub(crate) fn open(&self, folder: &Path) -> Result<()> {
         let path = folder.join(LOG);
         let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,7 +114,7 @@ pub(crate) struct Recorder<'a> {
     nanoseconds: AtomicU64,
 }
 
-/// The open files of the curves; `None` after a write error, or when all trainings are done.
+/// The open curve files. `open` is `None` after a write error, or when all trainings are done.
 struct Files {
     open: Option<Open>,
 }
@@ -127,7 +127,7 @@ struct Open {
 }
 
 impl<'a> Recorder<'a> {
-    /// Starts new curve files: after a resume, trainings report their earlier points again.
+    /// Creates empty curve files, also in a resumed run: its trainings report their earlier points again.
     pub(crate) fn new(
         inner: &'a dyn Observer,
         schedules: Schedules,
@@ -154,7 +154,7 @@ impl<'a> Recorder<'a> {
         })
     }
 
-    /// Closes the files and removes the event files. After that, all files are written again in order.
+    /// Closes the curve files and deletes the event files. At the end of a run, [`written`](super::written) writes them again, sorted by training.
     pub(crate) fn close(&self) -> Result<()> {
         self.files
             .lock()

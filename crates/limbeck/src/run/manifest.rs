@@ -19,10 +19,10 @@ use crate::run::{files, tensorboard};
 pub struct Manifest {
     /// Version of limbeck that wrote the files.
     pub version: String,
-    /// SHA-256 of the file of the exported student; `None` in the manifest of a run.
+    /// SHA-256 of the exported student as a `.limbeck` file; `None` in the manifest of a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub student: Option<String>,
-    /// The files.
+    /// Size and checksum of each file, by its path in the manifest's folder.
     pub files: BTreeMap<String, FileEntry>,
 }
 
@@ -56,7 +56,7 @@ impl FileEntry {
     }
 }
 
-/// The paths of the files that the run itself exported.
+/// The paths of all files in a run's folder `export`, relative to the folder of the run.
 fn exported(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder.join(files::EXPORT));
     let names = entries.into_iter().flatten().flatten();
@@ -76,7 +76,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 impl Manifest {
-    /// The manifest of the files `names` in a folder.
+    /// The manifest of the files `names` in a folder. `student` is the SHA-256 of the exported student, `None` for a run.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl Manifest {
         })
     }
 
-    /// The manifest of a run, with those files of the run that exist.
+    /// The manifest of all files of a run that exist, except the log and the manifest itself.
     pub(crate) fn of_run(folder: &Path) -> Result<Self> {
         let teacher = format!("{}/{}", files::TEACHER, files::TEACHER_FILE);
         let names = [
@@ -157,7 +157,7 @@ impl Manifest {
         Ok(Some(manifest))
     }
 
-    /// Compares each file with its entry.
+    /// Compares each file in `folder` with its entry. Files without an entry are ignored.
     #[must_use]
     pub fn compare(&self, folder: &Path) -> Vec<(String, FileState)> {
         let state = |name: &String, entry: &FileEntry| match std::fs::read(folder.join(name)) {

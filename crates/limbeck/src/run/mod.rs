@@ -11,7 +11,7 @@
 //! | `predictions.parquet` | test rows, in the target's unit: `row` (position in the table, from 0; in earlier versions from 1), `target`, `weight`, `block` (with groups or times), predictions of `teacher`, `alone`, `distilled` and `shipped` (for each student, of the refit in its file) |
 //! | `tensorboard/` | event files: `tensorboard --logdir RUN/tensorboard` |
 //! | `report.html` | the run as one HTML page |
-//! | `manifest.json` | size and SHA-256 of each of these files, [`Manifest`](crate::manifest::Manifest) |
+//! | `manifest.json` | size and SHA-256 of the files, [`Manifest`](crate::manifest::Manifest) |
 //! | `export/` | files of `limbeck export`; each export has a manifest of its own |
 //! | `teacher/teacher.limbeck` | the teacher, if limbeck fitted it |
 //!
@@ -101,7 +101,7 @@ impl Run {
         }
     }
 
-    /// The same run, with the path that its folder will have.
+    /// The same run, with another path: the one that its folder will have.
     pub(crate) fn at(self, path: PathBuf) -> Self {
         Self { path, ..self }
     }

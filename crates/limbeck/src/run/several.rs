@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::run::files::{STUDENT, write_file};
 
-/// Name of the list of targets in the folder of several runs.
+/// Name of the file that lists the targets and the folder of the run of each.
 pub const TARGETS: &str = "targets.json";
 
-/// An entry of [`TARGETS`].
+/// An entry of the list in the file [`TARGETS`]: a target and the folder of its run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
@@ -18,7 +18,7 @@ pub(crate) struct Entry {
     pub(crate) folder: String,
 }
 
-/// The folders of the runs of several targets; `None` for any other folder.
+/// The folders of the runs in `path`, if it is a folder for several targets; otherwise `None`.
 pub(crate) fn list(path: &Path) -> Result<Option<Vec<PathBuf>>> {
     let file = path.join(TARGETS);
     let text = match std::fs::read_to_string(&file) {
@@ -65,19 +65,19 @@ pub(crate) fn refuse_several(path: &Path) -> Result<()> {
     })
 }
 
-/// The file of the student that predicts all targets of a folder; `None` if each target has its own student.
+/// The file of the student that predicts all targets; `None` if `path` is not a folder for several targets, or if each target has its own student.
 #[must_use]
 pub fn joint_student(path: &Path) -> Option<PathBuf> {
     let file = path.join(STUDENT);
     (path.join(TARGETS).exists() && file.exists()).then_some(file)
 }
 
-/// Target and folder of each run. The folder's name is the target's name, changed if needed so that it is valid and unique.
+/// An entry for each target. The folder's name is the target's name, changed if needed so that it is valid and unique.
 pub(crate) fn entries<'a>(targets: impl Iterator<Item = &'a str>) -> Vec<Entry> {
     let mut taken: Vec<Entry> = Vec::new();
     for target in targets {
         let plain = folder_name(target);
-        // Names that differ in letter case alone are one on some systems.
+        // On some systems, names that differ only in upper and lower case are the same.
         let free = |name: &String| {
             !taken
                 .iter()
@@ -93,7 +93,7 @@ pub(crate) fn entries<'a>(targets: impl Iterator<Item = &'a str>) -> Vec<Entry> 
     taken
 }
 
-/// Writes the list of targets.
+/// Writes the list of targets into the file [`TARGETS`].
 pub(crate) fn write(path: &Path, entries: &[Entry]) -> Result<()> {
     let list = serde_json::to_string_pretty(entries).map_err(|error| Error::NotARun {
         path: path.to_owned(),

@@ -27,7 +27,7 @@ pub(crate) const FILE: &str = "events.out.tfevents.limbeck";
 /// Number of buckets of a histogram.
 const BUCKETS: usize = 40;
 
-/// Writes all event files of a run. `weights` are the final weights of each training, by layer of its network.
+/// Writes all event files of a run. `weights[training][layer]` are the final weights of each training.
 pub(crate) fn write(
     folder: &Path,
     trainings: &[(Training, &Trial)],
@@ -48,7 +48,7 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// The events that describe the run as a whole; they are known when it is done.
+/// The events that describe the run as a whole, written at its end.
 fn whole_run(report: &Report, recipe: &str, answers: &Answers) -> Events {
     let closed = report.proof.gap_closed.value.unwrap_or(f64::NAN);
     Events::begun()
@@ -63,7 +63,7 @@ fn whole_run(report: &Report, recipe: &str, answers: &Answers) -> Events {
         .scalar("test/gap_closed", 0, closed)
 }
 
-/// The event files of a run: their paths in its folder, in order.
+/// The paths of all event files of a run, relative to its folder, sorted.
 pub(crate) fn files(run: &Path) -> Vec<String> {
     let folder = run.join(TENSORBOARD);
     let name = |folder: PathBuf| {
@@ -97,7 +97,7 @@ pub(crate) struct Events {
     now: f64,
 }
 
-/// No records, to append to a file that has been started already.
+/// Without records: for records that are appended to an existing file.
 impl Default for Events {
     fn default() -> Self {
         let now = SystemTime::now()
@@ -111,7 +111,7 @@ impl Default for Events {
 }
 
 impl Events {
-    /// The records at the beginning of a file.
+    /// A new event file: only the record that every file begins with, the version of the format.
     pub(crate) fn begun() -> Self {
         let mut events = Self::default();
         let time = Message::default().double(1, events.now);
@@ -124,7 +124,7 @@ impl Events {
         &self.bytes
     }
 
-    /// Adds one point of a training curve.
+    /// Adds one point of a training curve: a record for each field that changes during a training.
     pub(crate) fn point(self, step: usize, fields: &[Field]) -> Self {
         fields
             .iter()
@@ -261,7 +261,7 @@ impl Events {
     }
 }
 
-/// A histogram of the numbers, with buckets of equal width over their range; `None` without numbers.
+/// A histogram message of the numbers, with buckets of equal width over their range; `None` if there are no numbers.
 fn histogram(values: &[f64]) -> Option<Message> {
     let (least, most) = metrics::range(values);
     if values.is_empty() {
@@ -303,7 +303,7 @@ fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, byte)
 }
 
-/// Masks a checksum by a rotation and a constant, as the format requires: a checksum over data that holds checksums would be weak.
+/// Masks a checksum by a rotation and a constant, as the format requires. Without a mask, a checksum over data that contains checksums would be weak.
 fn masked(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }

@@ -1,15 +1,4 @@
-//! Unfinished runs: runs in progress, or interrupted.
-//!
-//! ```text
-//! runs/x.unfinished/
-//!   resume.json     the recipe and checksums of the inputs, [`Ticket`]
-//!   lock            an advisory lock, held by the process that works on the run; it ends with the process
-//!   checkpoints/    results of finished work, and trainings in progress
-//!   …               files of the run as they are made: log, curves, event files
-//! ```
-//!
-//! When all files of the run are written (the manifest last), the files that only a resume needs are removed, and the folder is renamed to
-//! `runs/x`. So a run appears completely or not at all, and a run that was interrupted at any moment continues from its last checkpoint.
+//! Unfinished runs: runs that are in progress or were interrupted.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -40,17 +29,17 @@ pub(crate) struct Ticket {
     version: String,
     /// The working directory, from which relative paths of the recipe start.
     folder: PathBuf,
-    /// The recipe as it was given.
+    /// The recipe as it was given, in TOML.
     recipe: String,
     /// SHA-256 of the table's summary, which covers its content and split. `None` for several targets with separate runs: each run has its own
     /// ticket.
     data: Option<String>,
-    /// SHA-256 of the other files that the run reads.
+    /// SHA-256 of the other files that the run reads, by path.
     inputs: BTreeMap<PathBuf, String>,
 }
 
 impl Ticket {
-    /// The ticket of a run with this recipe; `None` for `data` if there are several targets with separate runs.
+    /// The ticket of a run with this recipe. `data` is `None` if several targets have separate runs.
     pub(crate) fn new(recipe: &Recipe, data: Option<&Dataset>) -> Result<Self> {
         Ok(Self {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -61,7 +50,7 @@ impl Ticket {
         })
     }
 
-    /// The recipe as it was given.
+    /// The recipe as it was given. `place` is the folder of the unfinished run, for error messages.
     pub(crate) fn recipe(&self, place: &Path) -> Result<Recipe> {
         let name = place.join(TICKET).display().to_string();
         Recipe::parse(&self.recipe, &name, toml::Table::new())
@@ -76,7 +65,7 @@ fn summary(data: &Dataset) -> String {
     )
 }
 
-/// The SHA-256 of each file; for the folder of a run, the SHA-256 of its manifest.
+/// The SHA-256 of each file; for the folder of a run, of its manifest. Files that cannot be read are left out.
 fn checksums(files: Vec<PathBuf>) -> BTreeMap<PathBuf, String> {
     let read = |path: PathBuf| {
         let file = if path.is_dir() {
@@ -84,7 +73,7 @@ fn checksums(files: Vec<PathBuf>) -> BTreeMap<PathBuf, String> {
         } else {
             path.clone()
         };
-        // One that cannot be read is missed where it is needed, with the better words for it.
+        // A file that cannot be read is reported later, where it is needed, with a better message.
         let bytes = std::fs::read(&file).ok()?;
         Some((path, sha256(&bytes)))
     };
@@ -119,7 +108,8 @@ impl Unfinished {
         }
     }
 
-    /// Creates the unfinished folder of a new run.
+    /// Creates and locks the unfinished folder of a new run. `last` is the final folder of the run, `every` the seconds between checkpoints of a
+    /// training.
     pub(crate) fn begin(last: &Path, ticket: &Ticket, every: f64) -> Result<Self> {
         let (path, last) = (Self::names(last).0, last.to_owned());
         refuse_taken(&last)?;
@@ -128,7 +118,7 @@ impl Unfinished {
             .filter(|parent| !parent.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         std::fs::create_dir_all(parent).map_err(Error::file("create the folder", parent))?;
-        // With its ticket and lock from the first moment under its name.
+        // The folder is made under a temporary name and then renamed, so that it has its ticket and its lock from the beginning.
         let fresh = tempfile::Builder::new()
             .prefix(".limbeck-")
             .tempdir_in(parent)
@@ -161,7 +151,7 @@ impl Unfinished {
         })
     }
 
-    /// Opens an unfinished run and its ticket. The ticket is `None` if all files are written and only the final renaming is missing.
+    /// Opens and locks an unfinished run, and reads its ticket. The ticket is `None` if all files are written and only the final renaming is missing.
     pub(crate) fn resume(run: &Path) -> Result<(Self, Option<Ticket>)> {
         let (path, last) = Self::names(run);
         let file = path.join(TICKET);
@@ -260,7 +250,7 @@ impl Unfinished {
 
     /// Removes the files that only a resume needs, and gives the folder its final name.
     pub(crate) fn finish(self) -> Result<()> {
-        // A rename replaces an empty folder of that name, which may have come since.
+        // A rename would replace an empty folder of that name, which may have been created in the meantime.
         refuse_existing(&self.last)?;
         let gone = |path: &Path, outcome: std::io::Result<()>| match outcome {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -277,8 +267,8 @@ impl Unfinished {
             .map_err(Error::file("rename the run to", &self.last))
     }
 
-    /// Deletes the folder after an error, unless a resume could use it. In that case, returns [`Error::Kept`]. A resume could use the folder if it
-    /// contains runs, or if there are checkpoints and the error may not occur again.
+    /// Cleans up after an error. If a resume could use the folder, keeps it and returns [`Error::Kept`]; otherwise deletes it and returns `error`. A
+    /// resume could use it if it contains runs, or if there are checkpoints and the error may not occur again.
     pub(crate) fn leave(self, error: Error) -> Error {
         if self.has_runs() || error.may_pass() && !self.checkpoints.is_empty() {
             return Error::Kept {
@@ -286,12 +276,12 @@ impl Unfinished {
                 source: Box::new(error),
             };
         }
-        // Where even that fails, the folder's name says what it is.
+        // If even this fails, the name of the folder still says that it is unfinished.
         let _ = std::fs::remove_dir_all(&self.path);
         error
     }
 
-    /// True if the folder contains folders of runs, as it does for several targets.
+    /// True if the folder contains runs, finished or unfinished, as it may for several targets.
     fn has_runs(&self) -> bool {
         let entries = std::fs::read_dir(&self.path)
             .into_iter()
@@ -306,7 +296,7 @@ impl Unfinished {
 /// True if all files are written and only the final renaming is missing.
 fn is_whole(path: &Path) -> bool {
     let is_run = matches!(Manifest::read(&path.join(files::MANIFEST)), Ok(Some(manifest)) if manifest.compare(path).iter().all(|(_, state)| *state == FileState::Whole));
-    // That of one student for several targets has a manifest, too.
+    // A folder with one student for several targets has a manifest, which is checked above. A folder with separate students has none.
     let has_all =
         || matches!(several::list(path), Ok(Some(runs)) if runs.iter().all(|run| run.is_dir()));
     is_run || several::joint_student(path).is_none() && has_all()
@@ -331,7 +321,7 @@ pub(crate) fn list(folder: &Path) -> Vec<(PathBuf, bool)> {
     found
 }
 
-/// Refuses a path if there is a run, finished or unfinished.
+/// Refuses a path that exists, or for which there is an unfinished run.
 pub(crate) fn refuse_taken(last: &Path) -> Result<()> {
     let (path, _) = Unfinished::names(last);
     if path.exists() {
@@ -351,7 +341,7 @@ fn refuse_existing(last: &Path) -> Result<()> {
     }
 }
 
-/// Locks a folder as long as the returned file is open.
+/// Locks a folder for as long as the returned file is open.
 fn lock(folder: &Path, run: &Path) -> Result<File> {
     let path = folder.join(LOCK);
     let failed = || Error::file("lock", &path);
@@ -374,7 +364,7 @@ fn lock(folder: &Path, run: &Path) -> Result<File> {
         }
         Err(TryLockError::Error(error)) => return Err(failed()(error)),
     }
-    // Who holds it, for people: the lock itself is the system's.
+    // The process ID in the file is for messages; the lock itself belongs to the operating system.
     file.set_len(0)
         .and_then(|()| writeln!(file, "{}", std::process::id()))
         .map_err(failed())?;
@@ -388,7 +378,7 @@ fn json(path: &Path, ticket: &Ticket) -> Result<String> {
     })
 }
 
-/// True if there is a run at this path, finished or unfinished.
+/// True if this path exists, or if there is an unfinished run of that name.
 #[must_use]
 pub fn is_taken(run: &Path) -> bool {
     refuse_taken(run).is_err()

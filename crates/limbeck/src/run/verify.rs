@@ -19,7 +19,7 @@ pub struct Finding {
     pub what: String,
     /// The result.
     pub state: State,
-    /// Details, such as numbers and reasons.
+    /// Details for the user, such as numbers and reasons.
     pub detail: String,
     /// For a file of a manifest: the folder of the manifest. `None` for any other check.
     pub folder: Option<PathBuf>,
@@ -32,7 +32,7 @@ pub enum State {
     Fine,
     /// The check failed.
     Wrong,
-    /// The check could not be made here.
+    /// The check could not be made, for example because there is no C compiler.
     Unknown,
 }
 
@@ -51,7 +51,7 @@ fn finding(what: impl Into<String>, state: State, detail: impl Into<String>) -> 
 /// - Golden vectors through limbeck's runtime.
 /// - Golden vectors through the compiled C, if a compiler (`CC`, else cc, gcc, clang) is found and no file was changed. This runs the exported
 ///   code, and a manifest is not a signature: verify only files that you would run.
-/// - For a run: whether report and student are from the same run, and whether exported files are what its student exports to now.
+/// - For a run: whether report and student are from the same run, and whether exported files have the same bytes as a new export of its student.
 ///
 /// ONNX files are not run here; their bytes are compared.
 ///
@@ -65,7 +65,8 @@ fn finding(what: impl Into<String>, state: State, detail: impl Into<String>) -> 
 ///
 /// # Errors
 ///
-/// If the path is none of these. Damage is not an error, but a [`Finding`].
+/// If the path is neither a run, nor a student's file, nor an exported file with its manifest, or cannot be read. Damage is not an error, but a
+/// [`Finding`].
 pub fn verify(path: &Path) -> Result<Vec<Finding>> {
     if path.is_dir() {
         return match several::list(path)? {
@@ -94,7 +95,7 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Checks the student of several targets in a folder and its exports; no findings if there is no such student.
+/// Checks the student of several targets in the folder `path`, and its exports; no findings if each target has its own student.
 fn verify_joint(path: &Path) -> Result<Vec<Finding>> {
     let Some(file) = several::joint_student(path) else {
         return Ok(Vec::new());
@@ -112,7 +113,7 @@ fn verify_joint(path: &Path) -> Result<Vec<Finding>> {
     Ok(found)
 }
 
-/// Checks the exports of a run's student.
+/// Checks the artifacts in the folder `export` of a run, also against the run's student if it is given.
 fn verify_exports(path: &Path, student: Option<&Student>) -> Result<Vec<Finding>> {
     let folder = path.join(EXPORT);
     let one = |(name, format): (String, Format)| verify_artefact(&folder, &name, format, student);
@@ -224,7 +225,7 @@ fn files(folder: &Path, manifest: &Manifest) -> Vec<Finding> {
     manifest.compare(folder).into_iter().map(state).collect()
 }
 
-/// Reads a student from bytes, and checks its golden vectors.
+/// Reads a student from bytes, and checks its golden vectors. `what` names the student in the findings.
 fn verify_student(what: &str, bytes: &[u8]) -> (Option<Student>, Vec<Finding>) {
     let student = match Student::from_bytes(bytes) {
         Ok(student) => student,
@@ -262,7 +263,8 @@ fn largest_difference(student: &Student) -> Result<f64> {
     Ok(largest)
 }
 
-/// Endings of exported files and their formats. The longest come first, since `x_test.c` is a file of the artifact `x`.
+/// Endings of exported files and their formats. An ending comes before each shorter one that it ends with, since `x_test.c` is a file of the artifact
+/// `x`.
 const ENDINGS: [(&str, Format); 8] = [
     ("_test.c", Format::C),
     (".c.manifest.json", Format::C),
@@ -335,7 +337,7 @@ fn verify_artefact(
     if let Some(student) = student {
         found.push(same_as_now(folder, name, format, &manifest, student)?);
     }
-    // Code that is not what was written is not run.
+    // Code that was changed is not run.
     let is_whole = found.iter().all(|finding| finding.state != State::Wrong);
     found.push(match format {
         Format::C if !is_whole => finding(
@@ -353,7 +355,7 @@ fn verify_artefact(
     Ok(found)
 }
 
-/// Checks whether the files are the same as a new export of the student.
+/// Checks whether an artifact was exported from `student`, and has the same bytes as a new export.
 fn same_as_now(
     folder: &Path,
     name: &str,
@@ -405,7 +407,7 @@ fn same_as_now(
     })
 }
 
-/// Compiles the test of an exported student and runs it.
+/// Compiles an exported C student with its test program, and runs its golden vectors.
 fn run_c(folder: &Path, name: &str) -> Finding {
     let what = format!(
         "{}: compiled and run",

@@ -18,7 +18,7 @@ use crate::format::Format;
 use crate::report::{compare, page};
 use crate::stages::fitted::{Fitted, Joint};
 
-/// Writes all files of a run, its manifest last.
+/// Writes all files of a run into the folder `out`, its manifest last. `last` is the path that the run gets when it is finished.
 ///
 /// # Errors
 ///
@@ -82,7 +82,7 @@ pub(crate) fn write(out: &Path, last: &Path, data: &Dataset, fitted: &Fitted) ->
 /// Writes the student in these formats. Formats that cannot express the student are skipped; the report notes them.
 fn write_exports(out: &Path, formats: &[Format], student: &Student) -> Result<()> {
     let folder = out.join(EXPORT);
-    // What an earlier life of the run may have left.
+    // An interrupted attempt may have left files.
     let _ = std::fs::remove_dir_all(&folder);
     for &format in formats {
         match export::export(student, format, &folder, export::NAME) {
@@ -93,7 +93,7 @@ fn write_exports(out: &Path, formats: &[Format], student: &Student) -> Result<()
     Ok(())
 }
 
-/// Writes the student of several targets; beside it, a run for each target in a folder of its own.
+/// Writes the student of several targets, and a run for each target in a folder of its own beside it.
 ///
 /// # Errors
 ///
@@ -104,7 +104,7 @@ pub(crate) fn write_joint(run_dir: &Unfinished, data: &Dataset, joint: &Joint) -
     let entries = several::entries(names);
     for (at, (fitted, entry)) in joint.targets.iter().zip(&entries).enumerate() {
         let folder = out.join(&entry.folder);
-        // What an earlier life of the run may have left of it.
+        // An interrupted attempt may have left this folder.
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).map_err(Error::file("create the folder", &folder))?;
         let last = run_dir.last().join(&entry.folder);

@@ -35,47 +35,53 @@ use super::students::{StudyOptions, untaught_rows};
 use crate::error::{Error, Result};
 use crate::session::{Event, Session};
 
-/// Share of the limit that is planned for; the rest is for testing and for errors of the estimates.
+/// Share of the time limit that is planned for. The rest is for testing and for errors of the estimates.
 const PLANNED: f64 = 0.8;
-/// Share of the remaining time for the teacher; `TREES` is the share of that for trees, if there are other learners.
+/// Share of the remaining time for the teacher.
 const TEACHER: f64 = 0.5;
+/// Share of the teacher's time for boosted trees, if there are other learners.
 const TREES: f64 = 0.6;
-/// Share of the remaining time for the smallest teacher, if nothing else fits.
+/// Share of the remaining time for the cheapest teacher, if the share `TEACHER` is too short for it.
 const LEAST_TEACHER: f64 = 0.75;
-/// Share of the limit after which the fits of a teacher are ended early.
+/// Share of the time limit after which the fits of a teacher are ended early.
 pub(crate) const TEACHER_END: f64 = 0.62;
-/// Share of the limit that one measurement may take.
+/// Share of the time limit that one measurement of speed may take.
 const MEASURED: f64 = 0.03;
-/// Seconds that a teacher and students take at least, on any table.
+/// Seconds that the smallest teacher and students take at least, on any table.
 const AT_LEAST: f64 = 3.0;
-/// Rows on which the speed is measured: at most `SAMPLE` rows and `SAMPLE_CELLS` cells, but at least `LEAST_SAMPLE` rows.
+/// The speed is measured on at most `SAMPLE` rows and `SAMPLE_CELLS` cells (rows × columns), but on at least `LEAST_SAMPLE` rows.
 const SAMPLE: usize = 4000;
 const SAMPLE_CELLS: usize = 400_000;
 const LEAST_SAMPLE: usize = 800;
-/// Maximum numbers of rows on which the speed of networks (`FEW`) and of Gaussian processes (`LOOK`) is measured.
+/// Maximum number of rows on which the speed of networks is measured.
 const FEW: usize = 512;
+/// Maximum number of rows on which the speed of Gaussian processes is measured.
 const LOOK: usize = 250;
 /// Maximum number of columns with which the speed of trees is measured.
 const TIMED_COLUMNS: usize = 1000;
-/// Numbers of steps (of a student) and of rounds (of trees) with which the speed is measured.
+/// Number of training steps with which a student's speed is measured.
 const STEPS: usize = 150;
+/// Number of boosting rounds with which the speed of trees is measured.
 const ROUNDS: usize = 30;
-/// Minimum numbers of a student's steps and of rounds of trees.
+/// Minimum number of a student's training steps.
 const LEAST_STEPS: usize = 500;
+/// Minimum number of boosting rounds.
 const LEAST_ROUNDS: f64 = 40.0;
-/// Numbers of rounds of trees, of a student's steps and of a network's steps. Before a plan goes below them, something else is reduced.
+/// A plan first reduces the boosting rounds to this number. Only then does it reduce anything else.
 const GOOD_ROUNDS: f64 = 150.0;
+/// A plan first reduces a student's training steps to this number. Only then does it reduce anything else.
 const GOOD_STEPS: usize = 2000;
+/// A plan first reduces the training steps of the teacher's networks to this number. Only then does it reduce anything else.
 const GOOD_NETWORK: f64 = 600.0;
-/// Steps of the schedule that the remaining columns must leave time for: the minimum of the second rung of the search.
+/// Columns are dropped until a student's schedule of this many training steps fits the time. It is the minimum of the second rung of the search.
 const LONG_STEPS: usize = 4000;
-/// Minimum number of rows that each tree learns from, if there are more.
+/// Minimum number of rows that each tree learns from, if the table has more.
 const FEWEST_ROWS: f64 = 5000.0;
-/// Number of columns that are always kept.
+/// Minimum number of columns that a time limit leaves, if the table has more.
 const LEAST_COLUMNS: usize = 24;
-/// Maximum number of cells of new rows for each second of the limit.
+/// Maximum number of cells (rows × columns) of new rows for each second of the time limit.
 const CELLS: f64 = 1.5e6;
-/// Products that a Gaussian process computes in a second, on one thread.
+/// Multiplications per second of a Gaussian process on one thread, as assumed for its plan.
 const PRODUCTS: f64 = 2e9;
 
 /// The options that a time limit may change.
@@ -95,9 +101,9 @@ pub(crate) struct Planned {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Resolved {
     pub(crate) plan: Planned,
-    /// Notes on what was reduced or left out.
+    /// Notes for the user on what was reduced or left out.
     pub(crate) notes: Vec<String>,
-    /// Seconds of one training step of a student, and seconds of the work before its first step.
+    /// Measured speed of a student: seconds of one training step, and seconds of the work before its first step.
     step: (f64, f64),
 }
 
@@ -111,7 +117,7 @@ pub(crate) struct Budget<'a> {
     pub(crate) keep: &'a [String],
     /// True if limbeck fits the teacher.
     pub(crate) fits_teacher: bool,
-    /// Number of teachers: one for each target.
+    /// Number of teachers to fit: one for each target.
     pub(crate) teachers: usize,
     pub(crate) outer_folds: usize,
     /// The options of the students whose speed is measured.
@@ -119,32 +125,33 @@ pub(crate) struct Budget<'a> {
     pub(crate) session: &'a Session<'a>,
 }
 
-/// How a teacher is fitted, apart from its number of rounds.
+/// A way to fit a teacher: everything that costs time except the number of rounds or steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Thrift {
+    /// True if options of the trees are compared first.
     choose: bool,
-    /// True if fits of trees try pairs of columns as inputs.
+    /// True if fits of trees try pairs of columns as additional inputs.
     pairs: bool,
     folds: usize,
     fits: usize,
     splits: usize,
 }
 
-/// The rows that a teacher is fitted on: their number, and whether they follow time.
+/// The rows that a teacher is fitted on: their number, and whether the table is split by time.
 #[derive(Clone, Copy)]
 struct Rows {
     train: usize,
     follow_time: bool,
 }
 
-/// The work of a plan.
+/// The work of all fits of trees together, in fits and boosting rounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Times {
     /// Number of fits.
     fits: f64,
-    /// Number of fits with all rounds that take as many rounds in total; a fit that is compared with others has fewer.
+    /// Number of fits, where a fit that only compares options counts as half, since it has fewer rounds.
     whole: f64,
-    /// Rounds in addition, in total over all fits.
+    /// Rounds in addition to those of the fits, over all fits, to try pairs of columns.
     more: f64,
 }
 
@@ -173,7 +180,7 @@ impl Thrift {
         [all, one_split, plain, least]
     }
 
-    /// The work of all fits of trees. A fit that tries pairs of columns takes about 50 rounds more.
+    /// The work of all fits of trees. A fit that tries pairs of columns takes as long as about 50 rounds more.
     fn trees(self, rows: Rows) -> Times {
         let fits = self.fits_of(rows, self.folds, self.fits);
         let (mut all, mut tried) = (fits, 0.0);
@@ -199,7 +206,7 @@ impl Thrift {
         }
     }
 
-    /// Number of fits of one learner: by folds, of all training rows and of all rows; see `FittedTeacher`.
+    /// Number of fits of one learner: one per fold, those on training rows and those on training and validation rows; see `FittedTeacher`.
     fn fits_of(self, rows: Rows, folds: usize, fits: usize) -> f64 {
         let anew = rows.follow_time || rows.train <= 3000;
         let last = match rows.train {
@@ -224,25 +231,25 @@ impl Thrift {
 }
 
 impl Times {
-    /// The number of rounds of each fit, if all fits together take `seconds`.
+    /// The number of rounds of each full fit, if all fits together take `seconds` seconds of one thread.
     fn rounds(self, seconds: f64, speed: Speed) -> f64 {
         (seconds - self.fits * speed.start - self.more * speed.round) / (self.whole * speed.round)
     }
 
-    /// The seconds that all fits take, with so many rounds each.
+    /// The seconds of one thread that all fits take together, if each full fit has `rounds` rounds.
     fn seconds(self, rounds: f64, speed: Speed) -> f64 {
         self.fits * speed.start + (self.more + self.whole * rounds) * speed.round
     }
 }
 
-/// Options of a teacher that keep to the limit, and the number of columns that it may use.
+/// Options of boosted trees that keep to the time limit, and the number of columns that they may use.
 struct Fits {
     thrift: Thrift,
     rounds: f64,
     /// Share of the rows that each tree learns from, as a share of what was asked for.
     sampled: f64,
     columns: usize,
-    /// True if these options leave no time for other learners.
+    /// True if these options leave no time for learners other than trees.
     is_alone: bool,
 }
 
@@ -299,7 +306,7 @@ impl Budget<'_> {
     /// [`Error::Recipe`] if the limit is too short for the smallest teacher and students; the errors of training.
     fn resolve(&self, data: &Dataset) -> Result<Resolved> {
         let mut resolved = self.unchanged();
-        // The limit is planned for these seeds alone.
+        // No more seeds are planned for.
         resolved.plan.max_repeats = resolved.plan.repeats;
         self.session.begin("measure speed");
         if self.left() < MEASURED * self.limit {
@@ -334,8 +341,8 @@ impl Budget<'_> {
         Ok(resolved)
     }
 
-    /// Reduces the number of new rows if schedules are shorter or the table has many columns. It is done only once, since labels belong to these
-    /// rows.
+    /// Reduces the number of new rows if schedules are shorter or the table has many columns. It is done before the labels are made, not again after
+    /// that, since the labels belong to these rows.
     fn fewer_new_rows(&self, plan: &mut Planned, data: &Dataset) {
         let share = plan.student.steps as f64 / self.asked.student.steps as f64;
         let columns = data.features.columns.len().max(1) as f64;
@@ -353,12 +360,12 @@ impl Budget<'_> {
     fn resolve_students(&self, resolved: &Resolved, data: &Dataset) -> Result<Resolved> {
         self.session.go_on()?;
         let mut own = resolved.clone();
-        // As long as was asked for, where there is time after all.
+        // Start again from the values of the recipe, since there may be more time left than planned.
         own.plan.student.steps = self.asked.student.steps;
         own.plan.student.trials = self.asked.student.trials;
         own.plan.repeats = self.asked.repeats;
         let splits = own.plan.student.splits_of(learned(data));
-        // Each further split has a teacher of its own, about two thirds of the first.
+        // Each additional split has a teacher of its own, which takes about 60 % of the time of the first.
         let others = self.session.seconds() * 0.6 * (splits - 1) as f64;
         let left = self.left() - if self.fits_teacher { others } else { 0.0 };
         self.plan_student(&mut own, data, left);
@@ -370,7 +377,7 @@ impl Budget<'_> {
         rayon::current_num_threads() as f64
     }
 
-    /// The seconds that are left of the planned time. Each outer fold takes as long as the run itself.
+    /// The planned seconds that are left for the run itself. Each outer fold gets as many.
     fn left(&self) -> f64 {
         let left = self.limit * PLANNED - self.session.seconds();
         left.max(0.0) / (1 + self.outer_folds) as f64
@@ -399,7 +406,7 @@ impl Budget<'_> {
         self.session.tell(&Event::Budget(&text));
     }
 
-    /// The error for a limit that is too short; the smallest teacher and students take `seconds`.
+    /// The error for a time limit that is too short. `seconds` is the time of the smallest teacher and students.
     fn refuse(&self, seconds: f64) -> Error {
         let (spent, outer) = (self.session.seconds(), 1 + self.outer_folds);
         let enough = 1.1 * (spent + seconds * outer as f64) / PLANNED;
@@ -414,7 +421,7 @@ impl Budget<'_> {
         }
     }
 
-    /// Chooses options of the trees that keep to the limit. Returns the data set without the columns that do not fit; `None` if all columns fit.
+    /// Chooses options of the trees that keep to the time limit. Returns the data set without the columns that do not fit; `None` if all columns fit.
     fn trees(&self, resolved: &mut Resolved, data: &Dataset) -> Result<Option<Dataset>> {
         let speed = self.speed_of_trees(data)?;
         let has_others = self.asked.teacher.kind == TeacherKind::Auto;
@@ -446,7 +453,7 @@ impl Budget<'_> {
         Ok((fits.columns < columns).then(|| self.narrow(resolved, data, fits.columns)))
     }
 
-    /// The data set with its `columns` most informative columns.
+    /// The data set with only its `columns` most informative columns. Adds the others to `data.drop` of the recipe, and a note.
     fn narrow(&self, resolved: &mut Resolved, data: &Dataset, columns: usize) -> Dataset {
         let (ordinal, keep) = (&self.asked.student.ordinal, self.keep);
         let mut names = screen::ranked(data);
@@ -465,7 +472,7 @@ impl Budget<'_> {
         narrow
     }
 
-    /// The data set without the columns that exceed a student's time or budget of parameters; `None` if all columns fit.
+    /// The data set without the columns that are too many for a student's training time or budget of parameters; `None` if all columns fit.
     fn columns_for_student(
         &self,
         resolved: &mut Resolved,
@@ -497,7 +504,7 @@ impl Budget<'_> {
         }
     }
 
-    /// The number of columns with which students get a good schedule in the time that is left.
+    /// The number of columns with which students get a schedule of `LONG_STEPS` steps in the time that is left.
     fn columns_in_time(&self, plan: &Planned, data: &Dataset, speed: (f64, f64)) -> Result<usize> {
         let columns = data.features.columns.len();
         let splits = plan.student.splits_of(learned(data));
@@ -508,7 +515,7 @@ impl Budget<'_> {
         let part = LEAST_COLUMNS.min(columns) as f64 / columns as f64;
         let kept = columns_within(columns, allowed, good, least)
             .ok_or_else(|| self.refuse(least * part / (1.0 - TEACHER)))?;
-        // A tenth of the columns is not worth another measurement.
+        // To drop less than a tenth of the columns is not worth another measurement.
         Ok(if 10 * kept >= 9 * columns {
             columns
         } else {
@@ -533,7 +540,7 @@ impl Budget<'_> {
         2.0 * start * (splits + 1) as f64 + steps * step / self.threads()
     }
 
-    /// Chooses options of networks and Gaussian processes that keep to the limit, for a teacher with or without trees.
+    /// Chooses options of networks and Gaussian processes that keep to the time limit. Nothing is done if the teacher has only trees.
     fn other_learners(&self, resolved: &mut Resolved, data: &Dataset) -> Result<()> {
         let kind = self.asked.teacher.kind;
         if resolved.plan.teacher.kind == TeacherKind::Trees {
@@ -553,7 +560,8 @@ impl Budget<'_> {
         }
     }
 
-    /// Chooses options of a Gaussian process. If it takes too long, it is left out if there are other learners; otherwise it gets fewer steps.
+    /// Chooses options of a Gaussian process that takes at most `seconds` on one thread. If it takes too long, it is left out if there are other
+    /// learners; otherwise it gets fewer steps.
     fn process(&self, resolved: &mut Resolved, data: &Dataset, seconds: f64) -> Result<()> {
         let is_alone = self.asked.teacher.kind == TeacherKind::Gp;
         let mut gp = resolved.plan.teacher.gp.clone();
@@ -573,13 +581,14 @@ impl Budget<'_> {
         Ok(())
     }
 
-    /// Chooses options of networks. Beside trees, they have the same folds and fits as the trees; if their steps are too few then, they are left out.
+    /// Chooses options of networks that take at most `seconds` on one thread. Beside trees, networks have the same folds and fits as the trees. If
+    /// that leaves them too few steps, the teacher is made of trees alone.
     fn network(&self, resolved: &mut Resolved, data: &Dataset, seconds: f64) -> Result<()> {
         let is_alone = self.asked.teacher.kind == TeacherKind::Network;
         let (rows, network) = (rows(data), &resolved.plan.teacher.network);
         let splits = resolved.plan.student.splits_of(learned(data));
         let asked = Thrift::degrees(&resolved.plan.teacher, splits);
-        // Trees alone compare their options and look for pairs.
+        // The comparison of options and the pairs of columns concern trees only, so they are the same in all degrees.
         let degrees = asked.map(|own| Thrift {
             choose: asked[0].choose,
             pairs: asked[0].pairs,
@@ -604,12 +613,12 @@ impl Budget<'_> {
         Ok(())
     }
 
-    /// Chooses the students' steps, settings and seeds for so many seconds.
+    /// Chooses the students' steps, number of settings and number of seeds so that search and refits take at most `seconds`.
     fn plan_student(&self, resolved: &mut Resolved, data: &Dataset, seconds: f64) {
         let (step, start) = resolved.step;
         let plan = &mut resolved.plan;
         let splits = plan.student.splits_of(learned(data));
-        // A stage for each split and one for the refits, each with networks of several sizes.
+        // The work before the first step is done for each split and for the refits, for networks of several sizes.
         let seconds = seconds - 2.0 * start * (splits + 1) as f64;
         let allowed = (seconds * self.threads() / step.max(1e-9)).max(0.0);
         let asked = plan.student.clone();
@@ -667,7 +676,8 @@ impl Budget<'_> {
         })
     }
 
-    /// The seconds of one training step of a student, and the seconds of the work before its first step.
+    /// Measures the speed of a student on a sample: seconds of one training step, and seconds of the work before its first step, extrapolated to all
+    /// rows.
     fn speed_of_student(&self, options: &StudentOptions, data: &Dataset) -> Result<(f64, f64)> {
         let rows = sample_of_cells(data);
         let growth = learned(data) as f64 / rows.len() as f64;
@@ -702,7 +712,7 @@ impl Budget<'_> {
         Ok(NetworkEnsemble::seconds_per_step(&of, &all, options, work)?)
     }
 
-    /// The seconds of a Gaussian process on one thread: the search for its kernel, its fits and its labels.
+    /// Estimates the seconds of a Gaussian process on one thread: the search for its kernel, its fits and its labels.
     fn seconds_of_process(
         &self,
         plan: &Planned,
@@ -722,7 +732,8 @@ impl Budget<'_> {
         let begun = Instant::now();
         let of = fold_less(&features, &target, &weight);
         ProcessPlan::choose(&of, &one, self.study.seed, self.measuring())?;
-        // Three looks at least: a value of each shape, and a step. A value takes a bit less than the cube of the rows.
+        // At least three evaluations are made: one for each kernel shape, and a step. The time of one grows a little slower than the cube of the
+        // number of rows.
         let look = begun.elapsed().as_secs_f64() / 3.0;
         let steps = options.steps as f64;
         let growth = (options.evidence_rows as f64 / rows.len().max(1) as f64).powf(2.5);
@@ -738,12 +749,12 @@ impl Budget<'_> {
     }
 }
 
-/// Beginning of a note on what a limit changed.
+/// Beginning of a note on what a time limit changed.
 const LIMITED: &str = "to stay within the time limit";
 const NO_PROCESS: &str = "the teacher has no Gaussian process";
 const NARROWED: &str = "to stay within the time limit and the budget of parameters";
 
-/// The note on what was left out of a teacher; `None` if nothing was.
+/// The note on what `taken` leaves out of `asked`; `None` if there is nothing.
 fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
     let mut parts = Vec::new();
     if taken.splits < asked.splits {
@@ -768,7 +779,7 @@ fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
 ///
 /// # Errors
 ///
-/// The seconds that the smallest teacher needs.
+/// The seconds that the cheapest teacher needs, if it exceeds its limit.
 fn fitting(
     degrees: [Thrift; 4],
     rows: Rows,
@@ -793,7 +804,7 @@ fn fitting(
     }
     let thrift = degrees[3];
     let times = thrift.trees(rows);
-    // Of many rows, each tree may learn from fewer.
+    // If there are many rows, each tree may learn from fewer.
     let least = (FEWEST_ROWS / rows.train as f64).min(1.0);
     let share = (alone - times.fits * speed.start) / (times.whole * good * speed.round);
     let part = share.clamp(of_rows(least), 1.0);
@@ -802,10 +813,10 @@ fn fitting(
         round: speed.round * part,
         ..speed
     };
-    // Time is nearly in proportion to columns.
+    // The time is nearly in proportion to the number of columns.
     let share = alone / times.seconds(good, speed);
     let least = LEAST_COLUMNS.min(columns) as f64;
-    // A share that is 1 but for rounding keeps all columns.
+    // If the share is 1 except for a rounding error, all columns are kept.
     let kept = (columns as f64 * share + 1e-6)
         .clamp(least, columns as f64)
         .floor();
@@ -828,15 +839,15 @@ fn fitting(
     })
 }
 
-/// The first way to fit networks with which each network has at least `good` steps if all together may take `steps`; the last way if none does. Also
-/// returns the steps of each network.
+/// The first of `degrees` with which each network gets at least `good` steps, if all networks together may take `steps`; the last of `degrees` if
+/// there is none. Also returns the number of steps of each network.
 fn networks_within(degrees: &[Thrift], rows: Rows, steps: f64, good: f64) -> (Thrift, f64) {
     let each = |own: &Thrift| {
         let plain = Thrift {
             choose: false,
             ..*own
         };
-        // Of many rows, a part is held out for the choice of the steps.
+        // With many rows, there is one more fit, which chooses the number of steps on held-out rows.
         steps / (plain.trees(rows).fits + f64::from(u8::from(rows.train > 10_000)))
     };
     let found = degrees.iter().find(|own| each(own) >= good);
@@ -844,18 +855,18 @@ fn networks_within(degrees: &[Thrift], rows: Rows, steps: f64, good: f64) -> (Th
     (*own, each(own))
 }
 
-/// The number of columns with which students get a good schedule in `allowed` seconds; at least [`LEAST_COLUMNS`]. A good schedule takes `good`
-/// seconds with all columns, the shortest one `least` seconds. `None` if even [`LEAST_COLUMNS`] columns leave no time for the shortest schedule.
+/// The number of columns with which students get a good schedule in `allowed` seconds; at least [`LEAST_COLUMNS`]. With all columns, a good schedule
+/// takes `good` seconds, and the shortest one `least` seconds. `None` if even [`LEAST_COLUMNS`] columns leave no time for the shortest schedule.
 fn columns_within(columns: usize, allowed: f64, good: f64, least: f64) -> Option<usize> {
     let fewest = LEAST_COLUMNS.min(columns);
     let share = allowed / good;
-    // A share that is 1 but for rounding keeps all columns.
+    // If the share is 1 except for a rounding error, all columns are kept.
     let kept = ((columns as f64 * share + 1e-6) as usize).clamp(fewest, columns);
     let least = least * kept as f64 / columns as f64;
     (kept > fewest || least <= allowed).then_some(kept)
 }
 
-/// The options of the student whose speed is measured on a sample of the rows: its batches are as large as with all rows.
+/// The options of the student whose speed is measured on a sample of the rows. Its batches are as large as they would be with all rows.
 fn timed(options: &StudentOptions, data: &Dataset) -> StudentOptions {
     StudentOptions {
         batch: Some(options.batch_of(learned(data))),
@@ -863,8 +874,8 @@ fn timed(options: &StudentOptions, data: &Dataset) -> StudentOptions {
     }
 }
 
-/// Extrapolates a time to `growth` times as many rows, linearly from two measurements: `more` on a sample, `less` on the share `part` of it. The
-/// slope is at least a third of a proportional one, since measurements are noisy.
+/// The time for `growth` times as many rows as in a sample, extrapolated linearly from two measurements: `more` is the time for the sample, `less`
+/// for the share `part` of it. The slope is at least a third of a proportional one, since measurements are noisy.
 fn grown(less: f64, more: f64, part: f64, growth: f64) -> f64 {
     if part >= 1.0 {
         return more * growth.max(1.0);
@@ -873,7 +884,7 @@ fn grown(less: f64, more: f64, part: f64, growth: f64) -> f64 {
     more + slope * (growth - 1.0)
 }
 
-/// The time of a round of trees that learn from a share of the rows, as a share of the time with all rows.
+/// The time of a boosting round whose tree learns from the share `share` of the rows, divided by the time with all rows.
 fn of_rows(share: f64) -> f64 {
     0.3 + 0.7 * share
 }
@@ -903,13 +914,13 @@ fn sample(data: &Dataset, most: usize) -> Vec<usize> {
     data.split.train.iter().copied().take(most).collect()
 }
 
-/// The rows on which the speed of trees and students is measured.
+/// The training rows on which the speed of trees and students is measured.
 fn sample_of_cells(data: &Dataset) -> Vec<usize> {
     let cells = SAMPLE_CELLS / data.features.columns.len().max(1);
     sample(data, cells.clamp(LEAST_SAMPLE, SAMPLE))
 }
 
-/// Leaves out all learners but trees.
+/// Leaves out all learners except trees, and adds a note.
 fn leave_trees_alone(resolved: &mut Resolved) {
     resolved.plan.teacher.kind = TeacherKind::Trees;
     resolved.notes.retain(|note| !note.ends_with(NO_PROCESS));
@@ -918,7 +929,7 @@ fn leave_trees_alone(resolved: &mut Resolved) {
     ));
 }
 
-/// The steps that the search and the refits take.
+/// The number of training steps that the search and the refits take together.
 fn taken(student: &StudentOptions, splits: usize, repeats: usize) -> f64 {
     let refits = 2 * repeats * search::longest_schedule(student, splits);
     (search::search_steps(student, splits) + refits) as f64
@@ -950,7 +961,7 @@ fn scaled(value: usize, share: f64, least: usize) -> usize {
     ((value as f64 * share) as usize).max(least)
 }
 
-/// Uses fewer rounds and a larger learning rate, up to 0.3, so that their product stays the same.
+/// Reduces the rounds to `rounds` (at least `LEAST_ROUNDS`) if there are more, and increases the learning rate in proportion, up to 0.3.
 fn shrink_trees(options: &mut TreeOptions, rounds: f64) {
     let allowed = rounds.max(LEAST_ROUNDS) as usize;
     if allowed < options.rounds {

@@ -11,7 +11,7 @@ use crate::format::Format;
 use crate::run::export;
 use crate::session::Session;
 
-/// Refuses a table whose columns, or a budget, with which no student of the requested kind can be made.
+/// Refuses a recipe if no student of the requested kind can be made from the columns of the table within the budget.
 ///
 /// # Errors
 ///
@@ -29,11 +29,7 @@ pub(crate) fn check_student(
     Ok(draft::check(student, &train(), heads)?)
 }
 
-/// Refuses export formats that this table makes impossible for every kind of student that may be shipped.
-///
-/// # Errors
-///
-/// [`Error::Export`] with the reason.
+/// Refuses an export format to which no kind of student of this table can be exported.
 pub(crate) fn check_exports(
     formats: &[Format],
     options: StudyOptions<'_>,

@@ -1,4 +1,4 @@
-//! Combines several teachers into one.
+//! Averages the labels of several teachers.
 
 use limbeck_data::Dataset;
 use limbeck_teach::Prediction;
@@ -80,7 +80,7 @@ pub(crate) fn combine(stores: Vec<LabelStore>, data: &Dataset, how: Combine) -> 
         mean,
         spread: new_spread,
     };
-    // The stored teacher would be one of several.
+    // No teacher file is stored: it would hold only one of the teachers.
     LabelStore {
         teacher,
         spread,
@@ -143,7 +143,8 @@ fn inverse_variance(errors: &[Vec<f64>], weight: &[f64]) -> Vec<f64> {
     precision.iter().map(|p| p / sum).collect()
 }
 
-/// Least squares with non-negative weights that sum to 1. It moves weight between two members at a time, each time to the smallest error.
+/// Weights of the teachers by least squares: non-negative, with the sum 1. `errors` holds the errors of each teacher. Weight is moved between two
+/// teachers at a time, to the smallest squared error of the average.
 fn stacked(errors: &[Vec<f64>], weight: &[f64]) -> Vec<f64> {
     const SWEEPS: usize = 200;
     let count = errors.len();

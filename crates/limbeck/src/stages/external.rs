@@ -20,12 +20,12 @@ pub(crate) struct ExternalTeacher {
     pub(crate) bytes: usize,
     /// Notes for the user on how the model was read.
     pub(crate) notes: Vec<String>,
-    /// The unit of the model's predictions.
+    /// The unit of the model's predictions: the target's own, or its logarithm.
     unit: LearnedUnit,
 }
 
 impl ExternalTeacher {
-    /// Reads a model file, or the teacher of the run in the folder `path`, for the rows of `data`.
+    /// Reads the model file `path`, or the teacher of the run in the folder `path`. `data` is the summary of the table that the model is to label.
     ///
     /// # Errors
     ///
@@ -111,8 +111,8 @@ impl ExternalTeacher {
     }
 }
 
-/// The columns of the table that the model cannot get: columns that checks dropped, and dates. Columns that the user drops are not listed: a user who
-/// names a column knows that the model does not use it.
+/// The columns of the table that the model cannot get as inputs: columns that checks dropped, and dates. Error messages name them. Columns that the
+/// user dropped are not listed: the user knows that the model does not use them.
 fn dropped(data: &DataSummary) -> Vec<DroppedColumn> {
     let by_checks = data.dropped_columns().map(|(check, column)| DroppedColumn {
         column: column.to_owned(),

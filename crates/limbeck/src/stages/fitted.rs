@@ -32,7 +32,7 @@ pub struct Fitted {
 }
 
 impl Fitted {
-    /// The data set that the run learned from: without the columns that a time limit left out.
+    /// The data set that the run learned from: `data` without the columns that a time limit left out. `asked` is the recipe with the time limit.
     pub(crate) fn data<'d>(&self, data: &'d Dataset) -> Cow<'d, Dataset> {
         budget::narrow(data, &self.dropped)
     }
@@ -62,7 +62,7 @@ impl Fitted {
     }
 
     /// Predictions of teacher and students on test rows, in the target's unit. The columns are `row` (of the table), `target`, `weight`, `teacher`,
-    /// `alone`, `distilled`, `shipped`.
+    /// `alone`, `distilled`, `shipped` and, if the table is split by group or stretch of time, `block`.
     #[must_use]
     pub fn predictions(&self) -> &Table {
         &self.proven.predictions
@@ -328,7 +328,7 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
     })
 }
 
-/// The recipe for one of several targets: `target` comes first, and each target keeps its weight.
+/// The recipe for one of several targets of a joint student: `target` comes first, and each target keeps its weight.
 fn recipe_of(recipe: &Recipe, target: &str) -> Recipe {
     let mut own = recipe.clone();
     let all = std::iter::once(&recipe.data.target).chain(&recipe.targets);
@@ -357,7 +357,8 @@ fn labels_of(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<L
     })
 }
 
-/// Adds a note if the time limit ended the fits of a teacher of an additional split, unless the labels already have that note for their own teacher.
+/// Adds a note if the time limit ended the fits of a teacher for an additional split of the rows. There is no second note if the labels of that
+/// target already have it.
 fn note_late_splits<'s, 'd: 's>(
     notes: &mut Vec<String>,
     of: impl IntoIterator<Item = (&'s LabelStore, &'s Vec<OtherSplit<'d>>)>,
@@ -370,7 +371,8 @@ fn note_late_splits<'s, 'd: 's>(
     }
 }
 
-/// Accepts only the new rows that are accepted for the teachers of all targets.
+/// Rejects new rows in all `stores` unless they are accepted in each, so that all targets learn from the same new rows. There is one store per
+/// target.
 fn agree(stores: Vec<&mut LabelStore>) -> Result<()> {
     let first = &stores[0].new.features;
     if stores.iter().any(|store| !store.new.features.same(first)) {

@@ -3,8 +3,8 @@
 use limbeck_data::{Feature, FeatureValues, Features, MISSING};
 use limbeck_runtime::{GoldenValue, Value};
 
-/// A raw row. A date column gets a made-up date, numbered by `example`. In every second example, a missing cell is the table's own number for
-/// *missing*.
+/// The row `row` of `features` as raw cells. A date column gets a made-up date, numbered by `example`. If `example` is odd, a missing number is
+/// written as the number that means *missing* in this table (such as -999), if there is one.
 pub(crate) fn golden_row(features: &Features, row: usize, example: usize) -> Vec<GoldenValue> {
     let cell = |column: &Feature| match &column.values {
         FeatureValues::Number(_) if column.date.is_some() => GoldenValue::Time(date(example)),
@@ -21,7 +21,8 @@ pub(crate) fn golden_row(features: &Features, row: usize, example: usize) -> Vec
     features.columns.iter().map(cell).collect()
 }
 
-/// Seconds since 1970: dates from 1969 on, a little more than four years apart, at different times of the day.
+/// A made-up date, in seconds since 1970: dates from 1969 on, a little more than four years apart, at different times of the day. They repeat after
+/// 20 examples.
 fn date(example: usize) -> i64 {
     const FIRST: i64 = -20_000_000;
     const STEP: i64 = 131_234_567;

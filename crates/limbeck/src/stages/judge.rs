@@ -1,4 +1,4 @@
-//! Predictions of both students on test rows, by seed, and the tests of significance on them.
+//! Predicts the test rows with both students, for each training seed, and tests the differences for significance.
 
 use std::collections::BTreeMap;
 
@@ -10,21 +10,21 @@ use limbeck_distill::search::{KnownRows, Refitted, Setting, Stage, Trial};
 
 use crate::error::{Error, Result};
 
-/// The test rows of a data set, in the target's unit, and how students are judged on them.
+/// The test rows of one target, and what is needed to test students on them. `target` and `teacher` are in the target's unit.
 pub(crate) struct Judge<'a> {
     objective: &'a ObjectiveOptions,
-    /// True if a student network also learns from the teacher's inner features or slopes.
+    /// True if the recipe lets networks learn from the teacher's inner features or slopes, besides its predictions.
     looks_inside: bool,
-    /// Index of the target.
+    /// Index of the target among those of the students.
     at: usize,
     pub(crate) test: KnownRows,
     pub(crate) measure: Measure,
     pub(crate) target: Vec<f64>,
-    /// The teacher's predictions.
+    /// The teacher's predictions of what the students predict: the mean, or a quantile.
     pub(crate) teacher: Vec<f64>,
 }
 
-/// Predictions of both students by seed, and the tests of significance on them.
+/// Predictions of both students, as `alone[seed][row]` and `distilled[seed][row]`, and the tests of significance on them.
 pub(crate) struct Judged {
     pub(crate) alone: Vec<Vec<f64>>,
     pub(crate) distilled: Vec<Vec<f64>>,
@@ -57,14 +57,14 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Predictions of a trial's student on the test rows.
+    /// Predictions of a trial's student on the test rows, in the target's unit.
     pub(crate) fn answers(&self, stage: &Stage<'_>, trial: &Trial) -> Result<Vec<f64>> {
         let student = stage.student_of(trial, self.at, BTreeMap::new(), Vec::new())?;
         let features = &self.test.features;
         Ok(student.predict(&features.raw(), features.rows)?)
     }
 
-    /// The predictions of both students by seed, and the tests of significance on them.
+    /// Predicts the test rows with all refits in `trials`, one pair per seed, and tests the differences for significance.
     pub(crate) fn judged(&self, stage: &Stage<'_>, trials: &[Refitted]) -> Result<Judged> {
         let side = |of: fn(&Refitted) -> &Trial| -> Result<Vec<Vec<f64>>> {
             trials
@@ -94,7 +94,7 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// True if a distilled student learns anything from the teacher.
+    /// True if the distilled student of any seed learns anything from the teacher.
     pub(crate) fn taught(&self, trials: &[Refitted]) -> bool {
         trials
             .iter()
@@ -112,7 +112,7 @@ impl<'a> Judge<'a> {
         setting.alpha.is_some_and(share) || (setting.spec.is_none() && self.looks_inside)
     }
 
-    /// True if errors vary over seeds more than half as much as over test rows, so that more seeds are worth their time.
+    /// True if more seeds are worth their time: the difference between both students varies over seeds more than half as much as over test rows.
     ///
     /// The decision depends on variances alone, never on which student is better. It is made only once: repeated checks would favor runs whose
     /// variance happens to look small.

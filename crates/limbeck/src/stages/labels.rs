@@ -1,4 +1,4 @@
-//! Makes the labels of every row: fits a teacher, queries one, reads a model file or an earlier run, or looks up predictions.
+//! Makes the teacher's labels of every row: fits a teacher, queries one, or reads a model file, an earlier run or a column of predictions.
 
 use std::path::Path;
 
@@ -65,7 +65,7 @@ fn learned_answers(
     )
 }
 
-/// The labels, replaced by the `given` labels that are not NaN.
+/// The labels, each replaced by its `given` label unless that is NaN.
 fn with_given(mut labels: Vec<f64>, given: &[f64]) -> Vec<f64> {
     let pairs = labels.iter_mut().zip(given);
     for (label, &given) in pairs.filter(|(_, given)| !given.is_nan()) {
@@ -79,7 +79,7 @@ fn finite(label: f64) -> f64 {
     if label.is_finite() { label } else { f64::NAN }
 }
 
-/// Makes the labels of all rows, in their final form.
+/// Makes the labels of all rows as the students learn them: by the teachers of the recipe, with disputed rows selected and residuals corrected.
 ///
 /// # Errors
 ///
@@ -94,7 +94,7 @@ pub(crate) fn make(
     rounds::complete(options.teacher, study, data, answers, session)
 }
 
-/// The labels by the teachers that the recipe names, without disputed rows and residual teachers.
+/// The labels by the teachers that the recipe names, before [`rounds::complete`] selects disputed rows and corrects residuals.
 fn answers(options: LabelOptions<'_>, data: &Dataset, session: &Session<'_>) -> Result<LabelStore> {
     let context = Context::new(options, data, session);
     let first = context.first()?;
@@ -121,7 +121,7 @@ fn answers(options: LabelOptions<'_>, data: &Dataset, session: &Session<'_>) -> 
     Ok(store)
 }
 
-/// Teachers with their weights, as text.
+/// Kind and weight of each teacher, as text.
 fn weights(store: &LabelStore) -> String {
     let members = store.summary.members.iter();
     let named = members.map(|member| format!("{} {:.2}", member.kind, member.weight));
@@ -145,9 +145,9 @@ pub(crate) fn for_search(
 struct Pilot {
     store: LabelStore,
     teacher: FittedTeacher,
-    /// Predictions of the teacher's early fits (those without validation rows) for the new rows.
+    /// Predictions for the new rows of those models of the teacher that were fitted without validation rows.
     early: EarlyAnswers,
-    /// Seconds that the predictions for new rows took.
+    /// Seconds that the fold teachers took to predict the new rows.
     label_seconds: f64,
 }
 
@@ -172,7 +172,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The labels by the recipe's teacher; by the first one if it names several.
+    /// The labels by the recipe's teacher, or by the first one if it names several.
     fn first(&self) -> Result<LabelStore> {
         let source = self.options.source();
         let shows_features = !matches!(source, TeacherSource::Command(_) | TeacherSource::Column);
@@ -224,7 +224,7 @@ impl<'a> Context<'a> {
         Ok(new)
     }
 
-    /// Fits the fold teachers and makes their labels: out of fold for training rows, and for validation rows and new rows of the search.
+    /// Fits the fold teachers and labels rows with them: training rows (out of fold), validation rows, and new rows for the search.
     ///
     /// These teachers have not seen validation or test rows. Until [`full`](Self::full) is called, the labels for the refit are those for the search.
     fn pilot(&self) -> Result<Pilot> {
@@ -287,7 +287,7 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// Fits the final teacher on training and validation rows, and makes its labels: for test rows, and for new rows of the refit.
+    /// Fits the final teacher on training and validation rows, and labels the test rows with it, and the new rows for the refit.
     fn full(&self, pilot: Pilot) -> Result<LabelStore> {
         let Pilot {
             mut store,
@@ -342,7 +342,7 @@ impl<'a> Context<'a> {
         Ok(store)
     }
 
-    /// Inputs, learned targets and weights of rows of the data set.
+    /// Inputs, targets in the learned unit, and weights of the given rows of the data set.
     fn rows(&self, rows: &[usize]) -> (Features, Vec<f64>, Vec<f64>) {
         (
             self.data.features.select(rows),
@@ -372,11 +372,11 @@ impl<'a> Context<'a> {
         Ok(store)
     }
 
-    /// Labels by a teacher that was fitted elsewhere. It may have seen the training rows, so these keep only their targets, or get the table's
-    /// out-of-fold predictions.
+    /// Labels by a teacher that was fitted elsewhere. It may have seen the training rows. So its labels are not used there: training rows get the
+    /// out-of-fold predictions of the table if it has any, and otherwise no labels.
     fn imported(&self, teacher: &ExternalTeacher) -> Result<LabelStore> {
         self.session.begin("teacher file");
-        // Before the new rows, since a column that is missing is known at once.
+        // Predict before new rows are made, so that a missing column is reported at once.
         let Prediction {
             mut mean,
             mut spread,
@@ -459,7 +459,8 @@ impl<'a> Context<'a> {
         Ok(store)
     }
 
-    /// Refuses a teacher if a prediction for a validation or test row has no logarithm. On training rows and new rows, such predictions are ignored.
+    /// Refuses a teacher if its prediction for a validation or test row is not finite in the learned unit, since it has no logarithm. On training
+    /// rows and new rows, such predictions are ignored.
     fn refuse_no_logarithm(&self, mean: &[f64]) -> Result<()> {
         let split = &self.data.split;
         match split
@@ -476,8 +477,9 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Makes a store of predictions and standard deviations for each row of the table. `mean` and `raw` continue with the new rows, whose predictions
-    /// are returned beside the store.
+    /// Makes a store from the predictions `mean` of a teacher that limbeck did not fit, and its standard deviations `raw` if it gives any. Both begin
+    /// with the rows of the data set and continue with the new rows, whose predictions are returned beside the store. Standard deviations are fitted
+    /// to the errors on validation rows.
     fn outside(&self, mut mean: Vec<f64>, raw: Option<&[f64]>) -> (LabelStore, Prediction) {
         let mut store = self.empty();
         let rows = &self.data.split.valid;
@@ -510,7 +512,7 @@ impl<'a> Context<'a> {
         (store, new)
     }
 
-    /// Drops the teacher's labels of training rows if the teacher seems to have memorized their targets.
+    /// Deletes the teacher's labels of training rows if the teacher seems to have been fitted on these rows.
     fn drop_in_sample(&self, store: &mut LabelStore) {
         if self.looks_in_sample(store) {
             let note =
@@ -524,7 +526,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// True if the teacher is far better on training rows than on validation rows; a note says so.
+    /// True if the teacher is far better on training rows than on validation rows; in that case, adds a note.
     fn looks_in_sample(&self, store: &mut LabelStore) -> bool {
         let rmse = |rows: &[usize]| {
             let pick =
@@ -581,7 +583,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Adds the new rows with their labels, and decides which of the new rows are accepted.
+    /// Adds the new rows with their labels for the search (`pilot`) and for the refit (`full`), and decides which of the new rows are accepted.
     fn finish(&self, store: &mut LabelStore, new: Transfer, pilot: Vec<f64>, full: Prediction) {
         store.new = new;
         store.pilot = with_given(pilot, &store.new.label);
@@ -589,7 +591,8 @@ impl<'a> Context<'a> {
         self.tell_rejected(store);
     }
 
-    /// Stores the labels for the refit, and decides which of the new rows are accepted.
+    /// Stores the labels of new rows for the refit, and decides which of the new rows are accepted: those with a standard deviation that is not too
+    /// large.
     fn believe(&self, store: &mut LabelStore, labels: Prediction) {
         let mut spread: Vec<f64> = self
             .data
@@ -694,7 +697,8 @@ impl<'a> Context<'a> {
         }))
     }
 
-    /// The labels of another run. Its new rows are made again from its seed and options.
+    /// The labels of an earlier run. The inputs of its new rows are not stored, so new rows are made again by this recipe. If they differ from those
+    /// of that run, the teacher that is stored there labels them.
     fn read(&self, run: &Path) -> Result<LabelStore> {
         self.session.begin("labels of an earlier run");
         let source = Run::open(run)?;
@@ -727,7 +731,7 @@ impl<'a> Context<'a> {
         let same_rows = same_seed
             && theirs.transfer == *self.options.transfer
             && theirs.unlabeled.as_deref() == self.options.unlabeled;
-        // Other new rows are fine where their teacher is there to label them.
+        // Other new rows are allowed if that run has a teacher file, since its teacher can label them.
         if !same_rows && !path.exists() {
             same("seed", same_seed)?;
             same("transfer", theirs.transfer == *self.options.transfer)?;
@@ -762,7 +766,7 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Number of rows whose features are in memory at the same time, before they are projected to coordinates.
+/// Number of rows whose features are computed and then projected to coordinates at a time, to save memory.
 const FEATURE_BLOCK: usize = 4096;
 
 /// If the training RMSE is below this share of the validation RMSE, the teacher was probably fitted on the training rows.

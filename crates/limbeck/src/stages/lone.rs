@@ -10,7 +10,7 @@ use crate::report::{
     Against, FileReport, LoneModel, LoneReport, ShippedKind, Size, student_scores,
 };
 
-/// A student as it was chosen on validation rows, and as it was fitted again on training and validation rows.
+/// One student twice: as it was chosen on validation rows, and as it was fitted again on training and validation rows.
 pub(crate) struct Fitted {
     pub(crate) chosen: Trial,
     pub(crate) refitted: Trial,
@@ -18,8 +18,8 @@ pub(crate) struct Fitted {
 
 /// The best baseline of each kind that fits the columns and the budget.
 ///
-/// Other kinds than the baseline student's are searched here, unless the search of the run has tried them already. Networks are not searched here:
-/// that would take as long as the run.
+/// `alone` is the baseline student. The best models of other non-neural kinds are taken from the search of the run or, if it did not try a kind,
+/// searched here. Networks are not searched here: that would take as long as the run.
 pub(crate) fn fit(
     search: &Search<'_>,
     refit: &Stage<'_>,
@@ -56,7 +56,7 @@ fn best_of(kind: NonNeural, search: &Search<'_>, choice: &Choice) -> Result<Opti
     }
 }
 
-/// The test rows on which files are tested.
+/// The test rows on which files are compared.
 pub(crate) struct Judged<'a> {
     pub(crate) target: &'a [f64],
     /// Predictions of the teacher.
@@ -65,18 +65,19 @@ pub(crate) struct Judged<'a> {
     pub(crate) blocks: Option<&'a [u32]>,
 }
 
-/// The shipped file, with which the models are compared.
+/// The shipped file, with which the baselines are compared.
 pub(crate) struct ShippedFile<'a> {
     pub(crate) kind: ShippedKind,
     pub(crate) size: Size,
     pub(crate) valid_error: f64,
-    /// Predictions of the shipped file on test rows.
+    /// Predictions of the shipped file on test rows, in the target's unit.
     pub(crate) answers: &'a [f64],
 }
 
 /// The report on the baselines, and what the shipped file gains over the best of them; `None` without baselines.
 ///
-/// `answers` are the predictions of the models' files on test rows, in the order of `models`.
+/// `answers` are the predictions of the models' files on test rows, in the order of `models`. The inner `None` means that the files could not be
+/// compared.
 pub(crate) fn judge(
     models: Vec<LoneModel>,
     answers: &[Vec<f64>],

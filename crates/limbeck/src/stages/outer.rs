@@ -21,9 +21,9 @@ pub(crate) fn check(folds: usize, seed: u64, data: &Dataset) -> Result<()> {
     Ok(())
 }
 
-/// Why a fold has no result.
+/// Why an outer fold has no result.
 enum NoFold {
-    /// The time limit ended the fold.
+    /// The time limit was over before the fold was finished.
     Late,
     Failed(Error),
 }
@@ -40,8 +40,8 @@ impl From<limbeck_data::Error> for NoFold {
     }
 }
 
-/// Calls `once` for each of `folds` other splits. Returns the results, and a note if the time limit ended a fold: that fold and later ones are left
-/// out. The results are `None` if there are no finished folds.
+/// Calls `once`, which makes a whole run, for each of `folds` other splits. Returns the results; `None` if no fold was finished. If the time limit
+/// ended a fold, that fold and later ones are left out, and a note says so.
 ///
 /// The result of each fold is a checkpoint, so that a stopped run continues after its last finished fold.
 ///

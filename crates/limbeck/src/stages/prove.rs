@@ -30,26 +30,26 @@ pub(crate) struct Proven {
     pub(crate) answers: Answers,
     pub(crate) test: KnownRows,
     pub(crate) predictions: Table,
-    /// Weights of each training of the run, by layer of its network.
+    /// `weights[training][layer]`: final weights of the network of each training of the run.
     pub(crate) weights: Vec<Vec<Vec<f32>>>,
 }
 
 /// Number of golden vectors in a student's file.
 const EXAMPLES: usize = 16;
 
-/// One target of the trained students.
+/// What is needed to test the students on one of their targets.
 pub(crate) struct Case<'a> {
     options: StudyOptions<'a>,
     proof: ProofOptions<'a>,
     notes: &'a [String],
     session: &'a Session<'a>,
-    /// Index of the target.
+    /// Index of the target among those of the students.
     at: usize,
     known: Known<'a>,
 }
 
 impl Students<'_> {
-    /// The target at index `at`.
+    /// What is needed to test the students on the target at index `at`.
     pub(crate) fn case(&self, at: usize) -> Case<'_> {
         Case {
             options: self.options,
@@ -184,7 +184,7 @@ impl Case<'_> {
         &trained.judges[self.at]
     }
 
-    /// The trials, in the form that the report has.
+    /// The trials as entries of the report, with the errors of this target.
     fn seen(&self, trained: &Trained<'_>, trials: &[Trial]) -> Vec<TrialReport> {
         let seen = |trial: &Trial| (&trained.search.of_target(trial, self.at)).into();
         trials.iter().map(seen).collect()
@@ -209,7 +209,7 @@ impl Case<'_> {
         })
     }
 
-    /// The student that is shipped: the better one on validation rows.
+    /// Which student is shipped, the better one on validation rows, and the refit that its file contains.
     fn shipped<'t>(&self, trained: &Trained<'t>) -> (Shipped, &'t Trial) {
         let Trained {
             alone,
@@ -271,7 +271,7 @@ impl Case<'_> {
         (test, seeds)
     }
 
-    /// The student of a trial, with its kind, its number of parameters and the size of its file in bytes.
+    /// The student of a trial, and its kind, number of parameters and size of its file in bytes. `shipped` is stored in the file as its origin.
     fn size(
         &self,
         trained: &Trained<'_>,
@@ -389,7 +389,8 @@ impl Case<'_> {
         }
     }
 
-    /// The weights of all trainings. Each is divided by the layers of the stage that trained it, since sizes may differ between stages.
+    /// `weights[training][layer]` of all trainings of the run. The layers are those of the search or of the refit, since sizes may differ between
+    /// them.
     fn weights(&self, trained: &Trained<'_>) -> Vec<Vec<Vec<f32>>> {
         curves::trainings(self.options.seed, trained.choice, trained.refits)
             .iter()
@@ -405,7 +406,7 @@ impl Case<'_> {
             .collect()
     }
 
-    /// Likely reasons why a student or the teacher is no better than the mean.
+    /// Likely reasons why a student or the teacher is no better than predicting the mean.
     fn causes(&self, answers: &Answers) -> Vec<String> {
         verdict::causes(&verdict::Answered {
             target: self.known.data.target(),
@@ -443,7 +444,7 @@ impl Case<'_> {
 /// Repeats the whole run on other splits of the rows: the results, and a note on folds that are left out.
 pub(crate) type Elsewhere<'a> = &'a dyn Fn() -> Result<(Option<Outer>, Option<String>)>;
 
-/// Results besides those of the students: baselines of other kinds, and the whole run repeated on other splits.
+/// Results besides those of the two students: baselines of other kinds, and outer folds (the whole run repeated on other splits).
 #[derive(Default)]
 struct Beside {
     lone: Option<LoneReport>,
@@ -468,7 +469,7 @@ impl Case<'_> {
             self.lone_models(trained, shipped, sizes, &test.alone)
         });
         match models {
-            // The best of a search that was cut short is no fair baseline.
+            // A baseline is not fair if its search was ended early.
             Ok(_) if session.stop().is_late() => {
                 let note =
                     "the time limit ended the fits of baselines of other kinds; they are left out";
@@ -499,7 +500,7 @@ impl Case<'_> {
                 }
             }
             Err(error) if error.is_interruption() => return Err(error),
-            // A row of the report is not worth the run.
+            // If these baselines fail, the run goes on: only a part of the report is missing.
             Err(error) => session.note(&format!(
                 "baselines of other kinds could not be fitted: {error}"
             )),
@@ -511,7 +512,7 @@ impl Case<'_> {
                 beside.notes.extend(note);
             }
             Err(error) if error.is_interruption() => return Err(error),
-            // The run itself is whole.
+            // The run itself is complete: only the outer folds are missing.
             Err(error) => {
                 let note = format!("the outer folds failed: {error}");
                 session.note(&note);
@@ -521,7 +522,7 @@ impl Case<'_> {
         Ok(beside)
     }
 
-    /// The best baseline of each kind, and the predictions of its file on test rows.
+    /// The best baseline of each kind, and the predictions of the file of each on test rows.
     fn lone_models(
         &self,
         trained: &Trained<'_>,
@@ -564,10 +565,10 @@ impl Case<'_> {
 }
 
 impl Case<'_> {
-    /// The baseline student and baselines of other kinds, each within the budget of one target.
+    /// The baseline student, and the best baseline of each other kind, each within the budget of one target. `own` is the baseline student.
     fn lone_fits(&self, trained: &Trained<'_>, own: lone::Fitted) -> Result<Vec<lone::Fitted>> {
         let (options, targets) = (self.options, trained.judges.len());
-        // Models of other kinds learn means.
+        // Students of other kinds predict means, not quantiles.
         if options.objective.quantile.is_some() {
             return Ok(vec![own]);
         }
@@ -594,7 +595,7 @@ impl Case<'_> {
     }
 }
 
-/// The note on what the time limit left out.
+/// The note that the time limit left something out; `cut` is what.
 fn late(cut: Option<Cut>) -> String {
     let what = match cut {
         Some(Cut::Search) => "before the search was complete. The students are the best ones so far: trained once, and on training rows only",
@@ -603,7 +604,7 @@ fn late(cut: Option<Cut>) -> String {
              training rows only"
         }
         Some(Cut::Refits) => "before the students were trained with all seeds. The results are of the seeds that were complete",
-        // Nothing that was trained is cut short.
+        // No training was ended early.
         None => return "the time limit left no time for baselines of other kinds; use a longer time limit".into(),
     };
     format!(
@@ -612,7 +613,8 @@ fn late(cut: Option<Cut>) -> String {
     )
 }
 
-/// A note on labels and test targets outside the bins of a binned head; `None` if its bins hold all of them.
+/// A note on labels and test targets outside the bins of a student whose head predicts probabilities of bins. `None` if the bins hold all of them, or
+/// without such a head.
 fn clamped(trained: &Trained<'_>) -> Option<String> {
     let test = &trained.judges[0].test.target;
     let (beyond, labels) = trained.stage.beyond_bins()?;

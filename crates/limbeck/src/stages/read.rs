@@ -27,7 +27,7 @@ pub(crate) fn read(
 ///
 /// [`Error::Recipe`], which names the first such row.
 pub(crate) fn check(data: &Dataset) -> Result<()> {
-    // Squares of such targets are no numbers of double precision.
+    // The square of a larger number may overflow a double-precision number.
     for (spec, target) in data.targets.specs.iter().zip(&data.targets.values) {
         if let Some(at) = target.iter().position(|y| y.abs() > LARGEST) {
             let message = format!(

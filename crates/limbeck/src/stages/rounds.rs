@@ -1,4 +1,5 @@
-//! Steps that need a quick student before the search: selection of rows on which it disagrees with the teacher, and residual correction of labels.
+//! Steps before the search that need a quick student (a network with a short training): selection of rows on which it disagrees with the teacher, and
+//! residual correction of labels.
 
 use limbeck_data::{Dataset, Features, Folds};
 use limbeck_distill::objective::Alpha;
@@ -57,9 +58,9 @@ struct Rounds<'a> {
 }
 
 impl Rounds<'_> {
-    /// The predictions of a quick student, trained on the training rows, for each of the inputs `asked`.
+    /// Trains a quick student on the training rows and the accepted new rows, and returns its predictions for each of the inputs `asked`.
     fn quick(&self, phase: &str, store: &LabelStore, asked: &[&Features]) -> Result<Vec<Vec<f64>>> {
-        // A network, whatever kind the student is to be.
+        // The quick student is a network, whatever kind the student of the run is.
         let student = StudentOptions {
             kind: StudentKind::Mlp,
             ..self.options.student.clone()
@@ -88,14 +89,14 @@ impl Rounds<'_> {
             .collect::<Result<_, _>>()?)
     }
 
-    /// The teacher's prediction of the quantity that the student predicts: the mean, or a quantile.
+    /// The teacher's predictions for the given new rows, of the quantity that the student predicts: the mean, or a quantile.
     fn answers(&self, store: &LabelStore, rows: &[usize]) -> Vec<f64> {
         let objective = self.options.objective;
         let answer = |&row: &usize| objective.answer(store.pilot[row], store.full.spread[row]);
         rows.iter().map(answer).collect()
     }
 
-    /// Keeps the candidate rows on which a quick student, trained without them, differs most from the teacher.
+    /// Of the candidate rows, accepts only those on which a quick student, trained without them, differs most from the teacher.
     fn keep_disputed(&self, mut store: LabelStore, candidates: &[usize]) -> Result<LabelStore> {
         self.session
             .begin("rows on which a quick student disagrees with the teacher");
@@ -198,7 +199,7 @@ impl Rounds<'_> {
             mean: moved(&full.mean),
             spread: full.spread,
         };
-        // The stored teacher is no longer the one that labels.
+        // No teacher file is stored: the teacher alone no longer gives these labels.
         store.file = None;
         store.summary.residual_rounds += 1;
         self.note(&mut store, "labels are the predictions of a quick student plus a fit of its residuals; the teacher's metrics are those of this sum".into());

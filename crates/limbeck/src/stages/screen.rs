@@ -5,9 +5,9 @@ use rayon::prelude::*;
 
 /// Maximum number of training rows that the ranking uses.
 const SEEN_ROWS: usize = 4000;
-/// Number of quantile bins (intervals with equally many rows) of a number column.
+/// Number of cells of a number column: quantile bins, that is intervals with about equally many rows.
 const CELLS: usize = 16;
-/// Number of bins for categories; later categories share the last bin.
+/// Number of cells for categories; later categories share the last cell.
 const LEVELS: usize = 64;
 
 /// Names of the features, the most informative first. Only training rows are used.
@@ -16,7 +16,7 @@ pub(crate) fn ranked(data: &Dataset) -> Vec<String> {
     let rows: Vec<usize> = data.split.train.iter().copied().step_by(step).collect();
     let target = data.learned_of(&rows);
     let mean = target.iter().sum::<f64>() / target.len().max(1) as f64;
-    // How far a target is from the mean shows columns that act through others, such as factors of a product.
+    // The distance of a target from the mean reveals columns that act through others, such as factors of a product.
     let far: Vec<f64> = target.iter().map(|y| (y - mean).abs()).collect();
     let telling = |column: &Feature| {
         let cells = cells(column, &rows);
@@ -32,7 +32,8 @@ pub(crate) fn ranked(data: &Dataset) -> Vec<String> {
         .collect()
 }
 
-/// The cell of each row: numbers are divided into intervals, each category has its own cell, and so have missing values.
+/// The number of the cell of each row: numbers are divided into quantile bins, each category has a cell (late ones share the last), and missing
+/// values have one.
 fn cells(column: &Feature, rows: &[usize]) -> Vec<usize> {
     match &column.values {
         FeatureValues::Number(values) => {
@@ -58,7 +59,7 @@ fn cells(column: &Feature, rows: &[usize]) -> Vec<usize> {
     }
 }
 
-/// Share of the target's variance that the means of the cells explain, minus what chance explains: 0 on average for a column of noise.
+/// Share of the target's variance that the means of the cells explain, minus the share that chance explains: 0 on average for a column of noise.
 ///
 /// # Formula
 ///

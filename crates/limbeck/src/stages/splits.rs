@@ -15,15 +15,16 @@ use crate::session::Session;
 
 /// Maximum number of folds of a teacher that labels the rows of an additional split.
 const FOLDS: usize = 3;
-/// Maximum number of fits of the teacher's learners on all rows.
+/// Maximum number of fits of each learner of such a teacher on all its training rows.
 const FITS: usize = 2;
-/// Maximum number of new rows for an additional split, on which trials are short.
+/// Maximum number of new rows (`munge_rows`) for an additional split. They are few because trials are short if there are several splits.
 const NEW_ROWS: usize = 20_000;
 
-/// The additional splits, on which trials are validated as well as on the split of the data set.
+/// The additional splits with their labels. Trials are validated on these splits and on the split of the data set.
 ///
 /// A teacher that limbeck fits is fitted again for each split, with less effort, so that it has not seen the validation rows of that split. Labels
-/// from other teachers, and labels that need more than a teacher's predictions, are used for all splits: their teacher may have seen any row.
+/// from other teachers are used for all splits, since those teachers may have seen any row. So are labels that need more than a teacher's
+/// predictions.
 ///
 /// # Errors
 ///
@@ -91,7 +92,7 @@ fn lighter(options: LabelOptions<'_>) -> (TeacherSection, TransferOptions) {
     (teacher, transfer)
 }
 
-/// True if all labels are predictions of a teacher that limbeck fits.
+/// True if all labels are predictions of a teacher that limbeck fits for this recipe, without residual correction, disputed rows or hints.
 fn is_fitted_here(options: LabelOptions<'_>) -> bool {
     options.source() == TeacherSource::Fit
         && options.teacher.with.is_empty()

@@ -17,37 +17,38 @@ use crate::report::TeacherReport;
 /// Labels of the rows of the data set, and of new rows, which only the teacher labeled.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LabelStore {
-    /// The teacher's prediction for each row of the data set. For a training row it comes from a teacher that has not seen the row, for a validation
-    /// row from the fold teachers, and for a test row from the final teacher. NaN if there is none.
+    /// The teacher's prediction for each row of the data set; NaN for a row without a label. If limbeck fits the teacher, the label of a training row
+    /// is out of fold, the label of a validation row is from the fold teachers, and the label of a test row from the final teacher.
     pub teacher: Vec<f64>,
-    /// Standard deviation of the teacher's prediction for each row.
+    /// Standard deviation of the teacher's prediction for each row of the data set.
     pub spread: Vec<f64>,
-    /// Fold of each row; [`NO_FOLD`] outside the training rows.
+    /// Fold of each row of the data set; [`NO_FOLD`] for rows without an out-of-fold label.
     pub fold: Vec<u32>,
     /// The new rows. Their sources are rows of the data set.
     pub new: Transfer,
     /// The teacher's inner features, if the recipe asks for them.
     pub features: Option<TeacherFeatures>,
-    /// Labels of the new rows by the fold teachers, which have not seen the validation rows.
+    /// Labels of the new rows for the search; from the fold teachers, which have not seen the validation rows, if limbeck fits the teacher.
     pub pilot: Vec<f64>,
-    /// Labels of the new rows by the final teacher.
+    /// Labels of the new rows for the refit, with standard deviations; from the final teacher if limbeck fits the teacher.
     pub full: Prediction,
-    /// True for the new rows that are accepted for training.
+    /// True for the new rows that are accepted for training: the teacher's standard deviation is not too large on them, and no later stage rejected
+    /// them.
     pub believed: Vec<bool>,
     /// The teacher's entry in the report.
     pub summary: TeacherReport,
     /// The teacher as a file, if limbeck fitted it.
     pub file: Option<Vec<u8>>,
-    /// Microseconds that the teacher took to label a row; `None` if labels were read.
+    /// Microseconds that the teacher took to label a row; `None` if this was not measured, for example because labels were read from an earlier run.
     pub us_per_row: Option<f64>,
 }
 
 /// The teacher's inner features on all rows of the data set and on the new rows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TeacherFeatures {
-    /// Features of a model that has not seen validation rows.
+    /// Features for the search, of a model that has not seen validation rows.
     pub pilot: Coordinates,
-    /// Features of the final fit.
+    /// Features for the refit, of the final teacher.
     pub full: Coordinates,
 }
 
@@ -61,7 +62,7 @@ pub(crate) struct OtherSplit<'a> {
 const SETS: [&str; 4] = ["train", "valid", "test", "new"];
 
 impl LabelStore {
-    /// The new rows that are used: accepted rows; a pair is used only if both of its rows are accepted.
+    /// Indices of the new rows that are used: accepted rows. A pair is used only if both of its rows are accepted.
     #[must_use]
     pub fn kept(&self) -> Vec<usize> {
         let fine = |row: usize| match (self.new.second[row], self.new.second.get(row + 1)) {
@@ -129,7 +130,7 @@ impl LabelStore {
         }
     }
 
-    /// Fills in the labels of the rows of the data set from a labels table.
+    /// Fills in the labels of the rows of the data set from a table of labels. The error says why the table does not fit.
     pub(crate) fn fill_known(&mut self, table: &Table, data: &Dataset) -> Result<(), String> {
         let n = data.target().len();
         if table.rows < n {
@@ -155,7 +156,7 @@ impl LabelStore {
         Ok(())
     }
 
-    /// Fills in the labels of the new rows from a labels table.
+    /// Fills in the labels of the new rows from a table of labels. The error says why the table does not fit.
     pub(crate) fn fill_new(&mut self, table: &Table) -> Result<(), String> {
         let n = self.teacher.len();
         if table.rows != n + self.new.features.rows {
@@ -236,7 +237,8 @@ impl LabelStore {
         }
     }
 
-    /// The transfer set of trials: training rows, and new rows labeled by the fold teachers.
+    /// The transfer set of the search: training rows, and new rows with the labels `pilot`. `perturb_weight` is the weight of slightly moved copies
+    /// of training rows.
     #[must_use]
     pub fn for_search(&self, data: &Dataset, perturb_weight: f64) -> TransferSet {
         let rows = &data.split.train;
@@ -248,7 +250,8 @@ impl LabelStore {
         }
     }
 
-    /// The transfer set of refits: training and validation rows, and new rows labeled by the final teacher.
+    /// The transfer set of the refits: training and validation rows, and new rows with the labels `full`. `perturb_weight` is the weight of slightly
+    /// moved copies of training rows.
     #[must_use]
     pub fn for_refit(&self, data: &Dataset, perturb_weight: f64) -> TransferSet {
         let rows = data.split.train_valid();
@@ -261,7 +264,7 @@ impl LabelStore {
     }
 }
 
-/// A column of numbers of a labels table.
+/// The number column `name` of a table of labels.
 fn numbers<'a>(table: &'a Table, name: &str) -> Result<&'a [f64], String> {
     match table.column(name).map(|column| &column.values) {
         Some(Values::Number(values)) => Ok(values),

@@ -94,36 +94,37 @@ pub(crate) struct Known<'a> {
 pub(crate) struct Trained<'t> {
     pub(crate) search: &'t Search<'t>,
     pub(crate) choice: &'t Choice,
-    /// The chosen trial of each student.
+    /// The trial of the baseline that the search chose.
     pub(crate) alone: &'t Trial,
+    /// The trial of the distilled student that the search chose.
     pub(crate) distilled: &'t Trial,
-    /// The rows of each split of the search, by target.
+    /// `rows[split][target]`: the rows of the search. Split 0 is the split of the data set.
     pub(crate) rows: &'t [Vec<SearchRows>],
-    /// The transfer sets of the refit, by target.
+    /// The transfer set of the refits, for each target.
     pub(crate) sets: &'t [TransferSet],
-    /// The stage of the refits; there is one refit per seed.
+    /// The rows and networks that `refits` were trained on: those of the refit or, if no refit was finished, those of the search.
     pub(crate) stage: &'t Stage<'t>,
     pub(crate) refits: &'t [Refitted],
     pub(crate) files: Files<'t>,
-    /// One judge per target.
+    /// Tests the students on the test rows: one judge for each target.
     pub(crate) judges: &'t [Judge<'t>],
-    /// What a stop or the time limit cut off; `None` if nothing was.
+    /// What was left out because of a stop or the time limit; `None` if nothing was.
     pub(crate) cut: Option<Cut>,
 }
 
-/// What a stop or the time limit cut off.
+/// What was left out because of a stop or the time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// The search: no student was fitted again.
+    /// All refits, and possibly a part of the search: the students are the best so far.
     Search,
     /// All refits: the students are those of the search.
     AllRefits,
-    /// Some of the refits.
+    /// Some of the refits: the students have fewer seeds.
     Refits,
 }
 
 impl Trained<'_> {
-    /// Inputs of the rows that trials learned from.
+    /// Inputs of the training rows of the data set.
     pub(crate) fn train(&self) -> &Features {
         &self.rows[0][0].0.known.features
     }
@@ -134,11 +135,11 @@ impl Trained<'_> {
     }
 }
 
-/// The refits whose students are written to files.
+/// For each student, the refit (one of several seeds) that is written to its file, chosen by [`search::typical`].
 pub(crate) struct Files<'t> {
     pub(crate) alone: &'t Trial,
     pub(crate) distilled: &'t Trial,
-    /// Positions of both refits among the repeats: baseline, distilled.
+    /// Indices of these two refits among all refits: baseline, distilled.
     pub(crate) repeats: [usize; 2],
 }
 
@@ -160,7 +161,7 @@ impl<'t> Files<'t> {
     }
 }
 
-/// Rows without a teacher's labels.
+/// The given rows of the data set as a transfer set, without a teacher's labels and without new rows.
 pub(crate) fn untaught_rows(data: &Dataset, rows: Vec<usize>) -> TransferSet {
     let none = vec![f64::NAN; rows.len()];
     TransferSet::plain(KnownRows {
@@ -174,7 +175,7 @@ pub(crate) fn untaught_rows(data: &Dataset, rows: Vec<usize>) -> TransferSet {
     })
 }
 
-/// True if a refit was trained for as many steps as its trial.
+/// True if a refit was not ended early: it took as many steps as its trial, or its student is not a network.
 fn is_whole(refit: &Trial, trial: &Trial) -> bool {
     refit.setting.spec.is_some() || refit.stop == trial.stop
 }
@@ -183,7 +184,7 @@ fn is_whole(refit: &Trial, trial: &Trial) -> bool {
 pub(crate) type SearchRows = (TransferSet, KnownRows);
 
 impl Students<'_> {
-    /// The rows of each split, by target.
+    /// `rows[split][target]`: the rows of the search.
     fn rows(&self) -> Vec<Vec<SearchRows>> {
         let rows = |data: &Dataset, labels: &LabelStore| -> SearchRows {
             let set = labels.for_search(data, self.options.transfer.perturb_weight);
@@ -199,7 +200,7 @@ impl Students<'_> {
             .collect()
     }
 
-    /// Trains both students and passes them to `then`; returns its result with all trials.
+    /// Trains both students and passes them to `then`. Returns the result of `then`, the trials of the search, and the refits.
     ///
     /// # Errors
     ///
@@ -247,7 +248,7 @@ impl Students<'_> {
             refit_stage = session.time("refit", || Stage::joint(&study, both))?;
             session.begin("refit on training and validation rows");
             let mut refits = self.refit(&refit_stage, alone, distilled, &judges)?;
-            // What was cut short is worse than what the search has.
+            // A refit that was ended early is worse than the student of the search: it is dropped.
             let whole = |pair: &&Refitted| {
                 is_whole(&pair.alone, alone) && is_whole(&pair.distilled, distilled)
             };
@@ -296,7 +297,7 @@ impl Students<'_> {
         self.known.iter().enumerate().map(judge).collect()
     }
 
-    /// Fits both students on training and validation rows, with as many seeds as the tests of significance need.
+    /// Fits both students again on training and validation rows, with as many seeds as the tests of significance need.
     fn refit(
         &self,
         stage: &Stage<'_>,

@@ -1,4 +1,5 @@
-//! Turns the nodes of a file into steps. Nodes whose inputs are all constant are computed here and become constants.
+//! Turns the nodes of an ONNX file into the steps of a program. Each value of the graph gets a *slot*: an index. Nodes
+//! whose inputs are all constant are computed at once and become constants.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -26,15 +27,15 @@ const DEEPEST: usize = 2;
 /// Maximum number of integers in a constant that is read as axes, a shape or sizes.
 const MOST_INTS: usize = 1 << 12;
 
-/// Steps, constants, and the number of slots.
+/// The steps, the constants with their slots, and the number of slots (values).
 pub(super) type Parts = (Vec<Step>, Vec<(usize, Arc<Tensor>)>, usize);
 
-/// Reads a graph and assigns a slot to each name.
+/// Reads the nodes of a graph as steps, and assigns a slot (an index) to the name of each value.
 pub(super) struct Reader {
     weights: Weights,
     scope: Scope,
     fold: Budget,
-    /// How many more values may be computed as constants.
+    /// Number of values that may still be computed or copied while the file is read.
     fold_room: usize,
     file_bytes: usize,
     /// Version of ONNX's default operator set, if the file states it.
@@ -43,7 +44,7 @@ pub(super) struct Reader {
     depth: usize,
 }
 
-/// What is known about the names of a graph.
+/// What is known about the values of one graph, or of the body of one `Scan`; and its steps.
 #[derive(Default)]
 struct Scope {
     slots: HashMap<String, usize>,
@@ -66,7 +67,8 @@ impl Scope {
 }
 
 impl Reader {
-    /// A reader for a file of this size. The size limits the work and memory for constants.
+    /// A reader for a file of `file_bytes` bytes. The size of the file limits the work and memory for computing
+    /// constants.
     pub(super) fn new(external: External, file_bytes: usize, opset: Option<i64>) -> Self {
         let numbers = file_bytes as u64 / 4;
         // The product of two square matrices from the file takes (numbers / 2)^1.5 multiplications.
@@ -84,19 +86,19 @@ impl Reader {
         }
     }
 
-    /// The slot of a name.
+    /// The slot of the value with this name. A new name gets the next free slot.
     pub(super) fn slot(&mut self, name: &str) -> usize {
         self.scope.slot(name)
     }
 
-    /// The slot of a graph input.
+    /// Adds an input of the graph, with its element type, and returns its slot.
     pub(super) fn input(&mut self, name: &str, kind: Kind) -> usize {
         let slot = self.slot(name);
         self.scope.kinds.insert(slot, kind);
         slot
     }
 
-    /// The element type of a slot, as far as it is known.
+    /// The element type of the value in a slot; `None` if it is not known.
     pub(super) fn kind_of(&self, slot: usize) -> Option<Kind> {
         self.scope.kinds.get(&slot).copied()
     }
@@ -110,12 +112,12 @@ impl Reader {
         self.weights.external.bytes
     }
 
-    /// Upper limit for the number of values stored in the files, from their size.
+    /// Upper limit for the number of values that the model file and its weight files hold, computed from their size.
     pub(super) fn stored(&self) -> u64 {
         (self.file_bytes + self.bytes_beside()) as u64 / 4
     }
 
-    /// Number of fitted values.
+    /// Number of fitted parameters that were read so far.
     pub(super) fn parameters(&self) -> usize {
         self.parameters
     }
@@ -124,7 +126,7 @@ impl Reader {
         self.scope.parts()
     }
 
-    /// Reads an initializer of the graph.
+    /// Reads an initializer of the graph (a constant tensor) from its protobuf message.
     pub(super) fn initializer(&mut self, bytes: &[u8]) -> Parsed<()> {
         let (tensor, kind) = self.weights.tensor(bytes)?;
         self.stored_constant(name_of(bytes)?, tensor, kind);
@@ -175,7 +177,7 @@ impl Reader {
         texts.map(|text| self.weights.texts.place(text)).collect()
     }
 
-    /// Adds the outputs of a node that are needed.
+    /// Adds a step for each output of a node whose name is in `needed`.
     ///
     /// # Errors
     ///
@@ -322,7 +324,7 @@ impl Reader {
         ))
     }
 
-    /// Integers from the attribute, or from the constant input at index `place`; none if there is neither, or if the
+    /// Integers from the attribute, or from the constant input at index `place`; `None` if there is neither, or if the
     /// constant has more than [`MOST_INTS`] values.
     fn whole(&self, node: &FileNode<'_>, attribute: &str, place: usize) -> Option<Vec<i64>> {
         let given = node
@@ -335,7 +337,8 @@ impl Reader {
         })
     }
 
-    /// Same as `whole`; if the integers are not constant, the second input is read at run time.
+    /// Integers from the attribute or from the second input. If the second input is not constant, it is read when the
+    /// graph runs.
     fn ints(&self, node: &FileNode<'_>, attribute: &str) -> Ints {
         self.whole(node, attribute, 1)
             .map_or(Ints::Input, Ints::Known)
@@ -419,7 +422,7 @@ impl Reader {
         Ok(Op::Reduce { how, axes, keep })
     }
 
-    /// Numeric operations with options.
+    /// Converts a node to a numeric operation, such as `Clip`, `Gemm` or `Softmax`.
     fn numeric(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
         Ok(match node.op {
             "Cast" => self.cast(node, name)?,
@@ -473,7 +476,7 @@ impl Reader {
         })
     }
 
-    /// A bound of `Clip`: an attribute or a constant input.
+    /// The lower or upper bound of a `Clip` node: an attribute or a constant input; `default` if the node has neither.
     fn bound(
         &self,
         node: &FileNode<'_>,
@@ -490,7 +493,7 @@ impl Reader {
         }
     }
 
-    /// Operations that only change the shape.
+    /// Converts a node to an operation on shapes, such as `Reshape`, `Concat` or `Expand`.
     fn shape(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
         Ok(match node.op {
             "Flatten" => Op::Flatten {
@@ -537,7 +540,7 @@ impl Reader {
         })
     }
 
-    /// Operations that select elements.
+    /// Converts a node to an operation that selects elements, such as `Gather` or `Slice`.
     fn selection(&self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
         Ok(match node.op {
             "Gather" => Op::Gather {
@@ -593,13 +596,14 @@ impl Reader {
         part.ok_or_else(|| cannot(name, "expected one size of 0 or more for each output"))
     }
 
-    /// Counts work for one output of a node, so that many nodes or outputs cannot share one long list.
+    /// Takes `work` operations from the budget for reading the file. Each output of a node pays for itself: else a
+    /// small file could have many outputs that share one long list.
     fn spend(&mut self, work: usize, name: &str) -> Parsed<()> {
         let much = |found: String| too_much(name, &found);
         self.fold.spend(work as u64).map_err(much)
     }
 
-    /// Counts values or bytes that a node copies.
+    /// Takes `count` values, or bytes that a node copies, from the room that is left (`fold_room`).
     fn take_room(&mut self, count: usize, name: &str) -> Parsed<()> {
         let room = self.fold_room.checked_sub(count);
         self.fold_room = room.ok_or_else(|| {
@@ -624,7 +628,7 @@ impl Reader {
         })
     }
 
-    /// Operations that convert strings and categories to numbers.
+    /// Converts a node that encodes categories: `LabelEncoder`, `OneHotEncoder` or `Binarizer`.
     fn encoder(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
         match node.op {
             "Binarizer" => Ok(Op::Binarizer(node.float("threshold", 0.0))),
@@ -687,7 +691,8 @@ impl Reader {
         Ok(Op::Codes(Codes::new(keys.into_iter().zip(values), default)))
     }
 
-    /// Keys or values of a `LabelEncoder`, of any type.
+    /// The keys or the values of a `LabelEncoder`; `key` is `keys` or `values`. A string is given as its index in the
+    /// list of all strings.
     fn labels(&mut self, node: &FileNode<'_>, key: &str) -> Parsed<Vec<f64>> {
         let texts = self.texts_of(node, &format!("{key}_strings"));
         let ints = node
@@ -708,7 +713,7 @@ impl Reader {
         })
     }
 
-    /// Operations of `ai.onnx.ml` with fitted values.
+    /// Converts a node of the operator set `ai.onnx.ml` that holds fitted numbers, such as `Scaler` or `TreeEnsemble`.
     fn learned(&mut self, node: &FileNode<'_>, name: &str) -> Parsed<Op> {
         Ok(match node.op {
             "Scaler" => Op::Scaler {
@@ -766,7 +771,7 @@ impl Reader {
         })
     }
 
-    /// Trees compute in double precision only if their input is double.
+    /// The precision in which a node with trees computes: double if its input is double, else single.
     fn tree_precision(&self, node: &FileNode<'_>) -> Precision {
         match self.kind(node, 0) {
             Kind::Double => Precision::Double,
@@ -785,7 +790,7 @@ impl Reader {
         })
     }
 
-    /// A list of numbers of a `TreeEnsembleRegressor`: a tensor or floats.
+    /// A list of numbers of a `TreeEnsembleRegressor`, from the attribute `key`: a tensor or floats.
     fn numbers(&mut self, node: &FileNode<'_>, key: &str) -> Parsed<Vec<f64>> {
         let as_tensor = format!("{key}_as_tensor");
         match node.has(&as_tensor) {
@@ -814,7 +819,8 @@ impl Reader {
         })
     }
 
-    /// A `Scan` with its body, and the slots of the outer graph that the body reads.
+    /// Reads a `Scan` node with its body, for the output with index `which`. Also returns the slots of the values of
+    /// the outer graph that the body reads.
     fn scan(
         &mut self,
         node: &FileNode<'_>,
@@ -868,8 +874,8 @@ impl Reader {
         Ok((scan, captured))
     }
 
-    /// Reads a body into the current scope. Returns the slots of its inputs, the names of the outer graph that it
-    /// reads, and the slots of its outputs.
+    /// Reads the body of a `Scan` into the current scope. Returns the slots of its inputs, the names of the outer graph
+    /// that it reads, and the slots of its outputs.
     fn body<'a>(
         &mut self,
         file: &FileGraph<'a>,
@@ -921,7 +927,7 @@ fn trees(model: TreeModel) -> Parsed<Op> {
     Ok(Op::Trees(model, width))
 }
 
-/// True if a scan goes forward along the first axes.
+/// True if a `Scan` node runs forward, along the first axis of each scanned input and output.
 fn scans_forward(node: &FileNode<'_>) -> bool {
     [
         "scan_input_axes",

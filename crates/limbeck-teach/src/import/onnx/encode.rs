@@ -17,7 +17,7 @@ pub(super) struct Codes {
 }
 
 impl Codes {
-    /// If a key occurs twice, the first value counts.
+    /// Makes the map from pairs of a key and a value. If a key occurs twice, its first value counts.
     pub(super) fn new(pairs: impl IntoIterator<Item = (f64, f64)>, default: f64) -> Self {
         let mut known = HashMap::new();
         for (from, to) in pairs {
@@ -36,16 +36,17 @@ impl Codes {
     }
 }
 
-/// Maps numbers to the strings of the file that ONNX Runtime casts them to.
+/// Casts numbers to strings, as ONNX Runtime does. A string is represented by its index in the list of all strings of
+/// the file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Shown {
-    /// Index of each string that may show a number.
+    /// The index of each string of the file that can be read as a number.
     known: HashMap<String, f64>,
     is_integer: bool,
 }
 
 impl Shown {
-    /// `texts` are all strings of the file.
+    /// `texts` are all strings of the file. `is_integer` is true if integers are cast, false for floats.
     pub(super) fn new(texts: &[String], is_integer: bool) -> Self {
         let known = texts.iter().enumerate();
         let known = known.filter(|(_, text)| text.parse::<f64>().is_ok());
@@ -57,7 +58,7 @@ impl Shown {
         }
     }
 
-    /// The index of the string that shows a number.
+    /// The index of the string that the number is cast to; [`NO_TEXT`] if the file does not contain that string.
     pub(super) fn of(&self, value: f64) -> f64 {
         let text = match self.is_integer {
             true => format!("{value:.0}"),
@@ -102,7 +103,8 @@ fn key(value: f64) -> u64 {
     }
 }
 
-/// Adds a last axis with a 1 at the index of the category. An unknown category has only zeros.
+/// One-hot encoding: adds a last axis of size `width`, with 1 at the index of the category and 0 elsewhere. An unknown
+/// category gives only zeros. `places` maps a category to its index.
 pub(super) fn one_hot(tensor: &Tensor, places: &Codes, width: usize) -> Option<Tensor> {
     let shape = [&tensor.shape[..], &[width]].concat();
     let count = fits(&shape, tensor.data.len())?;

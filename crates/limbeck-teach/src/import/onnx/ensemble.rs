@@ -1,4 +1,5 @@
-//! Trees of the operations `TreeEnsembleRegressor` and `TreeEnsemble`, which store them as lists over all nodes.
+//! Reads the trees of the operations `TreeEnsembleRegressor` and `TreeEnsemble`. The file stores them as lists with one
+//! element per node of a tree.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,7 +7,7 @@ use super::super::fault::{Fault, Parsed, short};
 use super::super::trees::{Aggregate, Missing, Node, Test, Tree};
 use super::node::{FileNode, several_targets};
 
-/// Lists of a `TreeEnsembleRegressor`: all have one element per node.
+/// Lists of a `TreeEnsembleRegressor`: all have one element per node of a tree.
 pub(super) struct TreeLists<'a> {
     name: &'a str,
     trees: &'a [i64],
@@ -23,7 +24,7 @@ pub(super) struct TreeLists<'a> {
 }
 
 impl<'a> TreeLists<'a> {
-    /// Reads the lists of a node.
+    /// Reads the lists from a node of the graph. `values` and `weights` are the thresholds and the leaf weights.
     ///
     /// # Errors
     ///
@@ -101,7 +102,7 @@ impl<'a> TreeLists<'a> {
             .collect()
     }
 
-    /// Builds a tree from the list indices of its nodes, the root first.
+    /// Builds a tree with its root first. `nodes` are the list indices of its nodes, in any order.
     fn tree(&self, tree: i64, mut nodes: Vec<usize>) -> Parsed<Tree> {
         let children: HashSet<i64> = nodes
             .iter()
@@ -163,7 +164,7 @@ impl<'a> TreeLists<'a> {
     }
 }
 
-/// Values of the leaves. Several weights of one leaf are added.
+/// The value of each leaf, by tree id and node id. If a leaf has several weights, they are added.
 fn leaves(node: &FileNode<'_>, name: &str, weights: &[f64]) -> Parsed<HashMap<(i64, i64), f64>> {
     let [trees, nodes, targets] = [
         node.ints("target_treeids"),
@@ -196,7 +197,8 @@ pub(super) struct RootLists<'a> {
     name: &'a str,
     roots: &'a [i64],
     features: &'a [i64],
-    /// Index of the child node or leaf, and whether it is a leaf.
+    /// For each node, its child if the test holds: the index of the child in the list of nodes or of leaves, and 1 if
+    /// it is a leaf.
     yes: (&'a [i64], &'a [i64]),
     no: (&'a [i64], &'a [i64]),
     tracks: &'a [i64],
@@ -204,7 +206,8 @@ pub(super) struct RootLists<'a> {
     splits: &'a [f64],
     leaves: &'a [f64],
     modes: &'a [f64],
-    /// Values of the membership tests, one list per such node, in the order of the nodes.
+    /// For each node with a membership test, the values of which one must be equal to the input; in the order of the
+    /// nodes.
     members: Vec<&'a [f64]>,
 }
 
@@ -212,7 +215,8 @@ pub(super) struct RootLists<'a> {
 const MEMBER: i64 = 6;
 
 impl<'a> RootLists<'a> {
-    /// Reads the lists of a node. `numbers` are four tensors: splits, leaf weights, membership values, modes.
+    /// Reads the lists from a node of the graph. `numbers` are four tensors: splits, leaf weights, membership values,
+    /// modes.
     ///
     /// # Errors
     ///
@@ -272,7 +276,7 @@ impl<'a> RootLists<'a> {
     ///
     /// # Errors
     ///
-    /// For an unknown aggregate.
+    /// For an unknown aggregate function.
     pub(super) fn aggregate(&self) -> Parsed<Aggregate> {
         let ways = [
             Aggregate::Average,
@@ -293,7 +297,7 @@ impl<'a> RootLists<'a> {
         })
     }
 
-    /// One tree per root. Together they may have at most four times as many nodes as the file.
+    /// One tree per root. Together, the trees may have at most four times as many nodes as the file.
     ///
     /// # Errors
     ///
@@ -351,7 +355,7 @@ impl<'a> RootLists<'a> {
         Ok(Tree { nodes })
     }
 
-    /// The number of nodes that one node of the file becomes.
+    /// Number of nodes that one node or leaf of the file becomes: a membership test becomes one node per value.
     fn size(&self, id: i64, is_leaf: bool, sets: &HashMap<usize, &[f64]>) -> Parsed<usize> {
         let count = if is_leaf {
             self.leaves.len()
@@ -435,7 +439,7 @@ impl<'a> RootLists<'a> {
 ///
 /// # Errors
 ///
-/// For an unknown aggregate.
+/// For an unknown aggregate function.
 pub(super) fn aggregate(node: &FileNode<'_>, name: &str) -> Parsed<Aggregate> {
     match &*node.text("aggregate_function", "SUM") {
         "SUM" => Ok(Aggregate::Sum),

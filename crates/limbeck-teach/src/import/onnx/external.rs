@@ -1,7 +1,7 @@
-//! Weights stored in a file beside the model (`model.onnx.data`).
+//! Reads weights from files beside the model, such as `model.onnx.data`.
 //!
-//! The file must be in the model's folder or below it, after links are resolved. At most twice the size of the file is
-//! read from it in total, so a small model cannot read a large file again and again.
+//! Such a file must be in the model's folder or below it, after links are resolved. In total, at most twice the size of
+//! a file is read from it, so that a small model cannot make limbeck read a large file again and again.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,7 +13,7 @@ use super::super::fault::{Fault, Parsed, short};
 /// Weight files of a model.
 #[derive(Default)]
 pub(super) struct External {
-    /// The model's folder; none if the model has no path.
+    /// The model's folder; `None` if the model has no path.
     folder: Option<PathBuf>,
     files: HashMap<String, DataFile>,
     /// Number of bytes read so far.
@@ -43,7 +43,7 @@ impl External {
         }
     }
 
-    /// Reads the bytes of a tensor. `wanted` is its size by shape and type.
+    /// Reads the bytes of a tensor. `wanted` is its size in bytes, computed from its shape and type.
     ///
     /// # Errors
     ///

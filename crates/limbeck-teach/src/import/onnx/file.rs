@@ -1,4 +1,4 @@
-//! Graphs and nodes as they are stored in the file.
+//! Graphs and nodes as an ONNX file stores them.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ const MOST_COLUMNS: i64 = 1 << 16;
 #[derive(Default)]
 pub(super) struct FileGraph<'a> {
     pub(super) nodes: Vec<FileNode<'a>>,
-    /// Messages of the initializers, not yet parsed.
+    /// The protobuf messages of the initializers (constant tensors), not yet parsed.
     pub(super) weights: Vec<&'a [u8]>,
     /// Inputs that are not initializers.
     pub(super) inputs: Vec<FileValue<'a>>,
@@ -26,14 +26,14 @@ pub(super) struct FileGraph<'a> {
 #[derive(Default)]
 pub(super) struct FileValue<'a> {
     pub(super) name: &'a str,
-    /// The number of its element type.
+    /// The number that ONNX gives its element type.
     kind: i64,
-    /// Its sizes; none for a size that is not fixed.
+    /// The size of each axis; `None` for a size that is not fixed.
     shape: Vec<Option<i64>>,
 }
 
 impl<'a> FileGraph<'a> {
-    /// Reads the message of a graph.
+    /// Reads a graph from its protobuf message.
     ///
     /// # Errors
     ///
@@ -61,7 +61,7 @@ impl<'a> FileGraph<'a> {
         Ok(graph)
     }
 
-    /// The name of the output to read.
+    /// The name of the output to read: `wanted`, or the only output if that is `None`.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl<'a> FileGraph<'a> {
         }
     }
 
-    /// Names of all values that the outputs depend on.
+    /// Names of all values that the outputs depend on, including the outputs.
     pub(super) fn needed(&self, outputs: impl IntoIterator<Item = &'a str>) -> HashSet<&'a str> {
         let mut needed: HashSet<&str> = outputs.into_iter().collect();
         for node in self.nodes.iter().rev() {
@@ -134,24 +134,24 @@ impl<'a> FileValue<'a> {
         Ok(())
     }
 
-    /// Its element type.
+    /// The element type; single precision if it is not supported.
     pub(super) fn kind(&self) -> Kind {
         Kind::numbered(self.kind).unwrap_or_default()
     }
 
-    /// True for a one-dimensional input.
+    /// True for an input with one axis, which is the rows.
     pub(super) fn flat(&self) -> bool {
         self.shape.len() == 1
     }
 
-    /// Its sizes, for messages. A size that is not fixed is shown as `rows`.
+    /// The shape as text, for messages. A size that is not fixed is shown as `rows`.
     fn sizes(&self) -> String {
         let size = |size: &Option<i64>| size.map_or("rows".to_owned(), |size| size.to_string());
         let sizes: Vec<String> = self.shape.iter().map(size).collect();
         format!("[{}]", sizes.join(", "))
     }
 
-    /// How many columns of the table it takes.
+    /// Number of columns of the table that this input takes.
     ///
     /// # Errors
     ///
@@ -175,7 +175,7 @@ impl<'a> FileValue<'a> {
         }
     }
 
-    /// True if its values are rounded to single precision.
+    /// True if the values of this input are rounded to single precision.
     pub(super) fn single(&self) -> bool {
         self.kind() == Kind::Single
     }
@@ -230,7 +230,7 @@ fn node(bytes: &[u8]) -> Parsed<FileNode<'_>> {
     Ok(node)
 }
 
-/// Names that the nodes of a body read.
+/// Names of the values that the nodes of a `Scan` body read. `body` is the protobuf message of the body.
 fn names_in(body: &[u8]) -> Parsed<Vec<&str>> {
     let mut names = Vec::new();
     for (_, node) in wire::fields(body)?

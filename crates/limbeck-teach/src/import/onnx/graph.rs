@@ -1,4 +1,4 @@
-//! A program with its inputs and its output.
+//! An ONNX graph that is ready to run: a program with its inputs and its output.
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use super::steps::{Action, Budget, Outcome, Program};
 use super::tensor::Tensor;
 use crate::layers::FeatureLayer;
 
-/// A graph that is ready to run.
+/// An ONNX graph that is ready to run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Graph {
     pub(super) program: Program,
     feeds: Vec<Feed>,
     output: usize,
     inside: Inside,
-    /// Number of rows that are run at once.
+    /// Maximum number of rows that are run at once.
     block: usize,
-    /// Upper limit for the number of values in the files, from their size. It limits the work.
+    /// Upper limit for the number of values that the model file and its weight files hold. It limits the work of a run.
     stored: u64,
     parameters: usize,
 }
@@ -27,24 +27,25 @@ pub(crate) struct Graph {
 pub(super) struct Feed {
     pub(super) slot: usize,
     pub(super) columns: usize,
-    /// True for a one-dimensional input.
+    /// True for an input with one axis, which is the rows.
     pub(super) flat: bool,
-    /// True if its values are rounded to single precision.
+    /// True if the values of the input are rounded to single precision.
     pub(super) single: bool,
 }
 
-/// Where the hidden features of a graph are, by slot and width.
+/// The values of a graph that are its hidden features.
 #[derive(Clone, Debug, Default, PartialEq)]
 enum Inside {
-    /// Hidden layers of a network after their activations: values that one matrix product passes to another.
+    /// Hidden layers of a network, after their activations: the values between two matrix products. For each layer, its
+    /// slot and its width.
     Layers(Vec<(usize, usize)>),
-    /// The input of the trees of this step.
+    /// Leaf embeddings of the first tree ensemble: the index of its step, and the slot and width of its input.
     Trees {
         step: usize,
         slot: usize,
         width: usize,
     },
-    /// The graph has neither.
+    /// The graph has neither hidden layers nor trees.
     #[default]
     Nothing,
 }
@@ -88,17 +89,17 @@ impl Graph {
         graph.tried()
     }
 
-    /// Sets the number of fitted values, if the reader counted them.
+    /// Replaces the number of fitted parameters by the number that the reader of the file has counted.
     pub(super) fn with_parameters(self, parameters: usize) -> Self {
         Self { parameters, ..self }
     }
 
-    /// Number of fitted values.
+    /// Number of fitted parameters.
     pub(crate) fn parameters(&self) -> usize {
         self.parameters
     }
 
-    /// Number of rows that may be run at once.
+    /// Maximum number of rows that may be run at once.
     pub(crate) fn block(&self) -> usize {
         self.block
     }
@@ -107,7 +108,8 @@ impl Graph {
         self.feeds.iter().map(|feed| feed.columns).sum()
     }
 
-    /// One prediction per row. `rows` is in row-major order, with the columns of all inputs one after the other.
+    /// Writes one prediction per row to `predictions`. `rows` is in row-major order; a row has the columns of all
+    /// inputs one after the other.
     pub(crate) fn predict(&self, rows: &[f64], predictions: &mut [f64]) -> Parsed<()> {
         let outcome = self.run(rows, predictions.len())?;
         self.output_of(&outcome, predictions)
@@ -133,7 +135,8 @@ impl Graph {
         }
     }
 
-    /// Hidden layers; for a graph without them, leaf embeddings of its first trees.
+    /// The hidden layers for `count` rows. For a graph without hidden layers, leaf embeddings of its first tree
+    /// ensemble; empty if it has no trees either.
     pub(crate) fn layers(&self, rows: &[f64], count: usize) -> Parsed<Vec<FeatureLayer>> {
         let values = self.run(rows, count)?.values;
         let tensor = |slot: usize, width: usize| match values[slot].as_deref() {
@@ -163,8 +166,8 @@ impl Graph {
         }
     }
 
-    /// Runs the graph on two and on three rows of zeros. This finds errors, and the values whose first axis is the
-    /// rows.
+    /// Runs the graph on two and on three rows of zeros. This finds errors, the values whose first axis is the rows,
+    /// and how many rows may be run at once.
     fn tried(mut self) -> Parsed<Self> {
         let mut runs = Vec::new();
         for count in [2, 3] {
@@ -193,7 +196,8 @@ impl Graph {
         Ok(self)
     }
 
-    /// Finds the hidden layers, or the first trees. `by_row` is the width of a slot whose first axis is the rows.
+    /// Finds the hidden layers or, if there are none, the first tree ensemble. `by_row` returns the width of the value
+    /// in a slot, if its shape is `[rows, width]`.
     fn find_inside(&self, by_row: impl Fn(usize) -> Option<usize>) -> Inside {
         let slots = self.program.slots;
         let (mut of_rows, mut made) = (vec![false; slots], vec![false; slots]);
@@ -252,7 +256,8 @@ impl Graph {
         }
         let per_number = WORK_PER_NUMBER.max(WORK_PER_COLUMN * width as u64);
         let each = ROW_WORK.saturating_add(self.stored.saturating_mul(per_number));
-        // Once per block, weights are read and may be transposed, and the body of a scan starts for each stored row.
+        // Work that does not depend on the number of rows: weights may be transposed, and a scan runs its body for each
+        // stored row.
         let once = self.stored.saturating_mul(512).saturating_add(1 << 20);
         let work = each.saturating_mul(count as u64).saturating_add(once);
         self.program.run(feeds, count, &mut Budget::new(work))

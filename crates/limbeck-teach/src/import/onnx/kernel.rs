@@ -75,18 +75,18 @@ impl Kernel {
 pub(super) struct SupportVectors {
     pub(super) kernel: Kernel,
     pub(super) coefficients: Vec<f64>,
-    /// In row-major order; empty for a linear regressor.
+    /// The support vectors, in row-major order; empty for a linear regressor.
     pub(super) vectors: Vec<f64>,
     pub(super) rho: f64,
 }
 
 impl SupportVectors {
-    /// Number of fitted values.
+    /// Number of fitted parameters.
     pub(super) fn parameters(&self) -> usize {
         self.coefficients.len() + self.vectors.len() + 1
     }
 
-    /// `[n, width]` to `[n, 1]`; none if the widths differ.
+    /// Predictions `[n, 1]` for rows `[n, width]`; `None` if `width` is not the width of the support vectors.
     pub(super) fn predict(&self, x: &Tensor) -> Option<Tensor> {
         let &[rows, width] = x.shape.as_slice() else {
             return None;

@@ -1,9 +1,9 @@
-//! Element types.
+//! Element types of ONNX tensors.
 
 /// Element type of a tensor. Values of all types are held as `f64`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) enum Kind {
-    /// Single and half precision.
+    /// Floating-point numbers of single or half precision.
     #[default]
     Single,
     Double,
@@ -28,7 +28,7 @@ pub(super) const UINT32: i64 = 12;
 pub(super) const UINT64: i64 = 13;
 
 impl Kind {
-    /// The type by its number in ONNX.
+    /// The type with this number in ONNX; `None` if it is not supported.
     pub(super) fn numbered(number: i64) -> Option<Self> {
         Some(match number {
             FLOAT | FLOAT16 => Self::Single,

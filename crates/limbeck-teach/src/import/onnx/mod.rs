@@ -3,9 +3,9 @@
 //! The supported operations are those that exporters write for regression models on tables; [`Op`](op::Op) lists them.
 //! All values are held as `f64`. Results are rounded to single precision after each operation, except for double,
 //! integer and string results, so that comparisons after a scaler give the same answer as in ONNX Runtime. A string is
-//! its index in the list of all strings of the file. Nodes with constant inputs are computed once, when the file is
-//! read. Before a file is accepted, it is run on two and on three rows of zeros. This finds wrong shapes, and how many
-//! rows may be run at once.
+//! represented by its index in the list of all strings of the file. Nodes with constant inputs are computed once, when
+//! the file is read. Before a file is accepted, it is run on two and on three rows of zeros. This finds wrong shapes,
+//! and how many rows may be run at once.
 //!
 //! ```text
 //! bytes ─read::parse→ Graph: a Program of Steps (op::Op) over slots of tensor::Tensor ─→ predictions, hidden layers

@@ -1,4 +1,4 @@
-//! A node of the file and its attributes.
+//! A node of an ONNX graph and its attributes, as the file stores them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ pub(super) struct FileNode<'a> {
     /// The operator set that defines the operation.
     pub(super) domain: &'a str,
     pub(super) attributes: HashMap<&'a str, Attribute<'a>>,
-    /// Names that the nodes of its body read.
+    /// Names of the values that the nodes of its body read, if it is a `Scan`; else empty.
     pub(super) inner: Vec<&'a str>,
 }
 
@@ -67,7 +67,7 @@ impl FileNode<'_> {
             })
     }
 
-    /// Strings of an attribute.
+    /// The strings of an attribute; empty if the node does not have it.
     pub(super) fn texts(&self, key: &str) -> &[&[u8]] {
         self.attributes
             .get(key)
@@ -75,17 +75,17 @@ impl FileNode<'_> {
             .unwrap_or_default()
     }
 
-    /// True if the attribute exists.
+    /// True if the node has this attribute.
     pub(super) fn has(&self, key: &str) -> bool {
         self.attributes.contains_key(key)
     }
 
-    /// True if the optional input is given.
+    /// True if the node has an input at index `place`. (An optional input that is left out has an empty name.)
     pub(super) fn has_input(&self, place: usize) -> bool {
         self.inputs.get(place).is_some_and(|name| !name.is_empty())
     }
 
-    /// The operation, if it maps each element on its own.
+    /// The operation of the node if it maps each element on its own, such as `Relu`; else `None`.
     pub(super) fn each(&self) -> Option<Each> {
         Some(match self.op {
             "Identity" | "Dropout" => Each::Identity,
@@ -129,7 +129,8 @@ impl FileNode<'_> {
         })
     }
 
-    /// The operation, if it maps pairs of elements. `whole` says that both inputs hold integers.
+    /// The operation of the node if it maps pairs of elements, such as `Add`; else `None`. `whole` is true if both
+    /// inputs hold integers.
     pub(super) fn pairs(&self, whole: bool) -> Option<Pairs> {
         Some(match self.op {
             "Add" | "Sum" => Pairs::Add,
@@ -155,7 +156,7 @@ impl FileNode<'_> {
         })
     }
 
-    /// Refuses operations of an unknown operator set, whose names have another meaning.
+    /// Refuses operations of an unknown operator set, because their names may have another meaning there.
     pub(super) fn check_domain(&self) -> Parsed<()> {
         match self.domain {
             "" | "ai.onnx" | "ai.onnx.ml" | "com.microsoft" => Ok(()),
@@ -170,7 +171,7 @@ impl FileNode<'_> {
         }
     }
 
-    /// Refuses values of attributes that would change the result and are not supported.
+    /// Refuses attributes whose values are not supported and would change the result.
     pub(super) fn check_attributes(&self, name: &str) -> Parsed<()> {
         let is_off = |key: &str| self.int(key, 1) == 0;
         let fix = match self.op {

@@ -1,4 +1,4 @@
-//! Operations of the nodes of a graph.
+//! The operations that the nodes of an ONNX graph compute.
 
 use super::super::trees::TreeModel;
 use super::encode::{Codes, Shown, one_hot};
@@ -9,7 +9,7 @@ use super::tensor::{
     MOST_AXES, Tensor, axis_of, broadcast, concat, fits, multiply, permute, reshape, transpose,
 };
 
-/// An operation. Element-wise operations come first.
+/// The operation of a node, with its attributes and fitted numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Op {
     Each(Each),
@@ -64,7 +64,7 @@ pub(super) enum Op {
         coefficients: Vec<f64>,
         intercept: f64,
     },
-    /// Trees, and the number of columns that they need.
+    /// Trees, and the minimum number of columns of their input.
     Trees(TreeModel, usize),
     Where,
     Gather {
@@ -73,22 +73,23 @@ pub(super) enum Op {
     GatherElements {
         axis: i64,
     },
-    /// `ArrayFeatureExtractor`.
+    /// `ArrayFeatureExtractor`: selects columns, by indices in the second input.
     Columns,
-    /// Starts and ends are inputs; so are axes and steps if these are true.
+    /// A slice whose starts and ends are inputs of the node. Its axes and steps are inputs, too, if these fields are
+    /// true.
     Slice {
         axes: bool,
         steps: bool,
     },
     /// A slice with constant starts, ends and axes.
     Cut(Cut),
-    /// Part `at` of `parts` equal parts.
+    /// Part number `at`, from 0, of a split of the axis into `parts` equal parts.
     Split {
         axis: i64,
         at: usize,
         parts: usize,
     },
-    /// The part of a split by sizes that has these elements of the axis.
+    /// One part of a split of the axis into parts of given sizes: `length` elements from `start` on.
     Part {
         axis: i64,
         start: usize,
@@ -117,7 +118,7 @@ pub(super) enum Op {
     Softmax {
         axis: i64,
         log: bool,
-        /// Along the axis and all after it, as before opset 13.
+        /// True if the softmax runs over `axis` and all later axes together, as it did before opset 13.
         flat: bool,
     },
     CumulativeSum {
@@ -141,7 +142,7 @@ pub(super) enum Op {
     SupportVectors(SupportVectors),
 }
 
-/// Integers that an operation needs: constant, or its second input.
+/// Integers that an operation needs. They are known when the file is read, or are the second input of the operation.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Ints {
     Known(Vec<i64>),
@@ -240,7 +241,7 @@ pub(super) enum Norm {
 }
 
 impl Op {
-    /// The result; none if the shapes do not match.
+    /// Computes the operation; `None` if the shapes of the inputs do not match.
     pub(super) fn run(&self, inputs: &[&Tensor]) -> Option<Tensor> {
         let first = *inputs.first()?;
         match self {
@@ -290,7 +291,7 @@ impl Op {
         }
     }
 
-    /// Selections, reductions and encodings.
+    /// Like [`run`](Self::run), for the operations that it does not handle: selections, reductions and encodings.
     fn run_other(&self, first: &Tensor, inputs: &[&Tensor]) -> Option<Tensor> {
         match self {
             Self::Where => select::choose(first, inputs.get(1)?, inputs.get(2)?),
@@ -350,7 +351,7 @@ impl Op {
         }
     }
 
-    /// Number of multiplications or comparisons, known before the operation runs.
+    /// Estimated number of multiplications or comparisons, computed before the operation runs.
     pub(super) fn work(&self, inputs: &[&Tensor]) -> u64 {
         let read: usize = inputs.iter().map(|input| input.data.len()).sum();
         let numbers = |at: usize| inputs.get(at).map_or(0, |input| input.data.len());
@@ -389,7 +390,7 @@ impl Op {
         more.saturating_add(read as u64)
     }
 
-    /// Number of fitted values.
+    /// Number of fitted parameters.
     pub(super) fn parameters(&self) -> usize {
         match self {
             Self::Trees(trees, _) => trees.parameters(),
@@ -407,10 +408,10 @@ fn size_of(tensor: &Tensor, axis: i64) -> Option<usize> {
     Some(tensor.shape[axis_of(axis, tensor.shape.len())?])
 }
 
-/// Work of a function such as `exp`, or of a look-up, in multiplications.
+/// Work of a function such as `exp`, or of a table look-up, expressed as a number of multiplications.
 const SLOW: usize = 8;
 
-/// The most values that broadcasting the inputs together can give.
+/// Upper limit for the number of values after all inputs are broadcast to one shape.
 fn broadcast_size(inputs: &[&Tensor]) -> usize {
     let rank = inputs.iter().map(|input| input.shape.len()).max();
     let size = |from_end: usize| {
@@ -435,7 +436,8 @@ fn slice(inputs: &[&Tensor], axes: bool, steps: bool) -> Option<Tensor> {
     select::slice(inputs[0], &cut)
 }
 
-/// Sizes of the axes from `start` to before `end`. Negative numbers count from the end.
+/// Sizes of the axes from `start` up to, but not including, `end`; to the last axis if `end` is `None`. Negative
+/// numbers count from the end.
 fn shape_of(tensor: &Tensor, start: i64, end: Option<i64>) -> Option<Tensor> {
     let sizes = Tensor::list(tensor.shape.iter().map(|&size| size as f64).collect());
     let cut = Cut {
@@ -447,7 +449,7 @@ fn shape_of(tensor: &Tensor, start: i64, end: Option<i64>) -> Option<Tensor> {
     select::slice(&sizes, &cut)
 }
 
-/// Maps each element; `of` gets its index and its value.
+/// Maps each element; `of` gets the index and the value of the element.
 fn map(tensor: &Tensor, of: impl Fn(usize, f64) -> f64) -> Tensor {
     let of = |(at, x): (usize, &f64)| of(at, *x);
     Tensor {
@@ -464,7 +466,8 @@ fn shaped(tensor: &Tensor, shape: Vec<usize>) -> Tensor {
     }
 }
 
-/// `alpha · A B + beta · C`
+/// `alpha · A B + beta · C`, where `C` may be left out. The last two flags are true if `A` and `B` are transposed
+/// first.
 fn gemm(
     inputs: &[&Tensor],
     (alpha, beta): (f64, f64),
@@ -491,7 +494,8 @@ fn gemm(
     }
 }
 
-/// Product of two matrices, of a matrix and a vector, of a stack and one matrix, or of two stacks of the same sizes.
+/// Product of two matrices, of a matrix and a vector, of a stack of matrices and one matrix, or of two stacks of
+/// matrices of the same sizes.
 fn matmul(first: &Tensor, second: &Tensor) -> Option<Tensor> {
     match (first.shape.len(), second.shape.len()) {
         (_, 1) => {
@@ -711,7 +715,7 @@ fn trees_of(tensor: &Tensor, trees: &TreeModel, least: usize) -> Option<Tensor> 
 }
 
 impl Each {
-    /// Work per element, in multiplications.
+    /// Work per element, expressed as a number of multiplications.
     fn cost(self) -> usize {
         match self {
             Self::Identity
@@ -790,7 +794,7 @@ impl Each {
         }
     }
 
-    /// Rounding, trigonometric functions and tests.
+    /// The functions that `of` does not handle: rounding, signs, trigonometric functions and tests.
     fn of_other(self, x: f64) -> f64 {
         match self {
             Self::Floor => x.floor(),
@@ -830,7 +834,7 @@ fn truth(yes: bool) -> f64 {
 }
 
 impl Pairs {
-    /// Work per element, in multiplications.
+    /// Work per element, expressed as a number of multiplications.
     fn cost(self) -> usize {
         match self {
             Self::Pow | Self::Mod { .. } => SLOW,

@@ -1,4 +1,4 @@
-//! Reads the bytes of a file into a graph.
+//! Reads the bytes of an ONNX file into a graph that is ready to run.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,22 +15,22 @@ use super::kind::Kind;
 use super::steps::Program;
 use super::weights::{location_of, name_of};
 
-/// Origin of a file, and what to read from it.
+/// Where a model file comes from, and which output to read from it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Source<'a> {
-    /// The folder that may hold weight files.
+    /// The folder that may hold weight files; `None` if the model has no path.
     pub(crate) folder: Option<&'a Path>,
-    /// Name of the output to read, if there are several.
+    /// Name of the output to read; `None` if the model has only one.
     pub(crate) output: Option<&'a str>,
 }
 
-/// The content of a file.
+/// The content of an ONNX file.
 pub(crate) struct OnnxModel {
     pub(crate) graph: Graph,
     pub(crate) inputs: Vec<Input>,
-    /// For each input, whether the graph reads it.
+    /// For each input, true if the output depends on it.
     pub(crate) used: Vec<bool>,
-    /// Size of the weight files.
+    /// Number of bytes that were read from weight files.
     pub(crate) bytes_beside: usize,
 }
 
@@ -125,7 +125,7 @@ fn opset(fields: &[(u64, Value<'_>)]) -> Parsed<Option<i64>> {
     Ok(None)
 }
 
-/// A slot for each graph input.
+/// Assigns a slot to each input of the graph.
 fn feeds(file: &FileGraph<'_>, reader: &mut Reader) -> Parsed<Vec<Feed>> {
     let columns = all_columns(&file.inputs)?;
     let feed = |(input, columns)| {
@@ -140,7 +140,8 @@ fn feeds(file: &FileGraph<'_>, reader: &mut Reader) -> Parsed<Vec<Feed>> {
     Ok(file.inputs.iter().zip(columns).map(feed).collect())
 }
 
-/// One input per column. Columns have names if there are several graph inputs of one column each.
+/// One [`Input`] for each column that the graph reads. Inputs have names only if the graph has several inputs, each of
+/// one column.
 fn inputs(file: &FileGraph<'_>, feeds: &[Feed], texts: &[String]) -> Vec<Input> {
     let named = feeds.len() > 1 && feeds.iter().all(|feed| feed.columns == 1);
     let labels: Arc<[Label]> = texts.iter().cloned().map(Label::Text).collect();

@@ -17,7 +17,7 @@ pub(super) enum Reduction {
 }
 
 impl Reduction {
-    /// The reduction of an ONNX operation.
+    /// The reduction with this ONNX operation name; `None` for any other name.
     pub(super) fn named(op: &str) -> Option<Self> {
         Some(match op {
             "ReduceSum" => Self::Sum,
@@ -56,7 +56,7 @@ impl Reduction {
     }
 }
 
-/// Reduces the given axes; without axes, all of them.
+/// Reduces the given axes, or all axes if `axes` is empty. With `keep`, reduced axes stay, with size 1.
 pub(super) fn reduce(tensor: &Tensor, how: Reduction, axes: &[i64], keep: bool) -> Option<Tensor> {
     let rank = tensor.shape.len();
     let axes = match axes {
@@ -87,7 +87,8 @@ pub(super) fn reduce(tensor: &Tensor, how: Reduction, axes: &[i64], keep: bool) 
     })
 }
 
-/// Index of the largest (or smallest) value along an axis; the first one if several are equal.
+/// Index of the largest (or smallest) value along an axis; the first one if several are equal. With `keep`, the axis
+/// stays, with size 1.
 pub(super) fn arg(tensor: &Tensor, axis: i64, keep: bool, largest: bool) -> Option<Tensor> {
     let axis = axis_of(axis, tensor.shape.len())?;
     let (outer, size, inner) = tensor.around(axis);
@@ -149,7 +150,8 @@ pub(super) fn cumulative_sum(tensor: &Tensor, axis: i64) -> Option<Tensor> {
     Some(result)
 }
 
-/// The `count` largest (or smallest) values along an axis, sorted, or their indices. Equal values keep their order.
+/// The `count` largest (or smallest) values along an axis, sorted; or their indices, if `places` is true. Equal values
+/// keep their order.
 pub(super) fn top(
     tensor: &Tensor,
     axis: i64,

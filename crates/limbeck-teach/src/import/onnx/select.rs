@@ -2,7 +2,7 @@
 
 use super::tensor::{Tensor, axis_of, broadcast, fits};
 
-/// Replaces an axis by its elements at the given indices.
+/// `Gather`: selects the elements at the given indices along an axis.
 pub(super) fn gather(data: &Tensor, indices: &Tensor, axis: i64) -> Option<Tensor> {
     let axis = axis_of(axis, data.shape.len())?;
     let (outer, size, inner) = data.around(axis);
@@ -64,7 +64,7 @@ pub(super) fn gather_elements(data: &Tensor, indices: &Tensor, axis: i64) -> Opt
     })
 }
 
-/// Starts, ends, axes and steps of a slice. Axes and steps are optional.
+/// Starts, ends, axes and steps of a slice. `None` means the first axes, and steps of 1.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Cut {
     pub(super) starts: Vec<i64>,
@@ -73,7 +73,7 @@ pub(super) struct Cut {
     pub(super) steps: Option<Vec<i64>>,
 }
 
-/// The slice of a tensor.
+/// The slice of a tensor; `None` if the slice does not fit its shape.
 pub(super) fn slice(data: &Tensor, cut: &Cut) -> Option<Tensor> {
     let count = cut.starts.len();
     if count > data.shape.len() {
@@ -139,7 +139,7 @@ pub(super) fn part(data: &Tensor, axis: i64, start: usize, length: usize) -> Opt
 /// Broadcasts the tensor to a shape.
 pub(super) fn expand(data: &Tensor, shape: &[i64]) -> Option<Tensor> {
     let shape = sizes(shape)?;
-    // The other side only gives the shape; its values are not read.
+    // `other` only gives the shape; its values are not used.
     let count = fits(&shape, data.data.len())?;
     let other = Tensor {
         shape,
@@ -148,7 +148,7 @@ pub(super) fn expand(data: &Tensor, shape: &[i64]) -> Option<Tensor> {
     broadcast(data, &other, |a, _| a)
 }
 
-/// Repeats the tensor along each axis.
+/// Repeats the tensor along each axis; `repeats` has one number per axis.
 pub(super) fn tile(data: &Tensor, repeats: &[i64]) -> Option<Tensor> {
     let repeats = sizes(repeats)?;
     if repeats.len() != data.shape.len() {
@@ -180,7 +180,7 @@ pub(super) fn filled(shape: &[i64], value: f64) -> Option<Tensor> {
     })
 }
 
-/// Numbers from `start` in steps of `step` to before `limit`.
+/// The numbers `start`, `start + step`, … before `limit`; `None` if there are too many.
 pub(super) fn steps(start: f64, limit: f64, step: f64) -> Option<Tensor> {
     let count = ((limit - start) / step).ceil().max(0.0);
     if !count.is_finite() || count > super::tensor::MOST_NUMBERS as f64 {
@@ -192,7 +192,7 @@ pub(super) fn steps(start: f64, limit: f64, step: f64) -> Option<Tensor> {
     ))
 }
 
-/// `yes` where the condition is true, `no` elsewhere.
+/// Element by element, `yes` where the condition is true (not 0), else `no`. All three are broadcast to one shape.
 pub(super) fn choose(condition: &Tensor, yes: &Tensor, no: &Tensor) -> Option<Tensor> {
     // Broadcast all three to one shape first. Values are only copied.
     let shape = broadcast(&broadcast(condition, yes, |a, _| a)?, no, |a, _| a)?;
@@ -213,7 +213,7 @@ pub(super) fn choose(condition: &Tensor, yes: &Tensor, no: &Tensor) -> Option<Te
     })
 }
 
-/// Sizes of axes; none if one is negative.
+/// Converts the sizes of axes; `None` if one is negative.
 pub(super) fn sizes(shape: &[i64]) -> Option<Vec<usize>> {
     shape
         .iter()

@@ -1,4 +1,5 @@
-//! Steps that run one after the other over slots, with limits on work and memory.
+//! Programs: steps that run one after the other, with limits on work and memory. Each value has a *slot*, the index of
+//! the place where its tensor is.
 //!
 //! A tensor is freed after the last step that reads it. The work of a step is known before it runs, so a small file
 //! cannot cause much work.
@@ -11,9 +12,9 @@ use super::tensor::Tensor;
 
 /// Maximum number of values in all computed tensors of a run at the same time.
 pub(super) const MOST_AT_ONCE: usize = 1 << 23;
-/// Work of a step in addition to that of its values.
+/// Work that is counted for each step, in addition to the work for its values.
 const STEP_WORK: u64 = 32;
-/// Work of a round of a scan in addition to that of its steps.
+/// Work that is counted for each round (iteration) of a `Scan`, in addition to the work of the steps in its body.
 const ROUND_WORK: u64 = 256;
 
 /// What a step computes.
@@ -34,17 +35,17 @@ pub(super) struct Step {
     pub(super) single: bool,
 }
 
-/// Steps over slots. Some slots hold constants.
+/// Steps in the order of execution, and the slots that hold constants.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Program {
     pub(super) steps: Vec<Step>,
     pub(super) constants: Vec<(usize, Arc<Tensor>)>,
     pub(super) slots: usize,
-    /// For each step, the slots that no later step reads.
+    /// For each step, the slots that are freed after it, because no later step reads them.
     ends: Vec<Vec<usize>>,
 }
 
-/// How much work may still be done.
+/// A limit on work: how much may still be done, and the whole amount (for messages).
 pub(super) struct Budget {
     left: u64,
     whole: u64,
@@ -74,9 +75,9 @@ impl Budget {
 
 /// The result of a run.
 pub(super) struct Outcome {
-    /// Tensors of the slots to keep.
+    /// The tensor of each slot; `None` for a slot that was freed.
     pub(super) values: Vec<Option<Arc<Tensor>>>,
-    /// Shapes of all slots.
+    /// The shape of each input and each result, by slot; `None` for constants.
     pub(super) shapes: Vec<Option<Vec<usize>>>,
     /// The largest number of values in memory at the same time, without constants.
     pub(super) peak: usize,
@@ -113,7 +114,7 @@ impl Program {
         self
     }
 
-    /// Runs all steps. `rows` is only used in messages.
+    /// Runs all steps on the inputs `feeds`: slots with their tensors. `rows` is only used in messages.
     pub(super) fn run(
         &self,
         feeds: Vec<(usize, Arc<Tensor>)>,
@@ -169,7 +170,7 @@ impl Step {
         Fault::malformed(self.name.clone(), found, expected)
     }
 
-    /// Runs the step and returns its result. `value` is the tensor of a slot.
+    /// Runs the step and returns its result. `value` returns the tensor of a slot. `rows` is only used in messages.
     pub(super) fn run<'a>(
         &self,
         value: impl Fn(usize) -> Option<&'a Tensor>,
@@ -219,7 +220,7 @@ impl Step {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Scan {
     pub(super) body: Program,
-    /// Slots of the body for the inputs, in order.
+    /// For each input, the slot of the body that it is written to.
     pub(super) inputs: Vec<usize>,
     pub(super) states: usize,
     pub(super) scanned: usize,
@@ -230,7 +231,8 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// Number of elements along the first axis of the scanned inputs; none if they differ or the inputs do not match the body.
+    /// Number of rounds (iterations): the size of the first axis of the scanned inputs. `None` if these sizes differ or
+    /// are 0, or if the inputs do not match the body.
     fn rounds(&self, inputs: &[&Tensor]) -> Option<usize> {
         let along = inputs.get(self.states..self.states.checked_add(self.scanned)?)?;
         let count = *along.first()?.shape.first()?;
@@ -298,7 +300,7 @@ impl Scan {
     }
 }
 
-/// Element `at` of `count` along the first axis.
+/// Element number `at` along the first axis, which has size `count`; the result has one axis less.
 fn element(tensor: &Tensor, at: usize, count: usize) -> Tensor {
     let size = tensor.data.len() / count;
     Tensor {

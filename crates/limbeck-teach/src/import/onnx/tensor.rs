@@ -30,12 +30,13 @@ impl Tensor {
         }
     }
 
-    /// Its values as integers.
+    /// The values as integers, without their fractions.
     pub(super) fn whole(&self) -> Vec<i64> {
         self.data.iter().map(|&value| value as i64).collect()
     }
 
-    /// The number of values before the axis, the size of the axis, and the number of values after it.
+    /// The product of the sizes of all axes before `axis`, the size of `axis`, and the product of the sizes of all axes
+    /// after it.
     pub(super) fn around(&self, axis: usize) -> (usize, usize, usize) {
         let outer = self.shape[..axis].iter().product();
         let inner = self.shape[axis + 1..].iter().product();
@@ -43,8 +44,8 @@ impl Tensor {
     }
 }
 
-/// The number of values of a shape; none if there are too many axes, or too many values compared with the `given` ones
-/// that they are computed from.
+/// The number of values of a shape. `None` if it has more than [`MOST_AXES`] axes, or more than `given` +
+/// [`MOST_NUMBERS`] values, where `given` is the number of values that they are computed from.
 pub(super) fn fits(shape: &[usize], given: usize) -> Option<usize> {
     let count = shape
         .iter()
@@ -52,7 +53,7 @@ pub(super) fn fits(shape: &[usize], given: usize) -> Option<usize> {
     (shape.len() <= MOST_AXES && count <= MOST_NUMBERS.saturating_add(given)).then_some(count)
 }
 
-/// An index of an axis. Negative numbers count from the end.
+/// The index of an axis among `rank` axes; a negative `axis` counts from the end. `None` if there is no such axis.
 pub(super) fn axis_of(axis: i64, rank: usize) -> Option<usize> {
     let rank = i64::try_from(rank).ok()?;
     let axis = if axis < 0 {
@@ -120,7 +121,7 @@ pub(super) fn broadcast(a: &Tensor, b: &Tensor, of: impl Fn(f64, f64) -> f64) ->
     Some(Tensor { shape, data })
 }
 
-/// `[m, k] · [k, n]`. Zero factors are not skipped, because 0 · NaN is NaN.
+/// The matrix product `[m, k] · [k, n]`. Zero factors are not skipped, because 0 · NaN is NaN.
 pub(super) fn multiply(a: &Tensor, b: &Tensor) -> Option<Tensor> {
     let (&[m, k], &[same, n]) = (a.shape.as_slice(), b.shape.as_slice()) else {
         return None;
@@ -155,7 +156,7 @@ pub(super) fn transpose(tensor: &Tensor) -> Option<Tensor> {
     })
 }
 
-/// Axis `perm[i]` becomes axis `i`.
+/// Reorders the axes: axis `perm[i]` becomes axis `i`. `None` if `perm` is not a permutation of the axes.
 pub(super) fn permute(tensor: &Tensor, perm: &[i64]) -> Option<Tensor> {
     let rank = tensor.shape.len();
     let axes = perm
@@ -177,7 +178,8 @@ pub(super) fn permute(tensor: &Tensor, perm: &[i64]) -> Option<Tensor> {
     Some(Tensor { shape, data })
 }
 
-/// Data indices in the order of a shape, with a step per axis, starting at `first`.
+/// For each element of a tensor of this shape, in row-major order, an index into the data: `first` plus, for each axis,
+/// the position on the axis times its step.
 pub(super) fn walk(shape: &[usize], steps: &[usize], first: usize) -> impl Iterator<Item = usize> {
     let count: usize = shape.iter().product();
     let (shape, steps) = (shape.to_vec(), steps.to_vec());

@@ -1,4 +1,4 @@
-//! Tensors as they are stored in the file.
+//! Reads the tensors that an ONNX file stores.
 
 use std::collections::HashMap;
 
@@ -31,13 +31,13 @@ impl Texts {
     }
 }
 
-/// Reads tensors from the file and from weight files.
+/// Reads tensors from the model file and from weight files.
 pub(super) struct Weights {
     pub(super) texts: Texts,
     pub(super) external: External,
 }
 
-/// Fields of a tensor message.
+/// The fields of a tensor's protobuf message.
 #[derive(Default)]
 struct FileTensor<'a> {
     name: &'a str,
@@ -72,7 +72,7 @@ fn file_tensor(bytes: &[u8]) -> Parsed<FileTensor<'_>> {
 }
 
 impl<'a> Place<'a> {
-    /// Reads one key with its value.
+    /// Reads one entry of a tensor's `external_data`: a key with its value.
     fn entry(&mut self, bytes: &'a [u8]) -> Parsed<()> {
         let (mut key, mut text) = ("", "");
         for (number, value) in wire::fields(bytes)? {
@@ -101,21 +101,21 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The name of a tensor.
+/// The name of a tensor, from its protobuf message.
 pub(super) fn name_of(bytes: &[u8]) -> Parsed<&str> {
     let fields = wire::fields(bytes)?;
     let name = fields.into_iter().rfind(|(number, _)| *number == 8);
     name.map_or(Ok(""), |(_, value)| value.text())
 }
 
-/// The element type of a tensor, if it is known.
+/// The element type of a tensor, from its protobuf message; `None` if it is not supported.
 pub(super) fn kind_of(bytes: &[u8]) -> Option<Kind> {
     let fields = wire::fields(bytes).ok()?;
     let kind = fields.into_iter().rfind(|(number, _)| *number == 2);
     Kind::numbered(kind?.1.int().ok()?)
 }
 
-/// The name of the weight file of a tensor, if it has one.
+/// The name of the weight file of a tensor, from its protobuf message; `None` if its values are in the model file.
 pub(super) fn location_of(bytes: &[u8]) -> Parsed<Option<String>> {
     let mut place = Place::default();
     for (_, entry) in wire::fields(bytes)?
@@ -135,7 +135,7 @@ impl Weights {
         }
     }
 
-    /// The tensor and its element type.
+    /// Reads a tensor from its protobuf message. Also returns its element type.
     pub(super) fn tensor(&mut self, bytes: &[u8]) -> Parsed<(Tensor, Kind)> {
         let file = file_tensor(bytes)?;
         let place = || format!("tensor {}", short(file.name));
@@ -211,7 +211,7 @@ impl Weights {
     }
 }
 
-/// Size of an element in bytes.
+/// Size of an element in bytes, by the type's number in ONNX; `None` for strings and unknown types.
 fn size_of(kind: i64) -> Option<u64> {
     Some(match kind {
         UINT8 | INT8 | BOOL => 1,
@@ -222,7 +222,7 @@ fn size_of(kind: i64) -> Option<u64> {
     })
 }
 
-/// Numbers in little-endian order.
+/// Converts little-endian bytes to numbers; `kind` is the number of their type in ONNX.
 fn numbers(raw: &[u8], kind: i64) -> Parsed<Vec<f64>> {
     match kind {
         FLOAT => wire::numbers(raw, |bytes| f64::from(f32::from_le_bytes(bytes))),
@@ -239,7 +239,7 @@ fn numbers(raw: &[u8], kind: i64) -> Parsed<Vec<f64>> {
     }
 }
 
-/// A half-precision number: one sign bit, five bits of exponent, ten of fraction.
+/// The value of a half-precision number, from its bits: one sign bit, five bits of exponent, ten of fraction.
 fn half(bits: u16) -> f64 {
     let fraction = f64::from(bits & 0x3ff) / 1024.0;
     let size = match i32::from(bits >> 10 & 0x1f) {

@@ -18,7 +18,7 @@ use slices::{Ranked, Slice, mean};
 const TEMPLATE: &str = include_str!("page.html");
 /// The style sheet of all pages.
 pub(crate) const STYLE: &str = include_str!("page.css");
-/// The script that all pages begin with.
+/// The JavaScript that all pages run before their own.
 pub(crate) const THEME: &str = include_str!("theme.js");
 const SCRIPT: &str = include_str!("page.js");
 /// The library Chart.js.
@@ -28,11 +28,11 @@ pub(crate) const CHARTS: &str = include_str!("chart.umd.min.js");
 const POINTS: usize = 1500;
 /// Maximum number of rows of a table of slices.
 const LISTED: usize = 8;
-/// Maximum number of columns for which a chart of errors is drawn.
+/// Maximum number of columns of the table for which a chart of errors is drawn.
 const DRAWN: usize = 3;
 /// The text under the headline of a run that was stopped.
 const STOPPED: &str = "This run was stopped while its students were trained: they trained less than the recipe says. A complete run of the recipe may do better.";
-/// Number of quantile bins of the target.
+/// Number of quantile bins into which the targets are divided for charts.
 const PARTS: usize = 10;
 
 /// Inputs of the page.
@@ -83,7 +83,7 @@ pub(crate) fn page(source: &Source<'_>) -> String {
         "sizes": sizes(source.report),
     });
     let report = source.report;
-    // The verdict is the headline; what it says beside that is said under it.
+    // The first sentence of the verdict is the headline; the others follow under it.
     let sentence = &report.proof.verdict.sentence;
     let (first, rest) = sentence
         .split_once(". ")
@@ -165,11 +165,11 @@ pub(crate) fn page(source: &Source<'_>) -> String {
         ),
         ("RECIPE", escape(source.recipe)),
         ("USE", usage(source.run, source.formats)),
-        // `<` cannot end a script from within.
+        // Escape `<`, so that no text can end the script element.
         ("DATA", data.to_string().replace('<', "\\u003c")),
         ("SCRIPT", [THEME, SCRIPT].concat()),
     ];
-    // The library last: nothing in it is a place to fill.
+    // The library is inserted last, so that nothing in it is taken for a placeholder.
     let page = parts
         .iter()
         .fold(TEMPLATE.to_owned(), |page, (name, text)| {
@@ -187,7 +187,7 @@ pub(crate) fn escape(text: &str) -> String {
         .replace("{{", "{&#123;")
 }
 
-/// Class of the headline, for its color: it depends on what the shipped file gains.
+/// CSS class of the headline, which sets its color: it depends on what the shipped file gains.
 fn headline_kind(report: &Report) -> &'static str {
     match &report.file {
         Some(file) if file.gain.worth_having => "helps",
@@ -220,7 +220,7 @@ fn asked(report: &Report) -> String {
     )
 }
 
-/// The error that distillation saves and its interval, drawn on a scale in the target's unit.
+/// The error that distillation saves and its interval, drawn as SVG on a scale in the target's unit.
 fn interval(report: &Report) -> String {
     let saved = &report.proof.verdict.error_saved;
     let measure = report.measure().name();
@@ -274,7 +274,7 @@ fn interval(report: &Report) -> String {
     )
 }
 
-/// A step of a scale: 1, 2 or 5 times a power of ten, about half of `reach`.
+/// Distance between the marks of a scale that reaches to `reach`: about half of `reach`, as 1, 2 or 5 times a power of ten.
 fn tick(reach: f64) -> f64 {
     let power = 10f64
         .powf((reach / 2.0).log10().floor())
@@ -294,7 +294,7 @@ fn plain(value: f64) -> String {
     }
 }
 
-/// Three tiles with numbers: error, size and time.
+/// Three boxes with numbers, as HTML: error, size and time of the shipped student.
 fn tiles(report: &Report) -> String {
     let (test, measured) = (&report.test, &report.measured);
     let name = report.measure().name();
@@ -351,7 +351,7 @@ fn tiles(report: &Report) -> String {
     )
 }
 
-/// The texts for the three error columns.
+/// The texts for the three error columns: RMSE, MAE and R², or for a quantile pinball loss, covered share and RMSE.
 fn figures(row: &ModelRow) -> [String; 3] {
     match row.quantile {
         Some(quantile) => [
@@ -452,7 +452,7 @@ fn shipped(report: &Report) -> String {
     )
 }
 
-/// The errors of each outer fold, and their means.
+/// HTML table with the errors of each outer fold and their means.
 fn other_splits(outer: &Outer, measure: &str) -> String {
     let row = |name: &str, rows: [String; 2], errors: [f64; 4], ships: &str| {
         let cells: String = rows
@@ -533,7 +533,7 @@ fn checks(report: &Report) -> String {
     format!("<ul>{}</ul>", groups.iter().map(line).collect::<String>())
 }
 
-/// Commands that work for this run.
+/// Commands that a user can copy, with the names of this run.
 fn usage(run: &str, formats: &[Format]) -> String {
     let file = format!("{run}/student.limbeck")
         .replace('\\', "\\\\")
@@ -626,7 +626,7 @@ fn scatter(answers: &Answers) -> Value {
     json!({ "teacher": points(&answers.teacher), "shipped": points(&answers.shipped), "step": step })
 }
 
-/// Mean error, and the error by which the run compares models, for each quantile bin of the target.
+/// For each quantile bin of the target and each model: mean of prediction minus target, and the error by which the run compares models. As JSON.
 fn parts(answers: &Answers, measure: Measure, weight: &[f64]) -> Value {
     let mut order: Vec<usize> = (0..answers.target.len()).collect();
     order.sort_by(|&a, &b| answers.target[a].total_cmp(&answers.target[b]));
@@ -719,7 +719,7 @@ fn curves(chosen: [Option<&Trial>; 2]) -> Value {
     .collect()
 }
 
-/// Error, size in bytes and time of each model.
+/// Test error, size in bytes and µs per row of each model, as JSON.
 fn sizes(report: &Report) -> Value {
     let mut points = Vec::new();
     let mut add = |name: String, bytes: Option<usize>, us: Option<f64>, error: f64| {

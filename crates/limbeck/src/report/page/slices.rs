@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// Number of quantile bins of a number column.
 const BINS: usize = 8;
-/// Minimum number of rows of a slice; a slice also has at least one of every so many rows.
+/// A slice has at least `LEAST.0` rows, and at least one of every `LEAST.1` test rows.
 const LEAST: (usize, usize) = (20, 100);
 
 /// Rows with the same value, or with values in the same bin, of one column.
@@ -16,7 +16,7 @@ pub(crate) struct Slice {
     pub(crate) column: String,
     /// The column's values in these rows, as text.
     pub(crate) values: String,
-    /// The rows, by position.
+    /// Indices of these rows among the test rows.
     #[serde(skip)]
     pub(crate) rows: Vec<usize>,
 }
@@ -29,15 +29,15 @@ pub(crate) struct Ranked {
     pub(crate) slice: Slice,
     /// Number of rows of the slice.
     pub(crate) count: usize,
-    /// Error on the rows of the slice.
+    /// Error on the rows of the slice, in the target's unit.
     pub(crate) error: f64,
     /// Error on the rows of the slice, divided by the error on all rows.
     pub(crate) times: f64,
-    /// Mean contribution of the slice's rows to the error, minus the mean contribution of all rows, in standard errors of the former.
+    /// Mean contribution of the slice's rows to the error, minus the mean contribution of all rows, divided by the standard error of the first mean.
     pub(crate) score: f64,
 }
 
-/// The slices of each column: by category or by quantile bin, and missing values. Slices that are too small are left out.
+/// The slices of each column: one per category or quantile bin, and one for missing values. Slices that are too small are left out.
 pub(crate) fn slices(features: &Features) -> Vec<Slice> {
     let least = LEAST.0.max(features.rows / LEAST.1);
     let mut all = Vec::new();
@@ -110,7 +110,7 @@ fn bins(values: &[f64]) -> Vec<(f64, f64, Vec<usize>)> {
     bins
 }
 
-/// The slices whose errors are larger than the error on all rows, the most significant first. `parts` is the contribution of each row to the error
+/// The slices whose errors are larger than the error on all rows, the most significant first. `parts` holds the contribution of each row to the error
 /// ([`Measure::rows`]).
 pub(crate) fn rank(
     slices: &[Slice],
@@ -124,7 +124,7 @@ pub(crate) fn rank(
             slice.rows.len(),
             mean(&slice.rows, weight, |row| parts[row]),
         );
-        // Variance of a weighted mean, with n / (n − 1) for the mean that was taken from the same rows.
+        // Variance of a weighted mean. The factor n / (n − 1) is there because the mean is estimated from the same rows.
         let apart: f64 = slice
             .rows
             .iter()
