@@ -150,7 +150,7 @@ impl Evaluate {
             .collect()
     }
 
-    /// Warns if the run learned from many of the rows.
+    /// Warns if the student's run learned from many of the rows in the table to evaluate: then the errors are too small.
     fn tell_learned(&self, source: &Source, targets: &[String], rows: &TableRows) {
         let share = source.learned_share(&rows.features, targets.iter().zip(&rows.extra));
         if let Some(share) = share.filter(|_| !self.quiet) {

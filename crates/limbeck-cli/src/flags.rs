@@ -38,17 +38,17 @@ pub(crate) const READING: &str = "Reading";
 
 /// Which flags a command has.
 pub(crate) trait Takes {
-    /// Name of the first argument in the help, and its description.
+    /// Placeholder for the first argument (the table) in the help, and its description.
     const TABLE: (&'static str, &'static str) = (
         "TABLE",
         "CSV or Parquet file to learn from; can also be set in the recipe",
     );
 
-    /// True if the command has the flag of this option.
+    /// True if the command accepts the flag of this option.
     fn takes(option: &Listed) -> bool;
 }
 
-/// Position among the [`HEADINGS`].
+/// Position of a heading in [`HEADINGS`]; `None` for other headings.
 fn place(heading: &str) -> Option<usize> {
     HEADINGS.iter().position(|one| *one == heading)
 }
@@ -88,7 +88,7 @@ impl Takes for Labelling {
     }
 }
 
-/// The flags of the section `data`, for `inspect`.
+/// The flags of the options in the recipe section `data`, for `inspect`.
 #[derive(Debug)]
 pub(crate) struct Inspecting;
 
@@ -148,7 +148,7 @@ impl<C: Takes> Flags<C> {
         overlay
     }
 
-    /// The flags other than the table, as they are written: `--time`. Empty if there are none.
+    /// The flags that the user gave besides the table, as they are written, such as `--time`. Empty if there are none.
     pub(crate) fn beside_table(&self) -> Vec<String> {
         let has = |key: &str| {
             let mut keys = key.split('.');
@@ -164,7 +164,7 @@ impl<C: Takes> Flags<C> {
         recipe.chain(target).chain(others).collect()
     }
 
-    /// The recipe file, overridden by the flags, before all checks.
+    /// The recipe file, overridden by the flags. Nothing is checked yet: table and target may be missing.
     pub(crate) fn unchecked(&self) -> Result<Recipe> {
         let recipe = self.resolved(self.overlay.clone())?;
         // Only the table tells whether a comma is part of a name.

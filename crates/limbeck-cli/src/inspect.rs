@@ -60,7 +60,7 @@ impl Inspect {
         print(&text)
     }
 
-    /// Refuses options for tables together with a run or a student.
+    /// Refuses flags that are for tables, if `path` is a run or a student. `what` names it: `a run`.
     fn refuse_options(&self, path: &Path, what: &str) -> Result<()> {
         match &self.flags.beside_table()[..] {
             [] => Ok(()),

@@ -23,7 +23,7 @@ pub(crate) fn tell(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// Writes a warning to standard error.
+/// Writes a warning to standard error, after the word `warning:`.
 pub(crate) fn warn(text: &str) {
     tell(&format!("{}: {text}", Style::stderr().yellow("warning")));
 }

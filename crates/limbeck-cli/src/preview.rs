@@ -1,4 +1,4 @@
-//! What `distill` would find in a table: the errors that would stop it, the warnings, the split and the features.
+//! Shows what `distill` would find in a table: the errors that would stop it, the warnings, the split and the features.
 
 use std::collections::BTreeSet;
 
@@ -15,10 +15,10 @@ use crate::inspect::said;
 use crate::output::Style;
 use crate::render::{counted, grouped};
 
-/// Maximum number of features that are listed.
+/// Maximum number of features that a preview lists.
 const SHOWN_FEATURES: usize = 60;
 
-/// The preview for each target of the recipe; one for all targets if they share a student.
+/// The text of the preview for each target of the recipe, one after the other. With the option `joint`, one preview for all targets.
 pub(crate) fn preview(
     table: &Table,
     test: Option<&Table>,
@@ -46,11 +46,11 @@ pub(crate) fn preview(
         .collect()
 }
 
-/// The tables, and what the options of the data do not say.
+/// The tables, and what a preview needs besides the data options.
 struct Case<'a> {
     table: &'a Table,
     test: Option<&'a Table>,
-    /// The targets besides the target of the options.
+    /// With the option `joint`, the targets besides the one in the data options; else empty.
     others: &'a [String],
     seed: u64,
 }
@@ -64,7 +64,7 @@ impl Case<'_> {
             match Dataset::joint(table, &options, self.others, test, self.seed) {
                 Ok(data) => break data,
                 Err(error) => {
-                    // What a check refuses is let through, to see what else there is.
+                    // Let through what this check refuses, to see what else there is.
                     let Some((check, action)) = let_through(&error, &options) else {
                         return Err(error.into());
                     };
@@ -84,7 +84,7 @@ impl Case<'_> {
         Ok(format!("\n{}{refused}{warnings}", lines.concat()))
     }
 
-    /// The time of the first and the last row of each part of the split; empty without `--time`.
+    /// A line with the earliest and the latest time of each part of the split; empty without `--time`.
     fn periods(&self, data: &Dataset, options: &DataOptions) -> String {
         let Some(name) = &options.time else {
             return String::new();
@@ -97,7 +97,7 @@ impl Case<'_> {
         format!("time `{name}`: {}\n", parts.join(", "))
     }
 
-    /// The range of a column over rows; the rows of the test table come after those of the table.
+    /// The range of the column `name` over the given rows, as text. In `rows`, the rows of the test table are numbered after those of the table.
     fn period(&self, name: &str, rows: &[usize]) -> String {
         let values = |table: Option<&'_ Table>| table?.column(name).map(|one| one.values.clone());
         let (mut times, mut numbers) = (Vec::new(), Vec::new());
@@ -143,7 +143,7 @@ fn rows(summary: &DataSummary) -> String {
     format!("rows: {}\n", parts.join(", "))
 }
 
-/// The parts of a split, each with its name.
+/// The rows of each part of a split, with the name of the part.
 fn parts(split: &Split) -> [(&'static str, &[usize]); 3] {
     [
         ("training", &split.train),
@@ -152,7 +152,7 @@ fn parts(split: &Split) -> [(&'static str, &[usize]); 3] {
     ]
 }
 
-/// Numbers of groups; empty without `--group`.
+/// A line with the number of groups in the table and in each part of the split; empty without `--group`.
 fn groups(data: &Dataset, options: &DataOptions) -> String {
     let (Some(name), FoldKind::Group) = (&options.group, data.fold_kind) else {
         return String::new();
@@ -167,7 +167,7 @@ fn groups(data: &Dataset, options: &DataOptions) -> String {
     format!("{all} of `{name}`: {}\n", each.join(", "))
 }
 
-/// The features. Those that are parts of dates are listed with what their numbers mean.
+/// A line with the number of features and their names. A feature that is a part of a date is listed with the meaning of its numbers.
 fn features(kinds: &[FeatureKind]) -> String {
     let described = |kind: &FeatureKind| match &kind.date {
         Some(date) => format!("`{}` ({})", kind.name, date.part.meaning()),
@@ -181,8 +181,8 @@ fn features(kinds: &[FeatureKind]) -> String {
     format!("{}: {list}\n", counted(kinds.len(), "feature"))
 }
 
-/// The check that refused the table, and another action of this check that does not refuse it; `None` if no check refused it, or if this action has
-/// been tried already.
+/// The check that refused the table with `error`, and another action of this check that lets the table through. `None` if no check refused it, or if
+/// this action has been tried already.
 fn let_through(
     error: &limbeck_data::Error,
     options: &DataOptions,

@@ -1,7 +1,8 @@
 //! Live progress on standard error.
 //!
-//! On a terminal, it is a line with stage, bar, time left, validation RMSE, and RMSE to the teacher. Elsewhere it is one line per
-//! stage. Warnings and notes are shown in both cases; with `--quiet`, nothing is shown.
+//! On a terminal, one line shows the stage, a bar, the time left, the validation error, and the RMSE between student and teacher. Elsewhere, there is
+//! a line for each stage, and one every 15 seconds for each part of the teacher's fit. Warnings and notes are shown in both cases. With `--quiet`,
+//! nothing is shown.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;

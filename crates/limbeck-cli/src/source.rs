@@ -26,15 +26,15 @@ pub(crate) struct Source {
     pub(crate) reading: ReadOptions,
     /// Numbers that mean *missing* in the target columns, by target; empty if the user named a `.limbeck` file.
     missing_targets: BTreeMap<String, MissingNumbers>,
-    /// Counts values outside the ranges of the training rows; watches no column if only a student's file is given.
+    /// Counts values outside the ranges of the training and validation rows. It watches no column if the user named a `.limbeck` file.
     pub(crate) watch: Watch,
-    /// Hashes of rows that the run learned from, and the target that they contain; `None` if only a student's file is given.
+    /// The run's target, and hashes of rows that the run learned from: of their features and this target. `None` if the user named a `.limbeck` file.
     learned: Option<(String, LearnedRows)>,
 }
 
 impl Source {
-    /// Opens a run directory, of one target or of several, or a student's file. `usage` is the name of the command; `table` is its table, which the
-    /// user may have named first.
+    /// Like [`open`](Self::open), for the command `usage`, whose arguments are `path` and `table`. If the user seems to have swapped the two, the
+    /// error says so.
     pub(crate) fn open_for(usage: &str, path: &Path, table: &Path) -> Result<Vec<Self>> {
         let is_student = |path| matches!(Content::of(path), Content::Run | Content::Limbeck);
         if table != Path::new("-") && is_student(table) && !is_student(path) && path.exists() {
@@ -154,7 +154,8 @@ impl Source {
         !value.is_nan() && !self.missing_targets.get(target).is_some_and(means_missing)
     }
 
-    /// The share of the rows that the run learned from, estimated, if they are many. `targets` has the values of each target by name.
+    /// An estimate of the share of the given rows that the run learned from; `None` if it is small or unknown ([`LearnedRows::share`]). `targets` has
+    /// the values of each target by name.
     pub(crate) fn learned_share<'a>(
         &self,
         features: &Features,
@@ -183,7 +184,7 @@ impl Source {
     }
 }
 
-/// Watches the student's columns that have one of the ranges.
+/// A watch of the student's columns that have a range in `ranges` (by column name).
 fn watch(student: &Student, ranges: &BTreeMap<String, Range>) -> Watch {
     let columns = student.encoder.columns.iter().map(|column| {
         let part = column.date.as_ref().map(|date| date.part);
@@ -198,7 +199,7 @@ pub(crate) struct TableRows {
     pub(crate) features: Features,
     /// The additional number columns, in the order in which they were asked for.
     pub(crate) extra: Vec<Vec<f64>>,
-    /// Line of the first row, if the table is a text file in which each row is one line.
+    /// Line of the first row in the file, from 1. `None` unless the table is one text file in which each row is one line.
     pub(crate) first_line: Option<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! Warns of values in a table that are unlike the training rows of a student: numbers outside their range, and new categories.
+//! Warns of values in a table that are unlike the rows that a student learned from: numbers outside the training range, and unknown categories.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,7 @@ use crate::unseen::Unseen;
 /// Maximum number of columns that a warning lists.
 const LISTED: usize = 8;
 
-/// Counts values unlike the training rows over all blocks of a table, for each of several students.
+/// Counts values that are unlike the rows that students learned from. The table is read in blocks; there is one count for each student.
 pub(crate) struct Unlike<'a> {
     sources: &'a [Source],
     outside: Mutex<Vec<Vec<Outside>>>,
@@ -22,7 +22,7 @@ pub(crate) struct Unlike<'a> {
 }
 
 impl<'a> Unlike<'a> {
-    /// Counts nothing yet.
+    /// Starts with counts of 0. Each source is one student.
     pub(crate) fn new(sources: &'a [Source]) -> Self {
         let start = sources.iter().map(|source| source.watch.start()).collect();
         Self {
@@ -35,7 +35,7 @@ impl<'a> Unlike<'a> {
         }
     }
 
-    /// Adds the values of some rows, for the student at index `at`.
+    /// Counts the values of a block of rows, for the student at index `at` among the sources.
     pub(crate) fn add(&self, at: usize, features: &Features) {
         self.unseen[at].count(features);
         let new = self.sources[at].watch.count(features);
@@ -44,7 +44,7 @@ impl<'a> Unlike<'a> {
         both.for_each(|(all, new)| all.add(new));
     }
 
-    /// Prints one warning that lists the columns with such values, if there are any.
+    /// Prints one warning that lists the columns with values unlike those that the students learned from; prints nothing if there are none.
     pub(crate) fn tell(&self) {
         let lines = self.lines();
         if lines.is_empty() {
@@ -60,7 +60,7 @@ impl<'a> Unlike<'a> {
         ));
     }
 
-    /// A line for each column; students of several targets have columns in common.
+    /// A line for each column with such values. A column that several students read is listed once.
     fn lines(&self) -> Vec<String> {
         let outside = self.outside.lock().unwrap_or_else(PoisonError::into_inner);
         let numbers = self.sources.iter().zip(outside.iter());

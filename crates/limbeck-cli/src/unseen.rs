@@ -1,4 +1,4 @@
-//! Category values that a student never saw in training; it reads them as missing.
+//! Counts category values that a student does not know and therefore reads as missing.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -7,10 +7,10 @@ use limbeck_data::figures::grouped;
 use limbeck_data::{FeatureValues, Features, MISSING};
 use limbeck_runtime::{Encoding, Student};
 
-/// Number of texts that a warning quotes.
+/// Maximum number of texts that a warning quotes for each column.
 const SHOWN: usize = 3;
 
-/// Counts the category values that a student does not know, over all blocks of a table.
+/// Counts the category values that a student does not know. The table is read in blocks.
 pub(crate) struct Unseen {
     columns: Vec<Column>,
     found: Mutex<Vec<Found>>,
@@ -19,20 +19,21 @@ pub(crate) struct Unseen {
 /// A category column of the student.
 struct Column {
     name: String,
-    /// Position among the features.
+    /// Index among the student's features.
     at: usize,
     known: HashSet<String>,
-    /// True if rare levels of the training table may have no output of their own. Then a value that is not known may have been there.
+    /// True if the student's encoder has one output for all rare levels (different texts). Then a text that it does not know may have been in the
+    /// training table.
     has_rare: bool,
 }
 
-/// What a column of the table has.
+/// What was counted in one category column of the table.
 #[derive(Clone, Default)]
 struct Found {
-    /// Values that are not missing.
+    /// Number of values that are not missing.
     values: usize,
     unseen: usize,
-    /// The first unseen texts in alphabetical order, so that they do not depend on the order of the blocks.
+    /// The first few unknown texts in alphabetical order, so that they do not depend on the order of the blocks.
     texts: BTreeSet<String>,
 }
 
@@ -59,7 +60,7 @@ impl Unseen {
         }
     }
 
-    /// Counts the values of a block.
+    /// Counts the values of a block of rows.
     pub(crate) fn count(&self, features: &Features) {
         for (index, column) in self.columns.iter().enumerate() {
             let FeatureValues::Category { codes, levels } = &features.columns[column.at].values
@@ -77,7 +78,8 @@ impl Unseen {
         }
     }
 
-    /// The columns with unseen values, each with its message.
+    /// Name and message of each column that has values to warn of. Where an unknown text may be a rare level of the training table, there is a
+    /// message only if the student knows none of the column's values.
     pub(crate) fn messages(&self) -> Vec<(String, String)> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let both = self.columns.iter().zip(found.iter());

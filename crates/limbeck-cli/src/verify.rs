@@ -56,7 +56,7 @@ fn json(found: &[Finding]) -> serde_json::Value {
     found.iter().map(value).collect()
 }
 
-/// The findings as a table. Unless `verbose`, the unchanged files of a folder are one line.
+/// The findings as a table. Unless `verbose`, the files of a folder that passed are one line.
 fn table(found: &[Finding], verbose: bool) -> Grid {
     let mut grid = Grid::new(&["what", "", "detail"], "lll");
     let mut folders = Vec::new();
@@ -107,7 +107,7 @@ fn summary(found: &[Finding]) -> String {
     }
 }
 
-/// The first names of a list.
+/// The first five names, and the number of the others.
 fn names(all: &[&str]) -> String {
     const MOST: usize = 5;
     let shown = all[..all.len().min(MOST)].join(", ");

@@ -1,11 +1,11 @@
-//! What commands tell about their data: periods, rows unlike the training rows, rows that the run learned from, and warnings by kind.
+//! What commands tell the user about the data: periods, rows unlike the training rows, rows that the run learned from, and grouped warnings.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
 use common::Place;
 
-/// Rows of consecutive days. `level` grows, so that test rows of a split by time lie above all others.
+/// Writes a table of consecutive days. `level` grows, so that in a split by time, test rows have larger values than all others.
 fn days(place: &Place) {
     let row = |row: usize| {
         let (month, day) = (1 + row / 28, 1 + row % 28);
@@ -40,7 +40,7 @@ fn distill_by_time_tells_the_periods_and_columns_beyond_training() {
     for part in [
         "Training rows: 2018-01-01 to ",
         &format!("test rows: {period}"),
-        // Of the parts of the date, these would lie outside the training range.
+        // These parts of the date would lie outside the training range in later rows.
         "without elapsed, since later rows",
         "2 columns of which most test values lie outside the training rows: ",
         "`date.month` (80 % outside 1 to 9), `level` (100 % outside 0 to 239)",
@@ -63,7 +63,7 @@ fn distill_by_time_tells_the_periods_and_columns_beyond_training() {
         said.contains("`date` orders the rows and is not a feature"),
         "{said}"
     );
-    // Rows drawn at random have no period, and lie where the training rows lie.
+    // Test rows drawn at random have no period, and values in the training range.
     let said = distill(&place, &["--keep", "level", "--out", "random"]).stderr;
     assert!(
         !said.contains("Training rows:") && !said.contains("shifted_test"),
@@ -130,7 +130,7 @@ fn reports_without_metrics_of_the_best_file_are_shown() {
         report["lone"]["best"] = best.into();
         place.file("run/report.json", report.to_string());
         let shown = place.limbeck(&["inspect", "run"]).succeeds().stdout;
-        // Metrics of networks are means over seeds, and none of a file.
+        // For networks, only means over seeds are known, not the metrics of one file.
         let rows = shown.lines().filter(|line| line.starts_with(name)).count();
         assert_eq!(rows, usize::from(has_row), "{best}: {shown}");
     }
@@ -142,7 +142,7 @@ fn evaluate_recognizes_rows_that_the_run_learned_from() {
     let told = |table: &str| place.limbeck(&["evaluate", "run", table]).succeeds().stderr;
     let own = told("sensor.csv");
     assert!(own.contains("from about 80 % of these rows"), "{own}");
-    // Fresh rows of the same sensor.
+    // New rows of the same simulated sensor.
     limbeck_data::simulate::thermistor(300, 8)
         .write_csv(place.path("fresh.csv"))
         .unwrap();
@@ -151,7 +151,7 @@ fn evaluate_recognizes_rows_that_the_run_learned_from() {
         "{}",
         told("fresh.csv")
     );
-    // Another format and order of the same rows; no warning with --quiet.
+    // The same rows in another format and order are recognized; with --quiet, there is no warning.
     let text = place.text("sensor.csv");
     let (head, body) = text.split_once('\n').unwrap();
     let mut lines: Vec<&str> = body.lines().collect();
@@ -162,7 +162,7 @@ fn evaluate_recognizes_rows_that_the_run_learned_from() {
         .limbeck(&["evaluate", "run", "sensor.csv", "--quiet"])
         .succeeds();
     assert_eq!(quiet.stderr, "");
-    // The test rows of the run alone, by its own table of predictions.
+    // Only the run's test rows, taken from its table of predictions.
     let predictions =
         limbeck_data::Table::read(place.path("run/predictions.parquet"), &Default::default())
             .unwrap();

@@ -16,10 +16,10 @@
 //! | `missing_marker` | warn | refuse | cells that were read as missing: `NA`, `?`, `--` and similar markers, or other texts among numbers or dates |
 //! | `number_text` | warn | refuse | text read as numbers (`1,085`, `67.2%`) or dates (`10.03.2024`); categories of which at least half look like these |
 //! | `sentinel` | drop (reads them as missing) | warn, refuse | numbers far from all others (−999, 65535, a spike of 1e12), or −99, −999, … as the only negative number; in a feature or the target |
-//! | `stuck` | warn | refuse | in rows with times, a feature that usually changes from row to row and has the same number in at least 30 consecutive rows |
+//! | `stuck` | warn | refuse | in a table with times, a number feature that usually changes from row to row but has the same value in at least 30 consecutive rows |
 //! | `repeated_rows` | warn (keeps equal rows together) | refuse | in a random split, at least 0.5 % of the rows equal to an earlier row |
 //! | `seen_test` | warn | refuse | at least 5 % of the test rows equal to a training or validation row |
-//! | `shifted_test` | warn | refuse | features of which most test values lie outside the training range, or are categories without training rows |
+//! | `shifted_test` | warn | refuse | a feature with more than half of its test values outside the training range, or in categories without training rows |
 //!
 //! The action `refuse` stops with an error. By default, `few_rows` refuses fewer than 20 training rows and warns below 200. With `warn` it
 //! only warns; with `refuse` it refuses fewer than 200.
@@ -486,7 +486,7 @@ pub(crate) fn check_seen_test(
     Ok(())
 }
 
-/// Warns of features of which most test values do not occur in training and validation rows.
+/// Check `shifted_test`: reports each feature in `shifted`, as found by [`shifted`](crate::ranges::shifted). `source` is the name of the table.
 pub(crate) fn check_shifted_test(
     source: &str,
     shifted: &[Shifted],

@@ -106,7 +106,7 @@ struct Text {
     header: Header,
     /// Number of rows below the header.
     rows: usize,
-    /// Line of the first row, if each row is one line.
+    /// Line of the first data row, from 1; `None` if there are no rows, or if a row does not take exactly one line.
     first_line: Option<usize>,
 }
 
@@ -170,7 +170,7 @@ impl Text {
         Records::from(&self.bytes, separator, start, line)
     }
 
-    /// Checks that each data row has as many cells as the header. Counts the rows, and finds the line of the first.
+    /// Checks that each data row has as many cells as the header. Sets `rows` and `first_line`.
     fn check_records(&mut self) -> Result<()> {
         let expected = self.header.names.len();
         let (mut rows, mut first_line, mut is_even) = (0, None, true);

@@ -28,14 +28,14 @@ pub enum Error {
         /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A file or a folder that is certainly not a table.
+    /// A file or a folder that is recognized as something else than a table.
     #[error("{} is {found}, not a table; {fix}", path.display())]
     NotATable {
         /// The file or the folder.
         path: PathBuf,
         /// What it is, with an article.
         found: &'static str,
-        /// How to get a table.
+        /// What to do instead, such as how to convert it to a table.
         fix: &'static str,
     },
     /// The format of a file is not clear from its name or its first bytes.
@@ -216,7 +216,7 @@ impl Error {
         move |source| Self::Read { path, source }
     }
 
-    /// Makes the error for something that is not a table.
+    /// Makes the error [`NotATable`](Self::NotATable) for a path and what was found there.
     pub(crate) fn not_a_table(path: &Path, found: Content) -> Self {
         Self::NotATable {
             path: path.to_owned(),
@@ -274,11 +274,11 @@ pub(crate) fn nearest(name: &str, among: &[String]) -> Vec<String> {
     best.map(|(_, candidate)| candidate.clone()).collect()
 }
 
-/// A name without upper case, spaces, underscores and other signs.
+/// A column name in lower case, without spaces, underscores and other signs.
 struct Spelling {
     /// The words of the name, in lower case: `delivery` and `time` in `DeliveryTime` and `delivery_time`.
     words: Vec<String>,
-    /// All words without anything between them.
+    /// The words joined into one: `deliverytime`.
     letters: String,
 }
 
@@ -302,7 +302,7 @@ impl Spelling {
         }
     }
 
-    /// How similar two names are: 1 if they differ only in case and signs; `None` if they are not similar.
+    /// How similar two names are, above 0 and at most 1; 1 if they differ at most in case and signs. `None` if they are not similar.
     fn similarity(&self, other: &Self) -> Option<f64> {
         if self.letters == other.letters && !self.letters.is_empty() {
             return Some(1.0);
@@ -311,7 +311,7 @@ impl Spelling {
         (best > 0.0).then_some(best)
     }
 
-    /// Share of the letters that need no edit; 0 if more than a third of them do.
+    /// Share of the letters that need no edit to make one name from the other; 0 if more than a third of the letters need one.
     fn share_of_letters(&self, other: &Self) -> f64 {
         let lengths = [self, other].map(|one| one.letters.chars().count());
         let (short, long) = (lengths[0].min(lengths[1]), lengths[0].max(lengths[1]));
@@ -325,8 +325,8 @@ impl Spelling {
         }
     }
 
-    /// Share of the letters that are in words that both names have, or in their common beginning if one name is the beginning of the other;
-    /// 0 if it is less than half.
+    /// Share of the letters of both names that are in common words; or, if one name is the beginning of the other, in this beginning. 0 if the share
+    /// is below one half.
     fn share_of_words(&self, other: &Self) -> f64 {
         let [own, others] = [&self.letters, &other.letters].map(|letters| letters.len());
         let shared = self.words.iter().filter(|word| other.words.contains(word));
@@ -343,7 +343,7 @@ fn place(source_name: &str, row: usize, line: Option<usize>) -> String {
     format!("{source_name}: {}", row_in_words(row, line))
 }
 
-/// A row, counted from 1, and its line if it is known.
+/// A data row (from 1) and its line, as messages name them: `row 5 (line 6)`, or `row 5` if the line is not known.
 pub(crate) fn row_in_words(row: usize, line: Option<usize>) -> String {
     match line {
         Some(line) => format!("row {row} (line {line})"),

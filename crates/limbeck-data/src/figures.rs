@@ -1,4 +1,4 @@
-//! Counts, measured numbers and ranges as text, for people.
+//! Writes counts, measured numbers and ranges as text for messages.
 
 /// A count as text, with its digits in groups of three.
 ///
@@ -13,7 +13,7 @@ pub fn grouped(count: usize) -> String {
     }
 }
 
-/// A count and its noun, which is given in the singular and gets an `s` if the count is not 1.
+/// A count and its noun as text. The noun is given in the singular, and gets an `s` if the count is not 1.
 ///
 /// ```
 /// use limbeck_data::figures::counted;
@@ -46,8 +46,8 @@ pub fn short(value: f64) -> String {
 
 /// A range of values as text: `low to high`.
 ///
-/// Whole numbers, such as years, are written in full. Other numbers have four significant digits ([`short`]), or more if the range is narrow: its
-/// width has at least three significant digits.
+/// If both ends are whole numbers, such as years, they are written in full. Otherwise both have four significant digits ([`short`]). In a narrow
+/// range they have more, so that the difference of the two has at least three significant digits.
 ///
 /// ```
 /// use limbeck_data::figures::range;
@@ -59,7 +59,7 @@ pub fn short(value: f64) -> String {
 /// ```
 #[must_use]
 pub fn range(low: f64, high: f64) -> String {
-    /// Up to this magnitude, a whole number is written in full.
+    /// A whole number is written in full if its absolute value is below this.
     const LONGEST: f64 = 1e15;
     let is_whole = |value: f64| value.fract() == 0.0 && value.abs() < LONGEST;
     if is_whole(low) && is_whole(high) {

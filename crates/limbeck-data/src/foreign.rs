@@ -1,7 +1,7 @@
-//! Recognizes what a file or a folder is, to say what was found in place of a table or a student.
+//! Recognizes what a file or a folder is, so that an error can say what was found in place of a table or a student.
 //!
-//! Only the first bytes are read, and for an archive the last ones: its list of members is at its end. Nothing is unpacked except gzip and
-//! Zstandard, which tables may be packed with.
+//! Only the first bytes of a file are read. For a zip archive, the last bytes are read too, because its list of members is at the end. A file that is
+//! packed with gzip or Zstandard, as tables may be, is unpacked first; other archives are not unpacked.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -11,9 +11,9 @@ use crate::bytes::{self, Wrapping};
 use crate::format;
 use crate::parts;
 
-/// Number of bytes at the start of a file that are searched.
+/// Maximum number of bytes at the start of a file that are searched.
 pub(crate) const START_BYTES: u64 = 4096;
-/// Number of bytes at the end of an archive that are searched for the names of its members.
+/// Maximum number of bytes at the end of a zip archive that are searched for the names of its members.
 const END_BYTES: u64 = 64 << 10;
 
 const CSV: &str =
@@ -31,21 +31,21 @@ pub enum Content {
     Run,
     /// A `.limbeck` file.
     Limbeck,
-    /// A file of another format, or a folder without tables.
+    /// A file of a known format that is neither a table nor a `.limbeck` file.
     Foreign {
-        /// The format, with its article.
+        /// The format in words, with an article: `an HTML page`.
         what: &'static str,
-        /// How to make a table of it.
+        /// What to do instead, such as how to convert the file to a table.
         fix: &'static str,
     },
     /// A table, or a folder of tables.
     Table,
-    /// Nothing that is recognized.
+    /// Anything else: not recognized, does not exist, or cannot be read.
     Unknown,
 }
 
 impl Content {
-    /// Finds out what a path is. A path that cannot be read is [`Unknown`](Self::Unknown).
+    /// Finds out what is at a path.
     #[must_use]
     pub fn of(path: &Path) -> Self {
         if let Some(found) = foreign(path) {
@@ -69,7 +69,7 @@ impl Content {
         }
     }
 
-    /// How to get a table instead.
+    /// What to do if a table was expected, for an error message.
     pub(crate) fn fix(self) -> &'static str {
         match self {
             Self::Run | Self::Limbeck => TABLES_FIRST,
@@ -79,13 +79,13 @@ impl Content {
     }
 }
 
-/// What a path is, if it is certainly neither a table nor a folder of tables.
+/// What is at a path, if it is certainly neither a table nor a folder of tables; else `None`.
 pub(crate) fn foreign(path: &Path) -> Option<Content> {
     if path.is_dir() {
         let holds = |name: &str| path.join(name).is_file();
         return (holds("recipe.toml") || holds("targets.json")).then_some(Content::Run);
     }
-    // What is read from a pipe is gone.
+    // Bytes that are read from a pipe here could not be read again.
     if !path.is_file() {
         return None;
     }
@@ -117,7 +117,7 @@ const RECIPE: Content = Content::Foreign {
 
 const ZIP: &[u8] = b"PK\x03\x04";
 
-/// First bytes of binary files, the format, and how to make a table of it.
+/// Binary formats: the bytes with which a file begins (one of several), the format in words, and what to do instead.
 const BEGINNINGS: &[(&[&[u8]], &str, &str)] = &[
     (
         &[b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"],
@@ -190,7 +190,7 @@ const BEGINNINGS: &[(&[&[u8]], &str, &str)] = &[
     (&[b"\x7fELF", b"MZ"], "a compiled program or library", NONE),
 ];
 
-/// Members of zip archives that reveal a format.
+/// Formats that are zip archives: a part of the name of a member, the format in words, and what to do instead.
 const MEMBERS: &[(&[u8], &str, &str)] = &[
     (b"xl/workbook", "an Excel workbook", SHEET),
     (
@@ -208,7 +208,7 @@ const MEMBERS: &[(&[u8], &str, &str)] = &[
     ),
 ];
 
-/// First words of text files in lower case, the format, and how to make a table of it.
+/// Text formats: the text with which a file begins (one of several, in lower case), the format in words, and what to do instead.
 const WORDS: &[(&[&str], &str, &str)] = &[
     (
         &["%pdf-"],
@@ -239,7 +239,7 @@ const JSON: Content = Content::Foreign {
     fix: "save it as CSV, for example with pandas: `pd.read_json(\"file\").to_csv(\"table.csv\", index=False)` (with `lines=True` if each line is an object)",
 };
 
-/// What bytes at the start of a file are, if certainly not a table; `end` has the last bytes of an archive.
+/// What a file is by its first bytes `start`, if it is certainly not a table; else `None`. `end` has the last bytes of a zip archive.
 pub(crate) fn of_bytes(start: &[u8], end: &[u8]) -> Option<Content> {
     let is = |(what, fix): (&'static str, &'static str)| Content::Foreign { what, fix };
     if start.starts_with(ZIP) {
@@ -271,7 +271,7 @@ pub(crate) fn of_bytes(start: &[u8], end: &[u8]) -> Option<Content> {
     }
 }
 
-/// True for an object with a quoted key, or a list of objects or lists.
+/// True if a text begins like JSON: with an empty object or one with a quoted key, or with a list of objects or lists.
 fn is_json(text: &str) -> bool {
     let next = |open: char| {
         text.strip_prefix(open)
@@ -284,14 +284,14 @@ fn is_json(text: &str) -> bool {
     }
 }
 
-/// True if the first bytes of a file are not text.
+/// True if the first bytes of a file are not text; false if the file cannot be read.
 pub(crate) fn is_binary(path: &Path) -> bool {
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(START_BYTES).read_to_end(&mut start));
     read.is_ok() && has_binary(&start)
 }
 
-/// True if bytes are not text: they have a NUL byte, or are not UTF-8.
+/// True if the bytes are not text: they contain a NUL byte, or are not UTF-8. A character that is cut off at the end does not count.
 fn has_binary(start: &[u8]) -> bool {
     let is_cut = |error: std::str::Utf8Error| error.error_len().is_none();
     start.contains(&0) || std::str::from_utf8(start).is_err_and(|error| !is_cut(error))

@@ -33,8 +33,8 @@ pub(crate) fn named(path: &Path, extension: &str) -> bool {
 ///
 /// # Errors
 ///
-/// [`Error::NotATable`] if the first bytes show another format, [`Error::Malformed`] if they contradict the name, and [`Error::UnknownFormat`]
-/// or [`Error::Empty`] for a file without a known extension.
+/// [`Error::NotATable`] if the first bytes show a format that is not a table's, [`Error::Malformed`] if they contradict the file's name. For a file
+/// without a known extension, [`Error::UnknownFormat`] if the first bytes show no format, and [`Error::Empty`] if there are none.
 pub(crate) fn format(path: &Path) -> Result<Format> {
     if let Some(found) = foreign(path) {
         return Err(Error::not_a_table(path, found));
@@ -46,7 +46,7 @@ pub(crate) fn format(path: &Path) -> Result<Format> {
 
 /// Refuses a Parquet file that is named like text, and text that is named like a Parquet file.
 fn check_name(path: &Path, named: Format) -> Result<()> {
-    // What is read from a pipe is gone.
+    // Bytes that are read from a pipe here could not be read again.
     if !path.is_file() {
         return Ok(());
     }

@@ -133,7 +133,7 @@ pub(crate) struct BadCell {
 pub(crate) struct Parsed {
     pub(crate) kind: ColumnKind,
     pub(crate) values: Values,
-    /// Markers of missing values, each with its number of cells.
+    /// Texts that were read as missing because they are markers, such as `NA`, each with its number of cells.
     pub(crate) markers: BTreeMap<String, usize>,
     /// Odd texts: texts that are neither values of this kind nor markers. They are read as missing. Sorted.
     pub(crate) odd: Vec<String>,

@@ -1,4 +1,4 @@
-//! Recognizes rows that a run learned from, by hashes of a few of them.
+//! Recognizes, in another table, rows that a run learned from. For this, a run stores hashes of a few of its rows.
 
 use std::collections::BTreeSet;
 
@@ -7,27 +7,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::features::{FeatureValues, Features};
 
-/// The smallest hashes of the rows that a run learned from: at most 256.
+/// The 256 smallest hashes of the rows that a run learned from; all hashes if there are fewer rows.
 ///
-/// Hashes are like random numbers. So among the rows of another table whose hashes are not above the largest hash here, the share that occurs here
-/// estimates the share of its rows that the run learned from. Rows are equal if all features and the target are equal.
+/// Hashes are like random numbers. Take the rows of another table whose hashes are at most the largest hash stored here. The share of them whose hash
+/// is stored here estimates the share of that table's rows that the run learned from. Rows are equal if all features and the target are equal.
 ///
-/// Stored as text: hexadecimal numbers in ascending order.
+/// Serialized as one text: hexadecimal numbers in ascending order, with spaces between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct LearnedRows {
     hashes: Vec<u64>,
 }
 
-/// Maximum number of hashes.
+/// Maximum number of hashes that are stored.
 const MOST: usize = 256;
-/// A table with fewer rows among the hashes is not judged.
+/// Minimum number of a table's rows that must have a stored hash. With fewer, there is no estimate.
 const FEWEST: usize = 5;
-/// Smallest share of learned rows that is worth a warning.
+/// Minimum share of learned rows that is worth a warning.
 const SHARE: f64 = 0.05;
 
 impl LearnedRows {
-    /// The smallest hashes of the rows `learn`.
+    /// The smallest hashes of the rows `learn`. In `features`, numbers that mean *missing* must already be NaN.
     pub(crate) fn of(features: &Features, target: &[f64], learn: &[usize]) -> Self {
         let none = vec![MissingNumbers::default(); features.columns.len()];
         let all = hashes(features, &none, target);
@@ -49,9 +49,10 @@ impl LearnedRows {
         self.hashes.is_empty()
     }
 
-    /// The share of the rows of a table that the run learned from, estimated; `None` if it is below 5 %, or if too few rows show it.
+    /// An estimate of the share of a table's rows that the run learned from. `None` if it is below 5 %, or if fewer than five rows have a stored
+    /// hash.
     ///
-    /// `missing` has the numbers that mean *missing*, for each feature. Rows with a target of NaN are left out.
+    /// `missing` has the numbers that mean *missing* in each feature. Rows whose target is NaN are left out.
     #[must_use]
     pub fn share(
         &self,
@@ -61,7 +62,7 @@ impl LearnedRows {
     ) -> Option<f64> {
         let largest = match self.hashes.last() {
             Some(largest) if self.hashes.len() == MOST => *largest,
-            // All rows are here.
+            // Fewer hashes than the maximum: those of all learned rows are stored.
             _ => u64::MAX,
         };
         let rows = hashes(features, missing, target).into_iter().zip(target);
@@ -84,7 +85,7 @@ impl From<LearnedRows> for String {
 }
 
 impl From<String> for LearnedRows {
-    /// Other text than hexadecimal numbers is ignored: at worst, a warning is missing.
+    /// Words that are not hexadecimal numbers are ignored. At worst, a warning is missing then.
     fn from(text: String) -> Self {
         let numbers = text
             .split(' ')
@@ -96,7 +97,8 @@ impl From<String> for LearnedRows {
     }
 }
 
-/// The hash of each row: of all features and the target. It is the same in every version and on every machine, and has 52 bits.
+/// A hash of 52 bits for each row, of its target and all its features. Reports store hashes, so this function must give the same ones in every
+/// version and on every machine.
 fn hashes(features: &Features, missing: &[MissingNumbers], target: &[f64]) -> Vec<u64> {
     let mut all: Vec<u64> = target.iter().map(|&y| mixed(0, bits(y))).collect();
     for (column, missing) in features.columns.iter().zip(missing) {
@@ -121,7 +123,7 @@ fn hashes(features: &Features, missing: &[MissingNumbers], target: &[f64]) -> Ve
     all
 }
 
-/// The bits of a number, the same for every NaN, and for 0 and −0.
+/// The bits of a number. They are the same for every NaN, and the same for 0 and −0.
 fn bits(value: f64) -> u64 {
     match value.is_nan() {
         true => f64::NAN.to_bits(),
@@ -134,7 +136,7 @@ fn of_text(text: &str) -> u64 {
         .fold(2, |hash, byte| mixed(hash, u64::from(byte)))
 }
 
-/// The finalizer of SplitMix64 on the hash so far and the next word.
+/// Mixes the next word into a hash, with the finalizer of SplitMix64.
 fn mixed(hash: u64, word: u64) -> u64 {
     let x = (hash ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -147,7 +149,7 @@ mod tests {
     use super::*;
     use crate::features::Feature;
 
-    /// Rows with a number and a category, from the given numbers.
+    /// One row for each of the given numbers, with a number column, a category column and a target.
     fn rows(of: impl Iterator<Item = usize>) -> (Features, Vec<f64>) {
         let of: Vec<usize> = of.collect();
         let column = |name: &str, values| Feature {

@@ -24,12 +24,12 @@
 //! | [`split`], [`folds`](mod@folds) | training, validation and test rows; folds for out-of-fold predictions |
 //! | [`encode`] | fits an encoder; computes bin edges for piecewise-linear encoding |
 //! | [`stream`] | adds columns to tables larger than memory |
-//! | [`ranges`] | ranges of training values, and counts of values outside them |
+//! | [`ranges`] | ranges of number features in training, and counts of values outside them |
 //! | [`metrics`], [`crossed`], [`bootstrap`] | RMSE, MAE, R² and intervals over rows and seeds, in f64 |
 //! | [`rng`] | random number generators, one per task |
 //! | [`checkpoint`] | [`Checkpoints`]: saved results of finished parts of a run |
 //! | [`stop`] | [`Stop`]: ends long work early, on request or at a deadline |
-//! | [`figures`] | counts, numbers and ranges as text |
+//! | [`figures`] | counts, numbers and ranges as text for messages |
 //! | [`write`](mod@write) | writes files completely or not at all |
 //! | [`simulate`] | example data from a physical sensor |
 //!

@@ -225,8 +225,8 @@ impl Rules<'_> {
     }
 }
 
-/// The decimal mark that a cell certainly has: true for the comma. `None` for other cells, such as whole numbers and `1,085`, which is a number
-/// with either mark.
+/// True if a cell is certainly a number with a decimal comma, false if it is certainly one with a decimal point. `None` for all other cells, such as
+/// whole numbers, and `1,085`, where the comma may also be a thousands separator.
 pub(crate) fn certain_comma(cell: &str) -> Option<bool> {
     let reads = |mark: Mark| cell.contains(mark.character()) && Written::read(cell, mark).is_some();
     let fits = |mark: Mark| reads(mark) && Written::read(cell, mark.other()).is_none();

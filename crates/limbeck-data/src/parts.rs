@@ -55,14 +55,14 @@ pub(crate) fn of(path: &Path) -> Result<Parts> {
     })
 }
 
-/// True if the first file is named like a table; then its own error says more than that the folder has no table.
+/// True if the first file is named like a table. Then an error about this file says more than an error that the folder has no table.
 fn is_one_broken_table(files: &[PathBuf]) -> bool {
     let known = ["csv", "tsv", "txt", "parquet", "pq"];
     let is_named = |file: &PathBuf| known.iter().any(|extension| named(file, extension));
     files.first().is_some_and(is_named)
 }
 
-/// The error for a folder without tables, which names what it has.
+/// The error for a folder without tables. It names some of the folder's files.
 fn no_tables(folder: &Path, files: &[PathBuf]) -> Error {
     let name = |file: &PathBuf| {
         let name = file.file_name().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Ranges of number features in the rows that a student learned from, and values outside them.
+//! The range of each number feature in the rows that a student learned from, and values of other rows outside this range.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::dates::minute;
 use crate::features::{Feature, FeatureValues, Features};
 
-/// Smallest and largest value of a number feature in training and validation rows.
+/// Smallest and largest value of a number feature in the rows that a student learned from.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Range {
     /// Smallest value.
@@ -18,7 +18,7 @@ pub struct Range {
 }
 
 impl Range {
-    /// The range of the values that are not NaN; `None` if there is none.
+    /// The range of the values that are not NaN; `None` if there is no such value.
     pub(crate) fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
         let known = values.filter(|value| !value.is_nan());
         known.fold(None, |range, value| {
@@ -33,7 +33,7 @@ impl Range {
         })
     }
 
-    /// The range as text; days since 1970 are shown as dates.
+    /// The range as text, in full precision. If `part` is the part *elapsed* of a date (days since 1970), the ends are written as dates.
     pub(crate) fn shown(self, part: Option<DatePart>) -> String {
         let text = |value: f64| match part {
             Some(DatePart::Elapsed) => minute((value * 86_400e6) as i64),
@@ -43,7 +43,8 @@ impl Range {
     }
 }
 
-/// The ranges of the number features in `rows`, by feature. Sines and cosines of dates are left out: month and hour say the same more clearly.
+/// The range of each number feature over `rows`, by feature name. Sines and cosines of dates are left out: the parts month and hour say the same more
+/// clearly.
 pub(crate) fn ranges(features: &Features, rows: &[usize]) -> BTreeMap<String, Range> {
     let columns = features.columns.iter();
     let with_range = columns.filter_map(|column| {
@@ -61,29 +62,30 @@ fn numbers(column: &Feature) -> Option<&[f64]> {
     }
 }
 
-/// True for the sine or cosine of a date.
+/// True for a feature that is the sine or cosine of a date's position in the year or the day.
 fn is_wave(column: &Feature) -> bool {
     use DatePart::{DayCos, DaySin, YearCos, YearSin};
     let part = column.date.as_ref().map(|date| date.part);
     matches!(part, Some(YearSin | YearCos | DaySin | DayCos))
 }
 
-/// Numbers of rows with values inside and outside a range.
+/// Counts of a column's values outside a range.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outside {
-    /// Number of rows, also of those without a value.
+    /// Number of rows, including those whose value is missing.
     pub rows: usize,
     /// Number of values below the range.
     pub below: usize,
     /// Number of values above the range.
     pub above: usize,
-    /// Smallest value.
+    /// Smallest value. Exact if it is below the range; else it may be too large, since blocks of rows without values outside the range do not count.
+    /// `INFINITY` without values.
     pub lowest: f64,
-    /// Largest value.
+    /// Largest value. Exact if it is above the range; else it may be too small, for the same reason. `NEG_INFINITY` without values.
     pub highest: f64,
 }
 
-/// Without values.
+/// The counts of no rows.
 const NONE: Outside = Outside {
     rows: 0,
     below: 0,
@@ -93,7 +95,7 @@ const NONE: Outside = Outside {
 };
 
 impl Outside {
-    /// Counts values; NaN is a missing value.
+    /// Counts the values of rows, one for each row; NaN is a missing value.
     pub(crate) fn count(values: impl Iterator<Item = f64>, range: Range) -> Self {
         values.fold(NONE, |all, value| Self {
             rows: all.rows + 1,
@@ -104,7 +106,7 @@ impl Outside {
         })
     }
 
-    /// Adds the counts of other values of the same column.
+    /// Adds the counts of other rows, for the same column and range.
     pub fn add(&mut self, other: &Self) {
         self.rows += other.rows;
         self.below += other.below;
@@ -113,14 +115,14 @@ impl Outside {
         self.highest = self.highest.max(other.highest);
     }
 
-    /// Share of the rows with a value outside the range.
+    /// Share of all rows that have a value outside the range; 0 if there are no rows.
     #[must_use]
     pub fn share(&self) -> f64 {
         (self.below + self.above) as f64 / self.rows.max(1) as f64
     }
 
-    /// True if the values of at least 1 % of the rows lie outside the range, or if one is further away from it than the range is wide. A few values a
-    /// little outside are usual in any new table.
+    /// True if the counts are worth a warning: at least 1 % of the rows have values outside the range, or one value is further away from the range
+    /// than the range is wide. A few values a little outside are usual in any new table.
     fn is_notable(&self, range: Range) -> bool {
         const SHARE: f64 = 0.01;
         let width = range.high - range.low;
@@ -145,7 +147,8 @@ impl Outside {
     }
 }
 
-/// True if no value lies outside the range. Almost all blocks of a table end here, so it works on several values at a time.
+/// True if no value lies outside the range. For most blocks of a table, this is all that is computed, so it is fast: it compares several values at a
+/// time.
 fn is_within(values: &[f64], range: Range) -> bool {
     const LANES: usize = 8;
     let (chunks, rest) = values.as_chunks::<LANES>();
@@ -153,7 +156,7 @@ fn is_within(values: &[f64], range: Range) -> bool {
     for chunk in chunks {
         for lane in 0..LANES {
             let value = chunk[lane];
-            // Written as selections, because `f64::min` takes longer. NaN changes nothing.
+            // Comparisons are faster than `f64::min` and `f64::max`. NaN changes nothing.
             low[lane] = if value < low[lane] { value } else { low[lane] };
             high[lane] = if value > high[lane] {
                 value
@@ -166,7 +169,7 @@ fn is_within(values: &[f64], range: Range) -> bool {
     low.iter().chain(&high).chain(rest).all(is_inside)
 }
 
-/// Counts values of later tables that lie outside the ranges of the rows that a student learned from.
+/// Counts the values of a table that lie outside the ranges of the rows that a student learned from.
 #[derive(Clone, Debug)]
 pub struct Watch {
     columns: Vec<Watched>,
@@ -174,7 +177,7 @@ pub struct Watch {
 
 #[derive(Clone, Debug)]
 struct Watched {
-    /// Position among the features.
+    /// Index among the student's features.
     at: usize,
     name: String,
     range: Range,
@@ -183,8 +186,8 @@ struct Watched {
 }
 
 impl Watch {
-    /// Watches those of the features `columns` that have a range. Features are given by name, numbers that mean *missing*, and part of a date, in
-    /// the order of later [`Features`].
+    /// Watches the features that have an entry in `ranges` (by feature name). `columns` has name, numbers that mean *missing*, and part of a date of
+    /// every feature, in the order of the [`Features`] that are counted later.
     pub fn new<'a>(
         columns: impl Iterator<Item = (&'a str, &'a MissingNumbers, Option<DatePart>)>,
         ranges: &BTreeMap<String, Range>,
@@ -205,13 +208,13 @@ impl Watch {
         }
     }
 
-    /// No counts yet, one for each watched column.
+    /// Counts of no rows, one for each watched column, to which those of [`count`](Self::count) can be added.
     #[must_use]
     pub fn start(&self) -> Vec<Outside> {
         vec![NONE; self.columns.len()]
     }
 
-    /// Counts the values of some rows, for each watched column.
+    /// The counts of some rows, one for each watched column.
     #[must_use]
     pub fn count(&self, features: &Features) -> Vec<Outside> {
         let count = |column: &Watched| {
@@ -230,7 +233,7 @@ impl Watch {
         self.columns.iter().map(count).collect()
     }
 
-    /// A sentence for each column with notable values outside its range, by column.
+    /// Name and message of each column whose values outside its range are worth a warning. `counts` has one entry for each watched column.
     #[must_use]
     pub fn messages(&self, counts: &[Outside]) -> Vec<(String, String)> {
         let both = self.columns.iter().zip(counts);
@@ -241,16 +244,17 @@ impl Watch {
     }
 }
 
-/// A feature of which most test values do not occur in training: outside the range of numbers, or other categories.
+/// A feature whose test values are mostly unlike its training values: numbers outside the training range, or categories without training rows.
 pub(crate) struct Shifted {
     pub(crate) name: String,
-    /// Share of the known test values that do not occur in training.
+    /// Share of the test values that lie outside the training range or are new categories. Missing values are left out.
     pub(crate) share: f64,
-    /// The training range, for a number feature.
+    /// The training range as text; `None` for a category feature.
     pub(crate) range: Option<String>,
 }
 
-/// The features of which more than half of the known values in `test` lie outside the values in `learn`.
+/// The features with more than half of their values in the rows `test` outside the range, or the set of categories, of the rows `learn`. Missing
+/// values are left out.
 pub(crate) fn shifted(features: &Features, learn: &[usize], test: &[usize]) -> Vec<Shifted> {
     let columns = features.columns.iter();
     let all = columns
@@ -274,7 +278,7 @@ pub(crate) fn shifted(features: &Features, learn: &[usize], test: &[usize]) -> V
     all.collect()
 }
 
-/// Share of the known categories in `test` that do not occur in `learn`.
+/// Share of the rows `test` whose category does not occur in the rows `learn`. Rows with a missing value are left out.
 fn unknown(codes: &[u32], levels: &[String], learn: &[usize], test: &[usize]) -> f64 {
     let mut is_learned = vec![false; levels.len()];
     let level = |row: &usize| {
@@ -345,7 +349,7 @@ mod tests {
         );
     }
 
-    /// The messages for one column with the range 0 to 55, in which -999 means missing.
+    /// The messages on one column of these values. Its range is 0 to 55, and -999 means *missing*.
     fn told(values: &[f64]) -> Vec<String> {
         let range = Range {
             low: 0.0,
@@ -357,7 +361,7 @@ mod tests {
         };
         let columns = [("other", &missing, None), ("x", &missing, None)];
         let watch = Watch::new(columns.into_iter(), &[("x".to_owned(), range)].into());
-        // In two blocks, as in a stream.
+        // Counted in two blocks, as when a table is streamed.
         let mut counts = watch.start();
         for block in values.chunks(values.len().div_ceil(2).max(1)) {
             let rows = features(

@@ -32,9 +32,9 @@ pub struct Table {
     pub notations: BTreeMap<String, Notation>,
     /// True if cells are separated by semicolons. Then a comma that could be a thousands separator or a decimal mark is a decimal mark.
     pub prefers_comma: bool,
-    /// Line of the first row, if the table is a text file in which each row is one line.
+    /// Line of the first row in the file, from 1. `None` unless the table is one text file in which each row is one line.
     pub first_line: Option<usize>,
-    /// Names of number columns that contain only whole numbers and are written to files as such: positions and counts.
+    /// Names of number columns that contain only whole numbers, such as positions and counts. They are written to files as integers.
     pub whole: Vec<String>,
 }
 
@@ -153,13 +153,13 @@ impl Table {
             .collect()
     }
 
-    /// Line in its text file of a row, counted from 0; `None` if it is not known.
+    /// Line of a row in the text file, from 1; `row` counts from 0. `None` if the line is not known (see [`first_line`](Self::first_line)).
     #[must_use]
     pub fn line_of(&self, row: usize) -> Option<usize> {
         self.first_line.map(|first| first + row)
     }
 
-    /// A row, counted from 0, as messages name it: `row 5 (line 6)`, or `row 5` if its line is not known.
+    /// A row as messages name it, counted from 1: `row 5 (line 6)`, or `row 5` if its line is not known. The argument `row` counts from 0.
     #[must_use]
     pub fn row_in_words(&self, row: usize) -> String {
         row_in_words(row + 1, self.line_of(row))
@@ -227,7 +227,7 @@ impl Table {
 }
 
 impl Table {
-    /// A column as an Arrow array; its numbers are integers if the column is one of [`whole`](Self::whole).
+    /// A column as an Arrow array. Its numbers are converted to integers if [`whole`](Self::whole) names the column.
     fn array(&self, column: &Column) -> ArrayRef {
         match &column.values {
             Values::Number(values) if self.whole.contains(&column.name) => {
@@ -392,7 +392,7 @@ pub(crate) fn notes_of(source: &str, name: &str, parsed: &Parsed) -> Vec<Warning
     notes
 }
 
-/// Texts with their numbers of cells, the most frequent first: `` `?` in 12 cells, `NA` in 1 cell ``. Other texts than the first `limit` are counted.
+/// The `limit` most frequent texts with their numbers of cells, and the number of other texts: `` `?` in 12 cells, `NA` in 1 cell and 3 more ``.
 fn with_counts(texts: &BTreeMap<String, usize>, limit: usize) -> String {
     let mut all: Vec<(&String, &usize)> = texts.iter().collect();
     all.sort_by_key(|(_, count)| std::cmp::Reverse(**count));

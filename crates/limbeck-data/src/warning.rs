@@ -40,12 +40,13 @@ pub struct Warning {
     pub column: Option<String>,
     /// What was found and where, in one sentence.
     pub message: String,
-    /// What was found in the column, in few words: for a list of columns with the same finding. Empty if the name of the column says enough.
+    /// What was found in the column, in few words. It stands behind the column's name in a list of columns with the same finding. Empty if nothing
+    /// needs to be added to the name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub brief: String,
 }
 
-/// The text of a finding: a sentence, and a few words for lists.
+/// The text of a finding: [`message`](Warning::message) and [`brief`](Warning::brief) of its warning.
 pub(crate) struct Finding {
     pub(crate) message: String,
     pub(crate) brief: String,
@@ -58,22 +59,22 @@ impl From<String> for Finding {
     }
 }
 
-/// Warnings to show together: one message for all columns in which a check found the same.
+/// One message for one warning, or for all columns in which a check found the same and took the same action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// Name of the check.
     pub check: String,
     /// Action that was taken.
     pub action: Action,
-    /// The message of the only warning, or a list of the columns.
+    /// The message of the warning or, for several columns, a message that lists the columns.
     pub message: String,
 }
 
-/// Number of columns that a group lists.
+/// Maximum number of columns that the message of a group names.
 const LISTED: usize = 4;
 
-/// Groups warnings by check and action, in the order in which the first of each group came. A group of several columns lists the first four of them
-/// and counts the others.
+/// Groups the warnings about columns by check and action, in the order of the first warning of each group. A group of several columns names the first
+/// four and counts the others. Other warnings stay alone.
 ///
 /// ```
 /// use limbeck_data::{Action, Warning, group_warnings};
@@ -147,11 +148,12 @@ fn listed(warnings: &[&Warning], what: &str, advice: &str) -> String {
     )
 }
 
-/// What columns with the same finding have in common, and advice; `None` if such warnings are not group_warnings.
+/// The words for a group of columns with this finding, which follow `3 columns`, and advice, which follows the list of columns (may be empty). `None`
+/// if such warnings are not grouped.
 fn heading(warning: &Warning) -> Option<(&'static str, &'static str)> {
     use Action::{Drop, Warn};
     const KEEP: &str = " (`--keep COLUMN` keeps one)";
-    // Found while a file is read, before the checks.
+    // Warnings from reading a file, which are not from a check.
     match warning.check.as_str() {
         "unsupported_type" => return Some(("of types that are not supported, left out", "")),
         "unreadable_column" => return Some(("that could not be read, left out", "")),

@@ -14,14 +14,15 @@ use crate::objective::{
 use crate::probe::{Probe, Probed};
 use crate::transfer::set::TransferSet;
 
-/// A transfer set in standardized target units. Each value is converted where it is read, so that nothing is stored twice.
+/// A transfer set (the rows that a student learns from) whose targets and labels are read in standardized target units. Each value is converted when
+/// it is read, so that nothing is stored twice.
 #[derive(Clone, Copy, Debug)]
 pub struct Standardized<'a> {
-    /// The rows and their labels.
+    /// The rows with their targets and labels, not standardized: in the learned unit (the target's own unit, or its logarithm).
     pub set: &'a TransferSet,
-    /// Mean of the target's values.
+    /// Mean of the target, in the learned unit. It is 0 in standardized units.
     pub center: f64,
-    /// Standard deviation of the target's values.
+    /// Standard deviation of the target, in the learned unit. It is 1 in standardized units.
     pub scale: f64,
 }
 
@@ -41,7 +42,8 @@ pub struct Aim<'a> {
     pub objective: &'a ObjectiveOptions,
     /// Options for learning from the teacher's features.
     pub hints: &'a HintOptions,
-    /// Distance between the two rows of a pair, in standard deviations of the columns; `None` if the rows of pairs are rows like others.
+    /// Distance between the two rows of a pair for gradient matching, in standard deviations of the columns. `None` without gradient matching: then
+    /// the rows of pairs are treated like other new rows.
     pub slope_reach: Option<f64>,
     /// Head of the student: the form of its predictions.
     pub head: Head,
@@ -108,26 +110,27 @@ enum Source<'a> {
     Coordinates(&'a Coordinates),
 }
 
-/// A row of the set: with a target, or new.
+/// A row of a [`TransferSet`] by its index: among the rows with a target, or among the new rows.
 #[derive(Clone, Copy)]
 enum Row {
     Known(usize),
     New(usize),
 }
 
-/// The order of the training rows.
+/// The training rows of a student, and their order.
 struct Order {
-    /// Number of rows with a target, how often each is repeated, and their share in all training rows after that.
+    /// Number of rows with a target (`known`), how often each of them is a training row (`copies`), and the share of these copies in all training
+    /// rows (`labelled`).
     known: usize,
     copies: usize,
     labelled: f64,
-    /// New rows in pairs, and other new rows.
+    /// Indices of the new rows in pairs for gradient matching (`paired`, the two rows of a pair side by side) and of the other new rows (`single`).
     paired: Vec<usize>,
     single: Vec<usize>,
 }
 
 impl Order {
-    /// All training rows. Pairs come first, so that the rows of each are a group.
+    /// All training rows. Pairs come first, so that the two rows of each pair are in the same group of the loss.
     fn training(&self) -> Vec<Row> {
         let paired = self.paired.iter().copied().map(Row::New);
         let known = (0..self.copies).flat_map(|_| (0..self.known).map(Row::Known));
@@ -135,7 +138,7 @@ impl Order {
         paired.chain(known).chain(single).collect()
     }
 
-    /// A sample of the rows, for a probe.
+    /// A sample of the training rows, for a [`Probe`], with at most as many rows as [`PROBE`] says.
     fn sample(&self) -> Vec<Row> {
         let pairs: Vec<&[usize]> = self.paired.chunks(2).collect();
         let pairs = some(&pairs, PROBE / 4).into_iter().flatten().copied();
@@ -156,7 +159,7 @@ const OUTLIER: f32 = 3.0;
 const ROBUST: f32 = 1.4826;
 
 impl Standardized<'_> {
-    /// A target or a label.
+    /// Standardizes a target or a label.
     fn value(&self, value: f64) -> f32 {
         ((value - self.center) / self.scale) as f32
     }
@@ -173,17 +176,17 @@ impl Standardized<'_> {
         (self.set.known.spread[row] / self.scale) as f32
     }
 
-    /// Targets of the rows that have one.
+    /// Targets of the rows that have one, standardized.
     pub(crate) fn targets(&self) -> impl Iterator<Item = f32> {
         self.set.known.target.iter().map(|&y| self.value(y))
     }
 
-    /// The teacher's labels of the rows with a target.
+    /// Teacher labels of the rows with a target, standardized; NaN for a row without a teacher label.
     pub(crate) fn teachers(&self) -> impl Iterator<Item = f32> {
         self.set.known.teacher.iter().map(|&mean| self.value(mean))
     }
 
-    /// The teacher's labels of the new rows.
+    /// Teacher labels of the new rows, standardized.
     pub(crate) fn new_teachers(&self) -> impl Iterator<Item = f32> {
         self.set.new.mean.iter().map(|&mean| self.value(mean))
     }
@@ -232,7 +235,8 @@ impl Standardized<'_> {
         }
     }
 
-    /// The order of the training rows. New rows are left out if the student is not taught.
+    /// The training rows. If `is_taught` is false (a student without a teacher), new rows are left out. `hard_share` is the largest share of the hard
+    /// loss during training.
     fn order(&self, aim: Aim<'_>, is_taught: bool, hard_share: f64) -> Order {
         let known = self.set.known.target.len();
         let new = if is_taught {
@@ -252,7 +256,7 @@ impl Standardized<'_> {
         }
     }
 
-    /// The label of each row, if the teacher labels of rows with a target have these weights.
+    /// A function that returns the label of a row. `gates` has the weight of the teacher label of each row with a target.
     fn labels(&self, gates: &[f32]) -> impl Fn(&Row) -> LabelRow {
         let TransferSet { known, new, .. } = self.set;
         let weights = known.weight.iter().map(|&w| w as f32);
@@ -284,7 +288,7 @@ impl Standardized<'_> {
         }
     }
 
-    /// The terms of the loss beside the blend, and the sources of their label columns.
+    /// The terms of the loss in addition to the blend of hard and soft loss, and for each term, what its label columns contain.
     fn terms(&self, aim: Aim<'_>, order: &Order, is_taught: bool) -> (Vec<Term>, Vec<Source<'_>>) {
         let (mut terms, mut sources) = (Vec::new(), Vec::new());
         if let (Some(reach), false) = (aim.slope_reach, order.paired.is_empty()) {
@@ -462,7 +466,7 @@ mod tests {
     use crate::objective::HeadKind;
     use crate::transfer::set::{KnownRows, NewRows};
 
-    /// Rows whose labels are standardized already.
+    /// Two rows with a target and eight new rows. Their labels are already in standardized units.
     fn set() -> TransferSet {
         TransferSet {
             known: known(&[1.0, 2.0], &[3.0, f64::NAN], &[0.5, f64::NAN]),
@@ -569,7 +573,7 @@ mod tests {
         assert_eq!(made.rows.positions.len(), 10);
         // The lone student knows of none of this.
         assert_eq!(of(&set).lesson(aim, None, &inputs()).loss.columns(), 2);
-        // Rows of pairs that are rows like others stay where they are, without a loss of their own.
+        // Without gradient matching, rows of pairs stay where they are, and there is no additional term of the loss.
         let aim = Aim {
             hints: &HintOptions::default(),
             slope_reach: None,

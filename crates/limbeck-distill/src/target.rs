@@ -40,7 +40,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// The rows to fit to, standardized.
+    /// The training rows, with targets and labels in standardized units.
     pub(crate) fn labels(&self) -> Standardized<'a> {
         Standardized {
             set: self.set,

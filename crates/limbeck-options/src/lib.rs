@@ -98,7 +98,7 @@ impl Seen {
         }
     }
 
-    /// The texts that are not empty.
+    /// All texts and words in the value that are not empty.
     fn texts(&self) -> Vec<&str> {
         match self {
             Self::Text(text) | Self::Word(text) if !text.is_empty() => vec![text],
@@ -107,7 +107,7 @@ impl Seen {
         }
     }
 
-    /// The number of values.
+    /// The number of values: the length of a list, 0 if the option is not set, else 1.
     fn count(&self) -> usize {
         match self {
             Self::None => 0,
@@ -116,7 +116,8 @@ impl Seen {
         }
     }
 
-    /// What an empty list or a text that a program cannot use looks like in messages; `None` for other values.
+    /// If the value is an empty list or an unusable text (only white space, or with a NUL character), what a message shows for it. `None` for other
+    /// values.
     fn blank(&self) -> Option<String> {
         match self {
             Self::Text(text) if text.is_empty() => Some("nothing".into()),
@@ -319,7 +320,7 @@ pub struct Spec {
     pub form: Form,
     /// Numbers that the option accepts.
     pub range: Range,
-    /// What the option expects, if its value must not be blank or an empty list.
+    /// Words for what the option expects, for the message that refuses an empty list or a blank text. `None` if such values are accepted.
     pub filled: Option<&'static str>,
     /// Command-line flag, if the option has one.
     pub flag: Option<Flag>,
@@ -395,7 +396,7 @@ impl Spec {
         self
     }
 
-    /// Refuses blank texts and empty lists; messages say that `expected` was expected.
+    /// Refuses empty lists and blank texts. The message says that `expected` was expected, for example `the name of a column`.
     #[must_use]
     pub const fn filled(mut self, expected: &'static str) -> Self {
         self.filled = Some(expected);
@@ -480,7 +481,7 @@ impl Spec {
         self
     }
 
-    /// What is wrong with a value, apart from other options; `None` if nothing is.
+    /// What is wrong with a value of this option, whatever other options are; `None` if nothing is.
     fn broken(&self, seen: &Seen) -> Option<String> {
         let outside = seen.numbers().into_iter().find(|n| !self.range.holds(*n));
         if let Some(number) = outside {
@@ -609,10 +610,10 @@ impl Refused {
     }
 }
 
-/// Checks each option alone, then options that exclude each other, then options that require each other.
+/// Checks the value of each option alone, then rules by which options exclude each other, then rules by which an option requires others.
 ///
-/// The rules of an option are checked only if its value differs from its default. The user has set such an option, so an error is better than
-/// ignoring it silently. A rule about an option whose section is not among `views` is skipped.
+/// The rules of an option are checked only if its value differs from its default. Then the user has set it, so an error is better than ignoring it
+/// silently. A rule that names an option which is not in `views` is skipped.
 ///
 /// # Errors
 ///

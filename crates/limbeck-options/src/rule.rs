@@ -1,37 +1,41 @@
-//! Rules: what an option requires of other options, or excludes.
+//! Rules: what an option requires of other options, and what it excludes.
 
 use std::collections::BTreeMap;
 
 use crate::Seen;
 
-/// A condition on other options that must hold before this option may be set. An option is *on* as [`Seen::is_on`] says.
+/// A condition on an option (*this option*) and other options. [`check`](crate::check) refuses this option if the condition does not hold, unless
+/// this option has its default value.
+///
+/// Other options are named by their keys, such as `data.group`. [`Seen::is_on`] says when an option is *on*. A text field at the end is the reason,
+/// for the error message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
-    /// The named option must be on; otherwise this option has no effect.
+    /// The named option must be on. Otherwise this option would have no effect.
     With(&'static str),
-    /// The named option must be one of the given words, of which [`A_NUMBER`] stands for any number; the last field is the reason.
+    /// The value of the named option must be one of the given words. Among them, [`A_NUMBER`] stands for any number.
     Where(&'static str, &'static [&'static str], &'static str),
-    /// The named option must not be on; the last field is the reason.
+    /// The named option must not be on.
     Without(&'static str, &'static str),
-    /// If the named option is on, one of the listed options must be on too; the last field is the reason.
+    /// If the named option is on, at least one of the listed options must be on too.
     Beside(&'static str, &'static [&'static str], &'static str),
-    /// No value of this option may be a value of the named options, and none may occur twice if this option is named too; the last field is
-    /// the reason.
+    /// No text in this option may be a text in one of the named options. If this option itself is among the named ones, no text may occur twice in
+    /// it.
     Apart(&'static [&'static str], &'static str),
-    /// Each value of this option must be a value of one of the named options.
+    /// Each text in this option must be a text in one of the named options.
     Among(&'static [&'static str]),
-    /// This option must have one value for each value of the named options.
+    /// This option must have as many values as the named options have together.
     Each(&'static [&'static str]),
 }
 
-/// In a [`Rule::Where`], any number.
+/// Stands for any number among the words of a [`Rule::Where`].
 pub const A_NUMBER: &str = "a number";
 
 /// The current values of options, by key.
 pub(crate) type Values<'v> = BTreeMap<String, &'v Seen>;
 
 impl Rule {
-    /// The options that the rule names.
+    /// The keys of the options that the rule names.
     #[must_use]
     pub fn names(&self) -> Vec<&'static str> {
         match *self {
@@ -41,13 +45,13 @@ impl Rule {
         }
     }
 
-    /// True if the rule says which options exclude each other.
+    /// True if the rule says that options exclude each other; false if it says that one requires another.
     pub(crate) fn excludes(&self) -> bool {
         matches!(self, Self::Without(..) | Self::Apart(..))
     }
 
-    /// What is wrong with the option `key`, whose value is `seen`; `None` if it keeps to the rule, or if an option that the rule names is not
-    /// among `values`.
+    /// Why the option `key` with the value `seen` breaks the rule, for the error message. `None` if it does not, or if an option that the rule names
+    /// is not among `values`.
     pub(crate) fn broken(&self, key: &str, seen: &Seen, values: &Values<'_>) -> Option<String> {
         let names = self.names();
         let others: Vec<&Seen> = names
@@ -109,7 +113,8 @@ impl Rule {
     }
 }
 
-/// A value of the option `key` that `other` has too, in words; with the option itself, a value that occurs twice.
+/// Part of a message on a text of the option `key` (value `seen`) that the option `other` (value `theirs`) has too. If both are the same option, on a
+/// text that occurs twice. `None` if there is no such text.
 fn shared(key: &str, seen: &Seen, other: &str, theirs: &Seen) -> Option<String> {
     let (own, theirs) = (seen.texts(), theirs.texts());
     if key == other {
@@ -124,7 +129,7 @@ fn quoted(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| format!("`{name}`")).collect()
 }
 
-/// `a`, `a or b`, `a, b or c`.
+/// Joins words for a message: `a`, `a or b`, `a, b or c`.
 fn either<S: AsRef<str>>(words: &[S]) -> String {
     let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     match &words[..] {

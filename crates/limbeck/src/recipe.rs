@@ -154,7 +154,7 @@ limbeck_options::options! {
     }
 }
 
-/// Rules of several targets.
+/// Rules for the option `targets`, which names the targets besides `data.target`: no column twice, and no teacher that is for one target only.
 const SEVERAL: &[Rule] = &[
     TARGET_RULES[0],
     Rule::Without("teacher.from", ONE_TARGET),
@@ -165,7 +165,7 @@ const SEVERAL: &[Rule] = &[
 ];
 const ONE_TARGET: &str = "such a teacher predicts one target; run limbeck distill once for each target, with the other targets under --drop";
 
-/// Rules of one student for several targets.
+/// Rules for the option `joint` (one student for several targets): several targets are required, and some options cannot be used.
 const JOINT: &[Rule] = &[
     Rule::With("targets"),
     Rule::Where("student.kind", &["mlp", "auto"], NOT_JOINT),
@@ -267,7 +267,7 @@ impl TeacherSection {
         }
     }
 
-    /// The options of a teacher that limbeck fits.
+    /// The options in this section that apply if limbeck fits the teacher.
     pub(crate) fn options(&self) -> TeacherOptions {
         let Self {
             kind,
@@ -290,7 +290,7 @@ impl TeacherSection {
         }
     }
 
-    /// Sets the options of a teacher that limbeck fits.
+    /// Sets the options in this section that apply if limbeck fits the teacher.
     pub(crate) fn set_options(&mut self, options: TeacherOptions) {
         let TeacherOptions {
             kind,
@@ -465,7 +465,7 @@ impl Recipe {
         for (view, plain) in views.iter_mut().zip(plain.views()) {
             view.default = plain.seen;
         }
-        // Without a command, there is nothing to fill in.
+        // Without a command, its options have no values to check.
         if self.teacher.command.is_none() {
             views.retain(|view| view.section != CommandOptions::SECTION);
         }
@@ -587,7 +587,7 @@ fn plain(quality: Quality, preset: Preset) -> Table {
     plain
 }
 
-/// Reads a value of the option or section `place`.
+/// Converts a TOML value. `place` is the key of the option or section that it belongs to, for the error.
 fn read<T: DeserializeOwned>(value: Value, place: &str) -> Result<T> {
     let read = value.try_into();
     read.map_err(|e: toml::de::Error| recipe_error(place, e.message()))

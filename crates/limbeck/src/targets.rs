@@ -159,7 +159,8 @@ fn each(recipe: &Recipe) -> Result<Vec<CheckedRecipe>> {
     all.into_iter().map(own).collect()
 }
 
-/// The data options of a run for each target. In each, the other targets are dropped from the features.
+/// The data options of the runs with one target each, for all targets of the recipe in order. In each, the other targets are dropped from the
+/// features.
 #[must_use]
 pub fn data_of_each(recipe: &Recipe) -> Vec<DataOptions> {
     let all = std::iter::once(&recipe.data.target).chain(&recipe.targets);

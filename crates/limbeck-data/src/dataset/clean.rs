@@ -184,7 +184,8 @@ pub(super) fn with_dates(
     Ok((all, dates))
 }
 
-/// The parts of dates that are no features because rows are split by time, as the end of a sentence; empty if there are none.
+/// The end of a message: the parts of a date column that are not features because rows are split by time. Empty if there are none. `found` are the
+/// parts that are features.
 fn left_out(times: &[i64], learn: &[usize], found: &[DatePart]) -> String {
     let mut others = parts(times, learn, false);
     others.retain(|part| !found.contains(part));

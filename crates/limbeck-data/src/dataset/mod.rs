@@ -103,7 +103,8 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// The errors of [`Table::read`]; [`Error::NoSuchColumn`] if there is a test table and the table has no column of the target.
+    /// The errors of [`Table::read`] and [`Table::read_like`]; [`Error::NoSuchColumn`] if there is a test table, and the table does not have the
+    /// target's column.
     pub fn tables(path: impl AsRef<Path>, options: &DataOptions) -> Result<(Table, Option<Table>)> {
         let table = Table::read(path, &options.reading())?;
         let test = match &options.test {
@@ -382,13 +383,13 @@ struct Found<'a> {
     rows: &'a [usize],
     /// Training and validation rows, as positions in `rows`.
     learn: &'a [usize],
-    /// Times of `rows`, if they are split by time.
+    /// Time of each of `rows`, if rows are split by time.
     time: Option<&'a [i64]>,
 }
 
 impl Found<'_> {
-    /// The training and validation rows in the order of option `time`, or else of the first column of dates; `None` if there is neither, or if
-    /// the rows are not a single series.
+    /// The training and validation rows in the order of their times. The times are those by which rows are split, or else the first date column.
+    /// `None` if there are no times, or if rows are not one series (see [`in_time_order`]).
     fn in_time_order(&self, columns: &[Column]) -> Option<Vec<usize>> {
         let dates = columns.iter().find_map(|column| match &column.values {
             Values::Time(times) => Some(times.as_slice()),

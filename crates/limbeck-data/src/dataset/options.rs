@@ -120,7 +120,7 @@ const ONE_ROLE: Rule = Rule::Apart(
     ],
     "a column has one role",
 );
-/// Columns of groups, time and weights may be features; the columns of these options may not.
+/// The columns of these options cannot be features. Columns of groups, times and weights can.
 const NO_FEATURES: Rule = Rule::Apart(
     &[
         "data.target",
@@ -132,7 +132,7 @@ const NO_FEATURES: Rule = Rule::Apart(
     "this column cannot be a feature",
 );
 
-/// Rules of the option `targets` of a recipe, which names the targets besides `data.target`.
+/// Rules for the option `targets` of a recipe, which names the targets besides `data.target`.
 pub const TARGET_RULES: &[Rule] = &[Rule::Apart(
     &["targets", "data.target", "data.keep", "data.drop"],
     "a target is learned once, and is not a feature",
@@ -211,7 +211,7 @@ impl DataOptions {
         Ok(self.validate()?)
     }
 
-    /// Like [`check`](Self::check), with all targets known: `others` besides `target`. With a test table, the option `test` counts as given.
+    /// Like [`check`](Self::check), and also checks `others`, the targets besides `target`. If `has_test` is set, the option `test` counts as given.
     pub(crate) fn check_with(&self, others: &[String], has_test: bool) -> Result<()> {
         const OTHERS: Section = Section {
             name: "",

@@ -21,11 +21,11 @@ pub(super) struct Source {
     pub(super) table: Table,
     first_rows: usize,
     test_source: Option<String>,
-    /// Line of the first row of the table, and of the test table, if each row is one line.
+    /// [`Table::first_line`] of the table and of the test table.
     first_lines: [Option<usize>; 2],
 }
 
-/// Where a row is: for messages.
+/// Where a row is in the user's files, for messages.
 pub(super) struct Place {
     /// The file.
     pub(super) source: String,
@@ -77,7 +77,7 @@ impl Source {
         &self.table.source
     }
 
-    /// Place of a row of the joined table.
+    /// File and place of a row of the joined table; `row` counts from 0.
     pub(super) fn place(&self, row: usize) -> Place {
         let (source, row, first_line) = match &self.test_source {
             Some(test) if row >= self.first_rows => {
@@ -398,7 +398,8 @@ impl Source {
         }
     }
 
-    /// The periods of the parts of a split, by a column of times. Empty for a part without rows.
+    /// The periods of the parts of a split, by the column `name`. A part without rows has an empty period. `rows` are the positions in the table of
+    /// the rows that the split numbers.
     pub(super) fn periods(&self, name: &str, rows: &[usize], split: &Split) -> Result<Periods> {
         let column = self.table.require(name, "option `time`")?;
         let period = |part: &[usize]| period(&column.values, part.iter().map(|&row| rows[row]));
@@ -437,7 +438,7 @@ impl Source {
     }
 }
 
-/// First and last of the times of some rows, as text: without the time of day if all are at midnight.
+/// Earliest and latest time of some rows, as text. Dates have no time of day if all are at midnight. Times that are numbers are written as numbers.
 pub(super) fn period(values: &Values, rows: impl Iterator<Item = usize>) -> Period {
     let ends = |(first, last): (String, String)| Period { first, last };
     let found = match values {

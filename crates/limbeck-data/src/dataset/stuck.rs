@@ -9,16 +9,16 @@ use crate::checks::{Check, Findings};
 use crate::table::{Column, Values};
 use crate::warning::Finding;
 
-/// Fewest equal consecutive values.
+/// Minimum number of equal consecutive values that can be a stuck sensor.
 const RUN: usize = 30;
-/// Fewest different values of a column; a column with fewer is a setting or a level, which may rest.
+/// Minimum number of different values of a column. A column with fewer may be a setting or a level, which often stays the same.
 const DIFFERENT: usize = 50;
-/// Most long runs at one value; a value with more is one at which the column rests again and again, such as no rain.
+/// Maximum number of long runs at one value. A value with more long runs is normal for the column, such as 0 for rain.
 const RUNS_AT_VALUE: usize = 2;
-/// Largest expected number of such runs by chance.
+/// A run is reported only if the number of such long runs that is expected by chance is below this.
 const CHANCE: f64 = 1e-6;
 
-/// Equal consecutive values.
+/// A run: equal values in consecutive rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Run {
     value: f64,
@@ -27,7 +27,8 @@ struct Run {
     rows: usize,
 }
 
-/// The rows `learn` in the order of their times; `None` if they are not a single series, because several rows have the same time.
+/// The rows `learn` in the order of their times. `None` if they are probably several series in one table: if fewer than nine different times come on
+/// ten rows.
 pub(super) fn in_time_order(learn: &[usize], times: &[i64]) -> Option<Vec<usize>> {
     let different: HashSet<i64> = learn.iter().map(|&row| times[row]).collect();
     let is_series = different.len() * 10 >= learn.len() * 9;
@@ -38,8 +39,8 @@ pub(super) fn in_time_order(learn: &[usize], times: &[i64]) -> Option<Vec<usize>
     })
 }
 
-/// Warns of number columns that repeat a value over many consecutive rows. `rows` are the training and validation rows in the order of their
-/// times; `places` are the positions of all rows in the table.
+/// Check `stuck`: reports number columns that repeat a value over many consecutive rows, except parts of dates (`dates`). `rows` are the training and
+/// validation rows in the order of their times. `places` has the position in the table of every row.
 pub(super) fn check_stuck(
     source: &str,
     columns: &[Column],
@@ -77,10 +78,10 @@ pub(super) fn check_stuck(
     Ok(())
 }
 
-/// The runs of a column that chance does not explain; missing values neither end nor lengthen a run.
+/// The runs of a column that are too long to be chance. Missing values neither end nor lengthen a run.
 ///
-/// Let `p` be the share of values that equal the value before, in the rest of the column. By chance, `n` rows then have about `n p^(k − 1)`
-/// runs of at least `k` values.
+/// Let `p` be the share of values that equal the value before, without long runs. Then about `n p^(k − 1)` runs of at least `k` values are expected
+/// by chance in `n` rows.
 fn stuck(values: &[f64], rows: &[usize]) -> Vec<Run> {
     let known: Vec<usize> = rows
         .iter()
@@ -99,7 +100,7 @@ fn stuck(values: &[f64], rows: &[usize]) -> Vec<Run> {
     let by_chance = |run: &Run| known.len() as f64 * p.powf(run.rows as f64 - 1.0);
     let at_value = |run: &Run| long.iter().filter(|other| other.value == run.value).count();
     let is_stuck = |run: &&Run| at_value(run) <= RUNS_AT_VALUE && by_chance(run) < CHANCE;
-    // Long runs that are common are usual for this column.
+    // If long runs are common in this column, none of them is suspicious.
     let usual = long.len() * 20 > short.len();
     if usual {
         Vec::new()
@@ -108,7 +109,7 @@ fn stuck(values: &[f64], rows: &[usize]) -> Vec<Run> {
     }
 }
 
-/// The runs of equal values of the rows, in their order.
+/// All runs of equal values in the given order of rows; a run may be a single row.
 fn runs(values: &[f64], rows: &[usize]) -> Vec<Run> {
     let equal = |a: &usize, b: &usize| values[*a] == values[*b];
     let run = |rows: &[usize]| Run {

@@ -43,13 +43,13 @@ pub struct DataSummary {
     pub missing_targets: BTreeMap<String, MissingNumbers>,
     /// Statistics of the target (of the first one, if there are several) over training and validation rows.
     pub target: TargetSummary,
-    /// The periods of training, validation and test rows, if rows have times.
+    /// The periods of training, validation and test rows, if the option `time` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub periods: Option<Periods>,
-    /// Ranges of number features in training and validation rows, by feature. Empty in reports of earlier versions.
+    /// Range of each number feature over training and validation rows, by feature name. Empty in reports of earlier versions.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ranges: BTreeMap<String, Range>,
-    /// Hashes of some training and validation rows, by which later tables are recognized. Empty in reports of earlier versions.
+    /// Hashes of some training and validation rows, by which these rows are recognized in another table. Empty in reports of earlier versions.
     #[serde(default, skip_serializing_if = "LearnedRows::is_empty")]
     pub learned: LearnedRows,
     /// Warnings of the checks.
@@ -83,7 +83,7 @@ impl DataSummary {
     }
 }
 
-/// The periods of the parts of a split, by the column that the option `time` names.
+/// The periods of training, validation and test rows, by the column that the option `time` names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Periods {
     /// The column with the times.
@@ -117,12 +117,12 @@ impl std::fmt::Display for Periods {
     }
 }
 
-/// First and last time of some rows, as text.
+/// Earliest and latest time of some rows, as text. Both are empty if there are no rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Period {
-    /// The first time.
+    /// The earliest time.
     pub first: String,
-    /// The last time.
+    /// The latest time.
     pub last: String,
 }
 

@@ -24,7 +24,7 @@ use crate::{Error, Result};
 /// Format in which the table is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// Text, with the separator and the decimal mark of a text input; with commas as separators and decimal points for a Parquet input.
+    /// Text. From a text input, with the input's separator and decimal mark; from a Parquet input, with commas as separators and decimal points.
     Text,
     /// Parquet.
     Parquet,

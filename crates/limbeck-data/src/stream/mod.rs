@@ -15,7 +15,8 @@
 //! | Parquet | text | numbers, decimals and times in full, bytes in hexadecimal, lists and structs as `[1, 2]` and `{a: 1}` |
 //!
 //! In text, new numbers have a decimal comma if the first rows of the table (256 KiB) have numbers with a decimal comma and none with a decimal
-//! point; then they are quoted if cells are separated by commas. If the first rows have neither, the option `decimal` or the training table decides.
+//! point. They are quoted then if cells are separated by commas. If the first rows have neither, the option `decimal` decides; if it is `auto`, new
+//! numbers have a decimal comma if the training table had one.
 //!
 //! Packed text and UTF-16 are written as plain UTF-8.
 

@@ -68,7 +68,8 @@ pub(super) struct Style {
 }
 
 impl Style {
-    /// Appends a separator and a cell with a number. NaN is an empty cell, or `NaN` between spaces, where an empty cell is no cell.
+    /// Appends a separator and a cell with a number. NaN becomes an empty cell, or the text `NaN` if spaces separate cells, since an empty cell would
+    /// not be seen there.
     pub(super) fn write(self, out: &mut Vec<u8>, value: f64) {
         out.push(self.separator);
         let start = out.len();

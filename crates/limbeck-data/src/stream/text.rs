@@ -109,7 +109,7 @@ impl TextFile {
     }
 
     /// True if new numbers get a decimal comma: if the first rows have cells with a decimal comma and none with a decimal point. If they have
-    /// neither, the user or the training table decides.
+    /// neither, the option `decimal` decides, or with `auto` the notations of the training table.
     pub(super) fn has_comma(&self, options: &ReadOptions) -> bool {
         let mut found = [false, false];
         let bytes = whole_characters(&self.buffer, self.ended);

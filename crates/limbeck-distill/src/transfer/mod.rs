@@ -115,7 +115,7 @@ impl Augmentation {
     ];
 }
 
-/// New inputs and their properties, without the teacher's labels.
+/// New rows, without the labels of the teacher. Each list has one entry per new row.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Transfer {
     /// Values of the features.

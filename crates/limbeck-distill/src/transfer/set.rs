@@ -33,8 +33,8 @@ pub struct NewRows {
     pub mean: Vec<f64>,
     /// The teacher's standard deviation for each row.
     pub spread: Vec<f64>,
-    /// The row with a target from which each new row was made, as a position among the [`KnownRows`]; the new row shares its gate (weight of the teacher
-    /// label). `None` for an independent row.
+    /// For each new row, the row with a target from which it was made, as an index into the lists of [`KnownRows`]. The new row shares the gate of
+    /// that row (the weight of its teacher label). `None` for an independent row, or if the row is not among them; then the gate is 1.
     pub source: Vec<Option<usize>>,
     /// Row weights: 1, or `transfer.perturb_weight` for perturbed copies of rows.
     pub weight: Vec<f64>,

@@ -141,24 +141,24 @@ pub fn preflight(
 /// Maximum number of training steps of a pilot's students.
 const STEPS: usize = 16_000;
 
-/// Maximum number of trials of a pilot's students, see [`StudentOptions`](limbeck_distill::student::StudentOptions). It is the default of a run,
-/// since a badly tuned baseline would make the saving look larger.
+/// Maximum number of trials of a pilot's students, see [`StudentOptions`](limbeck_distill::student::StudentOptions). It is not much below the default
+/// of a run, since a badly tuned baseline would make the saving look larger.
 const TRIALS: usize = 3;
 
 /// Maximum number of seeds of the refits in a pilot.
 const REPEATS: usize = 2;
 
-/// Maximum number of new rows of each kind that a pilot's teacher labels.
+/// Maximum number of new rows that each method of augmentation makes in a pilot.
 const NEW_ROWS: usize = 30_000;
 
 /// Maximum number of networks of a pilot's teacher.
 const MEMBERS: usize = 2;
 
-/// The recipe of a pilot, with shorter schedules. The teacher is almost unchanged, since results with a weaker teacher would say little about the
-/// run.
+/// The recipe of a pilot: its students are networks with shorter schedules, which learn from the teacher's predictions alone. The teacher is almost
+/// unchanged, since results with a weaker teacher would say little about the run.
 fn quick(recipe: &Recipe) -> Recipe {
     let mut quick = recipe.clone();
-    // Whether distillation pays is asked of a network that learns from answers alone.
+    // Preflight judges a network that learns from the teacher's predictions alone.
     quick.student.kind = StudentKind::Mlp;
     quick.hints = HintOptions::default();
     (quick.transfer.slope_rows, quick.transfer.adversarial_rows) = (0, 0);

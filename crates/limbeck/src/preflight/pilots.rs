@@ -66,7 +66,7 @@ pub(super) struct Held {
 pub(super) struct Pilot<'a> {
     pub(super) labels: LabelOptions<'a>,
     pub(super) study: StudyOptions<'a>,
-    /// Number of seeds of the refits.
+    /// Number of refits of each student, each with another seed.
     pub(super) repeats: usize,
     pub(super) data: &'a Dataset,
     pub(super) session: &'a Session<'a>,

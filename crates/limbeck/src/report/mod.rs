@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `schema`, `version`, `seed`, `interrupted` | version of these keys; version of limbeck; seed of the recipe; true if the user stopped the run |
 //! | `target`, `log_target` | target column; true if its logarithm was learned |
-//! | `data` | numbers of rows and columns, split sizes, features, findings of the checks; `periods` of the parts of a split by time; `ranges` of number features in training and validation rows; `learned`: hashes of at most 256 of these rows, by which `evaluate` recognizes them |
+//! | `data` | numbers of rows and columns, split sizes, features, findings of the checks; `periods`: first and last time of each part of the split, with the option `time`; `ranges` of number features in training and validation rows; `learned`: hashes of at most 256 of these rows, by which `evaluate` recognizes them |
 //! | `teacher` | kind, `parameters`, `bytes`, `learners` with `learner` and `weight`, numbers of new and of rejected rows, notes |
 //! | `student` | `kind`, `parameters`, `bytes`, `hidden` (widths of the hidden layers), `inputs` (inputs of the first layer after encoding) |
 //! | `sizes` | `kind`, `parameters`, `bytes` of `alone` and `distilled`, unless both are networks of the same design |
@@ -281,7 +281,7 @@ pub struct Against {
     pub is_shipped: bool,
     /// Test error of this file.
     pub test_error: f64,
-    /// Test metrics of this file; `None` in reports of earlier versions.
+    /// Test metrics of this file, `test_error` among them; `None` in reports of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<StudentScores>,
 }
@@ -400,9 +400,9 @@ pub struct StudentScores {
     pub mae: f64,
     /// Coefficient of determination; `null` if the target is constant.
     pub r2: Option<f64>,
-    /// RMSE to the teacher: between the predictions of student and teacher.
+    /// RMSE to the teacher: of the student's predictions, with the teacher's predictions as the truth.
     pub fidelity_rmse: f64,
-    /// R² to the teacher: with the teacher's predictions as the truth; `null` if they are constant.
+    /// R² to the teacher: of the student's predictions, with the teacher's predictions as the truth; `null` if the latter are constant.
     pub fidelity_r2: Option<f64>,
     /// Metrics of the quantile; `None` if the mean is learned.
     #[serde(default, flatten)]

@@ -1,40 +1,41 @@
-//! The rows of the table of models, on the terminal and on the page.
+//! The table with the test metrics of all models, which is shown on the terminal and in `report.html`.
 //!
-//! A row describes either a file, or the mean of the errors of several students that differ only in their training seed. Its name says which.
+//! A row describes either one model (the teacher, or a file), or the mean over several students that differ only in their training seed. The name of
+//! the row says which.
 
 use limbeck_distill::proof::grouped;
 
 use super::verdict::kind_name;
 use super::{QuantileScores, Report, ShippedKind, Size, StudentScores};
 
-/// Test metrics and size of one model, or of one student as a mean over seeds.
+/// A row of the table of models: test metrics and size of one model, or means over several seeds of one student.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelRow {
-    /// Name of the row.
+    /// Name of the row, for people.
     pub name: String,
-    /// The model of this row.
+    /// Which model the row describes.
     pub role: Role,
     /// Root mean squared error.
     pub rmse: f64,
     /// Mean absolute error.
     pub mae: f64,
-    /// Coefficient of determination.
+    /// Coefficient of determination; `None` if the target is constant.
     pub r2: Option<f64>,
     /// Metrics of the quantile, if one is learned.
     pub quantile: Option<QuantileScores>,
-    /// RMSE to the teacher; `None` for the teacher.
+    /// RMSE of the predictions with the teacher's predictions as the truth; `None` for the teacher.
     pub rmse_to_teacher: Option<f64>,
-    /// R² to the teacher; `None` for the teacher.
+    /// R² of the predictions with the teacher's predictions as the truth; `None` for the teacher, and if its predictions are constant.
     pub r2_to_teacher: Option<f64>,
     /// Number of parameters, if it is known.
     pub parameters: Option<usize>,
     /// Size of the file in bytes, if it is known.
     pub bytes: Option<usize>,
-    /// Microseconds per row, if they were measured.
+    /// Microseconds to predict a row, measured in a batch; `None` if they were not measured.
     pub us_per_row: Option<f64>,
 }
 
-/// The model of a row.
+/// Which model a row of the table describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The teacher.
@@ -50,7 +51,7 @@ pub enum Role {
 }
 
 impl Report {
-    /// The rows of the table of models.
+    /// The rows of the table of models: teacher, baseline, distilled student, shipped file and, if known, the best file without a teacher.
     #[must_use]
     pub fn models(&self) -> Vec<ModelRow> {
         let test = &self.test;
@@ -64,7 +65,7 @@ impl Report {
         rows
     }
 
-    /// Footnotes of the table of models.
+    /// Footnotes of the table of models, one sentence each, without a period at the end.
     #[must_use]
     pub fn model_notes(&self) -> Vec<String> {
         let periods = self.data.periods.as_ref();
@@ -109,7 +110,7 @@ impl Report {
         }
     }
 
-    /// The row of a student as a mean over seeds.
+    /// The row of the baseline ([`Role::Alone`]) or else the distilled student, with its metrics as means over seeds.
     fn mean_row(&self, role: Role, scores: &StudentScores) -> ModelRow {
         let side = if role == Role::Alone {
             ShippedKind::Alone
@@ -140,7 +141,7 @@ impl Report {
         }
     }
 
-    /// The row of the best file without a teacher; `None` if its metrics are not known, as in a run that was stopped.
+    /// The row of the best file without a teacher; `None` if its metrics are not known, for example because the run was stopped.
     fn best_alone_row(&self) -> Option<ModelRow> {
         let (size, scores) = self.best_alone()?;
         let name = format!("best file without a teacher ({})", kind_name(size.kind));
@@ -155,7 +156,7 @@ impl Report {
         }
         let lone = self.lone.as_ref()?;
         let model = lone.model(lone.best)?;
-        // The metrics of the baseline's own kind are means over seeds, not those of a file.
+        // For a model of the baseline's kind, the report has only means over seeds, not the metrics of one file.
         let is_file = model.size.kind != self.size_of(ShippedKind::Alone).kind;
         is_file.then_some((model.size, model.test))
     }

@@ -97,7 +97,7 @@ fn interval(difference: &Difference) -> String {
     }
 }
 
-/// The kind of a student, in the words of verdicts and tables.
+/// The name of a kind of student in verdicts and tables, for people.
 pub(super) fn kind_name(kind: StudentKind) -> &'static str {
     match kind {
         StudentKind::Mlp => "network",

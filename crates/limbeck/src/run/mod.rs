@@ -8,15 +8,15 @@
 //! | `report.json` | all results, [`Report`] |
 //! | `metrics.csv`, `metrics.jsonl` | training curves, a line for each point; written during training, and sorted by training at the end |
 //! | `log.txt` | messages of the run, each with its time; the only file of a run that is not in the manifest |
-//! | `predictions.parquet` | test rows, in the target's unit: `row` (position in the table, from 0; in earlier versions from 1), `target`, `weight`, `block` (with groups or times), predictions of `teacher`, `alone`, `distilled` and `shipped` (for each student, of the refit in its file) |
+//! | `predictions.parquet` | test rows, in the target's unit: `row` (position in the table, from 0; in earlier versions from 1), `target`, `weight`, predictions of `teacher`, `alone`, `distilled` and `shipped` (for each student, of the refit in its file), and `block` (group or stretch of time) if the table is split by one |
 //! | `tensorboard/` | event files: `tensorboard --logdir RUN/tensorboard` |
 //! | `report.html` | the run as one HTML page |
 //! | `manifest.json` | size and SHA-256 of the files, [`Manifest`](crate::manifest::Manifest) |
 //! | `export/` | files of `limbeck export`; each export has a manifest of its own |
 //! | `teacher/teacher.limbeck` | the teacher, if limbeck fitted it |
 //!
-//! In files, rows are counted from 0, as data frames count them; `row`, `fold`, `block` and `believed` are integers. Messages count the rows of a
-//! table from 1, without the header: row 5 of a message is row 4 of a file.
+//! In files, rows are counted from 0, as in data frames; `row`, `fold`, `block` and `believed` are integers. In messages, the rows of a table are
+//! counted from 1, without the header: `row 5` in a message is row 4 in a file.
 
 pub(crate) mod curves;
 pub mod export;
@@ -147,7 +147,7 @@ impl Run {
     }
 }
 
-/// Refuses a path that is certainly not the folder of a run, and says what it is.
+/// Refuses a path that is certainly not the folder of a finished run. The error says what is there instead.
 fn refuse_other(path: &Path) -> Result<()> {
     const EXPECTED: &str = "expected the folder that `limbeck distill` wrote, such as runs/NAME";
     let (partial, done) = Unfinished::names(path);

@@ -21,7 +21,7 @@ pub struct Finding {
     pub state: State,
     /// Details for the user, such as numbers and reasons.
     pub detail: String,
-    /// For a file of a manifest: the folder of the manifest. `None` for any other check.
+    /// If a file that a manifest lists was checked, the folder of the manifest. `None` for any other check.
     pub folder: Option<PathBuf>,
 }
 

@@ -79,7 +79,8 @@ pub(crate) fn write(out: &Path, last: &Path, data: &Dataset, fitted: &Fitted) ->
     Manifest::of_run(out)?.write(&out.join(super::files::MANIFEST))
 }
 
-/// Writes the student in these formats. Formats that cannot express the student are skipped; the report notes them.
+/// Exports the student to `formats`, into the run's folder `export`. `out` is the folder of the run. Formats that cannot express the student are
+/// skipped; the report notes them.
 fn write_exports(out: &Path, formats: &[Format], student: &Student) -> Result<()> {
     let folder = out.join(EXPORT);
     // An interrupted attempt may have left files.

@@ -84,20 +84,20 @@ const CELLS: f64 = 1.5e6;
 /// Multiplications per second of a Gaussian process on one thread, as assumed for its plan.
 const PRODUCTS: f64 = 2e9;
 
-/// The options that a time limit may change.
+/// The options that a time limit may change, with the values to use.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Planned {
     pub(crate) teacher: TeacherOptions,
     pub(crate) student: StudentOptions,
-    /// Number of new rows between near rows.
+    /// The option `transfer.munge_rows`: the number of new rows that MUNGE makes.
     pub(crate) munge_rows: usize,
     pub(crate) repeats: usize,
     pub(crate) max_repeats: usize,
-    /// Columns that are left out.
+    /// Feature columns that the time limit leaves out; empty in the options that were asked for.
     pub(crate) dropped: Vec<String>,
 }
 
-/// Options that keep to a time limit.
+/// Options that were chosen to meet a time limit.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Resolved {
     pub(crate) plan: Planned,
@@ -107,20 +107,20 @@ pub(crate) struct Resolved {
     step: (f64, f64),
 }
 
-/// A time limit, and what it applies to.
+/// A time limit, with the options and the session that it applies to.
 pub(crate) struct Budget<'a> {
-    /// The options as they were asked for.
+    /// The options that the recipe asks for.
     pub(crate) asked: Planned,
-    /// Seconds; infinite if there is no limit.
+    /// The time limit in seconds; infinite if there is none.
     pub(crate) limit: f64,
-    /// Columns that are never left out.
+    /// Columns to leave out last, as the option `data.keep` names them.
     pub(crate) keep: &'a [String],
-    /// True if limbeck fits the teacher.
+    /// True if limbeck fits the teacher. Otherwise only the students are planned.
     pub(crate) fits_teacher: bool,
     /// Number of teachers to fit: one for each target.
     pub(crate) teachers: usize,
     pub(crate) outer_folds: usize,
-    /// The options of the students whose speed is measured.
+    /// The options of the students; their speed is measured with these options.
     pub(crate) study: StudyOptions<'a>,
     pub(crate) session: &'a Session<'a>,
 }
@@ -156,7 +156,7 @@ struct Times {
 }
 
 impl Thrift {
-    /// Four ways to fit a teacher, from everything that is asked for to the cheapest.
+    /// Four ways to fit a teacher, from the one with everything that is asked for to the cheapest.
     fn degrees(teacher: &TeacherOptions, splits: usize) -> [Self; 4] {
         let all = Self {
             choose: teacher.choose_trees,
@@ -166,7 +166,7 @@ impl Thrift {
             splits,
         };
         let one_split = Self { splits: 1, ..all };
-        // Pairs go with the comparison; without one, they are as was asked for.
+        // Pairs of columns are left out together with the comparison of options. If no comparison is asked for, the option for pairs is kept.
         let plain = Self {
             choose: false,
             pairs: all.pairs && !all.choose,
@@ -246,14 +246,14 @@ impl Times {
 struct Fits {
     thrift: Thrift,
     rounds: f64,
-    /// Share of the rows that each tree learns from, as a share of what was asked for.
+    /// Factor by which the option `subsample` of the trees is multiplied; below 1 if each tree must learn from fewer rows.
     sampled: f64,
     columns: usize,
     /// True if these options leave no time for learners other than trees.
     is_alone: bool,
 }
 
-/// The data set without the columns that a time limit left out.
+/// The data set without the columns `dropped`, which a time limit leaves out.
 pub(crate) fn narrow<'d>(data: &'d Dataset, dropped: &[String]) -> Cow<'d, Dataset> {
     if dropped.is_empty() {
         Cow::Borrowed(data)
@@ -263,8 +263,8 @@ pub(crate) fn narrow<'d>(data: &'d Dataset, dropped: &[String]) -> Cow<'d, Datas
 }
 
 impl Budget<'_> {
-    /// Options that keep to the limit; those that were asked for if there is no limit. The speed of the machine is measured once per run and stored
-    /// for a resume.
+    /// Options that meet the time limit; without a limit, the options that were asked for. The speed of the machine is measured once per run, and the
+    /// result is stored for a resume.
     ///
     /// # Errors
     ///
@@ -290,7 +290,7 @@ impl Budget<'_> {
         self.session.piece("budget-students", again)
     }
 
-    /// The options as they were asked for.
+    /// The options that were asked for, unchanged.
     fn unchanged(&self) -> Resolved {
         Resolved {
             plan: self.asked.clone(),
@@ -299,11 +299,11 @@ impl Budget<'_> {
         }
     }
 
-    /// Options that keep to the limit.
+    /// Measures the speed, and chooses options that meet the time limit.
     ///
     /// # Errors
     ///
-    /// [`Error::Recipe`] if the limit is too short for the smallest teacher and students; the errors of training.
+    /// [`Error::Recipe`] if the limit is too short for the cheapest teacher and students; the errors of training.
     fn resolve(&self, data: &Dataset) -> Result<Resolved> {
         let mut resolved = self.unchanged();
         // No more seeds are planned for.
@@ -453,11 +453,11 @@ impl Budget<'_> {
         Ok((fits.columns < columns).then(|| self.narrow(resolved, data, fits.columns)))
     }
 
-    /// The data set with only its `columns` most informative columns. Adds the others to `data.drop` of the recipe, and a note.
+    /// The data set with only its `columns` most informative columns. Adds the others to the `dropped` columns of the plan, and a note.
     fn narrow(&self, resolved: &mut Resolved, data: &Dataset, columns: usize) -> Dataset {
         let (ordinal, keep) = (&self.asked.student.ordinal, self.keep);
         let mut names = screen::ranked(data);
-        // Columns that options name stay.
+        // Columns that the options `keep` and `ordinal` name are left out last.
         names.sort_by_key(|name| !ordinal.contains(name) && !keep.contains(name));
         let gone = names.split_off(columns.min(names.len()));
         let narrow = data.without(&gone);
@@ -523,7 +523,8 @@ impl Budget<'_> {
         })
     }
 
-    /// The seconds of a search with one setting, and of refits with two seeds, for students of `steps` steps.
+    /// The seconds of a search with one setting and of refits with at most two seeds, if the option `steps` is `steps` (or that of `plan`, if it is
+    /// smaller). The last argument is the speed: seconds per step, and seconds before the first step.
     fn seconds_of_students(
         &self,
         plan: &Planned,
@@ -774,8 +775,8 @@ fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{LIMITED}, {}", parts.join(", ")))
 }
 
-/// The best tree options that take at most `seconds` on one thread. The three limits are for trees beside other learners, for trees alone, and for
-/// the smallest teacher. `wanted` is the number of rounds that was asked for.
+/// The best options of trees that keep to the limits `seconds`, in seconds of one thread. The three limits are for trees beside other learners, for
+/// trees alone, and for the cheapest teacher. `wanted` is the number of rounds that was asked for.
 ///
 /// # Errors
 ///
@@ -935,7 +936,8 @@ fn taken(student: &StudentOptions, splits: usize, repeats: usize) -> f64 {
     (search::search_steps(student, splits) + refits) as f64
 }
 
-/// The longest schedule with which search and refits take at most `allowed` steps, and no longer than the student's own.
+/// The largest option `steps` with which search and refits together take at most `allowed` training steps. It is at most that of `student`, and at
+/// least `LEAST_STEPS` or that of `student`, if this is smaller.
 fn longest_within(student: &StudentOptions, splits: usize, repeats: usize, allowed: f64) -> usize {
     let taken = |steps: usize| {
         let student = StudentOptions {

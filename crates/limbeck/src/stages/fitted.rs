@@ -23,7 +23,7 @@ use crate::session::Session;
 /// The result of [`fit`](crate::fit), in memory: both students, chosen, fitted and tested, and the one that is shipped.
 pub struct Fitted {
     pub(crate) recipe: Recipe,
-    /// Columns that a time limit left out.
+    /// Feature columns that the time limit left out; empty without a time limit.
     dropped: Vec<String>,
     pub(crate) labels: LabelStore,
     pub(crate) proven: Proven,
@@ -32,7 +32,7 @@ pub struct Fitted {
 }
 
 impl Fitted {
-    /// The data set that the run learned from: `data` without the columns that a time limit left out. `asked` is the recipe with the time limit.
+    /// The data set that the run learned from: `data` without the columns that the time limit left out.
     pub(crate) fn data<'d>(&self, data: &'d Dataset) -> Cow<'d, Dataset> {
         budget::narrow(data, &self.dropped)
     }
@@ -91,7 +91,7 @@ impl Joint {
     }
 }
 
-/// The options of labels in a recipe.
+/// The options of a recipe on which the labels depend.
 pub(crate) fn label_options(recipe: &Recipe) -> LabelOptions<'_> {
     LabelOptions {
         teacher: &recipe.teacher,
@@ -103,7 +103,7 @@ pub(crate) fn label_options(recipe: &Recipe) -> LabelOptions<'_> {
     }
 }
 
-/// The options of students in a recipe.
+/// The options of a recipe for students and their training.
 pub(crate) fn study_options(recipe: &Recipe) -> StudyOptions<'_> {
     StudyOptions {
         student: &recipe.student,
@@ -115,7 +115,7 @@ pub(crate) fn study_options(recipe: &Recipe) -> StudyOptions<'_> {
     }
 }
 
-/// The options of the test in a recipe.
+/// The options of a recipe for refits, tests and exports of the students.
 fn proof_options(recipe: &Recipe) -> ProofOptions<'_> {
     ProofOptions {
         repeats: (recipe.repeats, recipe.max_repeats),
@@ -125,7 +125,7 @@ fn proof_options(recipe: &Recipe) -> ProofOptions<'_> {
     }
 }
 
-/// The time limit of a recipe, which has to suffice for `teachers` teachers.
+/// The time limit of a recipe. It has to suffice for `teachers` teachers.
 pub(crate) fn budget<'a>(
     recipe: &'a Recipe,
     teachers: usize,
@@ -150,7 +150,7 @@ pub(crate) fn budget<'a>(
     }
 }
 
-/// The recipe with its time limit replaced by options; the same recipe if it has no limit.
+/// The recipe with the options of `plan`, and without a time limit.
 pub(crate) fn planned(recipe: &Recipe, plan: &Planned) -> Recipe {
     let Planned {
         teacher,
@@ -216,7 +216,7 @@ pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Res
     })
 }
 
-/// Runs all stages on one outer fold.
+/// Makes labels, trains students and tests them on `data`, which is one outer fold.
 fn once(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<Fold> {
     let (of_labels, options) = (label_options(recipe), study_options(recipe));
     let labels = &labels::make(of_labels, options, data, session)?;
@@ -293,7 +293,7 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
             .collect(),
         session,
     };
-    // Outer folds are for one target.
+    // A student of several targets has no outer folds.
     let elsewhere: Elsewhere<'_> = &|| Ok((None, None));
     let prove = |trained: &Trained<'_>| {
         let (student, report) = students.joint(trained)?;

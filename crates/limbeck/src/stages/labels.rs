@@ -25,17 +25,17 @@ use crate::run::Run;
 use crate::run::files::{LABELS, TEACHER, TEACHER_FILE};
 use crate::session::Session;
 
-/// All options that labels depend on, except those of a quick student ([`rounds`]).
+/// All options on which the labels depend, except those of a quick student (see [`rounds`]).
 #[derive(Clone, Copy)]
 pub(crate) struct LabelOptions<'a> {
     pub(crate) teacher: &'a TeacherSection,
-    /// How the table was read; further tables are read in the same way.
+    /// The options with which the table was read. Other tables, such as `unlabeled`, are read with the same options.
     pub(crate) data: &'a DataOptions,
     /// How new rows are made.
     pub(crate) transfer: &'a TransferOptions,
-    /// A file of further new rows.
+    /// A table of the user's rows without a target, which the teacher labels as well.
     pub(crate) unlabeled: Option<&'a Path>,
-    /// Which inner features of the teacher are kept.
+    /// Options of feature distillation: whether the teacher's inner features are stored, and how.
     pub(crate) hints: &'a HintOptions,
     pub(crate) seed: u64,
 }
@@ -631,8 +631,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Projections of the teacher's layers, as returned by `layers`, to a few coordinates; `None` unless the options ask for hints. `answers` are the
-    /// teacher's predictions on the rows of the data set.
+    /// The teacher's inner features for both phases (search and refit): the values that `layers` returns for each of its layers, projected to a few
+    /// coordinates. `None` unless the options ask for hints. `answers` are the teacher's predictions on the rows of the data set.
     fn features(
         &self,
         store: &LabelStore,

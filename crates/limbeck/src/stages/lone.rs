@@ -59,7 +59,7 @@ fn best_of(kind: NonNeural, search: &Search<'_>, choice: &Choice) -> Result<Opti
 /// The test rows on which files are compared.
 pub(crate) struct Judged<'a> {
     pub(crate) target: &'a [f64],
-    /// Predictions of the teacher.
+    /// Predictions of the teacher on these rows, in the target's unit.
     pub(crate) teacher: &'a [f64],
     pub(crate) weight: &'a [f64],
     pub(crate) blocks: Option<&'a [u32]>,

@@ -82,7 +82,8 @@ impl Students<'_> {
 }
 
 impl Case<'_> {
-    /// Tests the trained students, and repeats the run `elsewhere` if there is time.
+    /// Tests the trained students on one target. `joint` is the entry of a student of several targets. If there is time, also calls `elsewhere`,
+    /// which repeats the run on other splits.
     ///
     /// # Errors
     ///
@@ -441,7 +442,8 @@ impl Case<'_> {
     }
 }
 
-/// Repeats the whole run on other splits of the rows: the results, and a note on folds that are left out.
+/// A function that repeats the whole run on other splits of the rows. It returns the results (`None` without any), and a note on folds that were left
+/// out.
 pub(crate) type Elsewhere<'a> = &'a dyn Fn() -> Result<(Option<Outer>, Option<String>)>;
 
 /// Results besides those of the two students: baselines of other kinds, and outer folds (the whole run repeated on other splits).

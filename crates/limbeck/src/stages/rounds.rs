@@ -15,10 +15,11 @@ use crate::error::Result;
 use crate::recipe::TeacherSection;
 use crate::session::Session;
 
-/// Share of the soft loss of a quick student, if `alpha` is auto.
+/// Share of teacher labels in the loss of a quick student, if the option `alpha` is auto.
 const QUICK_ALPHA: f64 = 0.7;
 
-/// Completes the labels, if the options ask for more than a teacher's predictions: selects disputed rows and corrects residuals.
+/// Completes the labels, if the options ask for more than a teacher's predictions. Of the candidate rows, keeps those on which a quick student
+/// disagrees most with the teacher. Then corrects the labels by the residuals of quick students, once for each round.
 ///
 /// # Errors
 ///

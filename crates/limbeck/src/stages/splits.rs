@@ -83,7 +83,7 @@ pub(super) fn is_late(store: &LabelStore) -> bool {
     store.summary.notes.iter().any(|note| note == LATE)
 }
 
-/// A cheaper teacher, and fewer new rows.
+/// The options for an additional split: a cheaper teacher, and fewer new rows.
 fn lighter(options: LabelOptions<'_>) -> (TeacherSection, TransferOptions) {
     let (mut teacher, mut transfer) = (options.teacher.clone(), options.transfer.clone());
     teacher.folds = teacher.folds.min(FOLDS);

@@ -24,7 +24,7 @@ pub struct LabelStore {
     pub spread: Vec<f64>,
     /// Fold of each row of the data set; [`NO_FOLD`] for rows without an out-of-fold label.
     pub fold: Vec<u32>,
-    /// The new rows. Their sources are rows of the data set.
+    /// The new rows. Their field `source` has row numbers of the data set.
     pub new: Transfer,
     /// The teacher's inner features, if the recipe asks for them.
     pub features: Option<TeacherFeatures>,
@@ -192,7 +192,8 @@ impl LabelStore {
         }
     }
 
-    /// The new rows that are used, with the labels `mean`, beside the given rows of the data set. Slightly moved copies of training rows get the weight `perturb_weight`.
+    /// The accepted new rows with the labels `mean`, for a transfer set that has the given rows of the data set as rows with a target. Slightly moved
+    /// copies of training rows get the weight `perturb_weight`.
     fn new_rows(&self, mean: &[f64], rows: &[usize], perturb_weight: f64) -> NewRows {
         let kept = self.kept();
         let rows = rows.iter().enumerate();

@@ -16,13 +16,13 @@ use crate::error::Result;
 use crate::format::Format;
 use crate::session::{Event, Session};
 
-/// The options of students and of their training.
+/// The options of a recipe for students and their training.
 #[derive(Clone, Copy)]
 pub(crate) struct StudyOptions<'a> {
     pub(crate) student: &'a StudentOptions,
     pub(crate) objective: &'a ObjectiveOptions,
     pub(crate) hints: &'a HintOptions,
-    /// How new rows are made, and how they are used in training.
+    /// Options of the new rows; some of them, such as the weight of perturbed rows, also apply to training.
     pub(crate) transfer: &'a TransferOptions,
     /// Weights of the targets in the loss; empty for equal weights.
     pub(crate) target_weights: &'a [f64],
@@ -30,7 +30,7 @@ pub(crate) struct StudyOptions<'a> {
 }
 
 impl<'a> StudyOptions<'a> {
-    /// The settings that all trials on a data set share.
+    /// The options that all trainings of the students share.
     pub(crate) fn study(self, targets: &'a [TargetSpec], session: &'a Session<'_>) -> Study<'a> {
         Study {
             student: self.student,
@@ -45,7 +45,7 @@ impl<'a> StudyOptions<'a> {
         }
     }
 
-    /// The settings of trials without a teacher, which store no checkpoints.
+    /// The options of students that are trained without a teacher, on the first target. They store no checkpoints.
     pub(crate) fn untaught(self, data: &'a Dataset, session: &'a Session<'_>) -> Study<'a> {
         Study {
             checkpoints: &NO_CHECKPOINTS,
@@ -55,16 +55,16 @@ impl<'a> StudyOptions<'a> {
     }
 }
 
-/// The options of the test of students.
+/// The options of a recipe for refits, tests and exports of the students.
 #[derive(Clone, Copy)]
 pub(crate) struct ProofOptions<'a> {
-    /// Number of seeds with which both students are trained, and their number if errors vary much over seeds.
+    /// Number of seeds with which both students are refitted, and the maximum number if errors vary much over seeds.
     pub(crate) repeats: (usize, usize),
-    /// Smallest gain that is worth having.
+    /// Smallest gain that is worth having, as a share of the error without a teacher.
     pub(crate) worth: f64,
     /// Formats to which the shipped student is exported.
     pub(crate) formats: &'a [Format],
-    /// True if the teacher is a model that was fitted elsewhere.
+    /// True if the teacher is a model file or the teacher of another run (option `teacher.model`).
     pub(crate) is_imported: bool,
 }
 

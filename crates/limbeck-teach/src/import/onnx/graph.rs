@@ -50,11 +50,12 @@ enum Inside {
     Nothing,
 }
 
-/// Operations allowed per row, in addition to those for each value in the files.
+/// Maximum number of operations per row, in addition to those for each value that the files hold.
 const ROW_WORK: u64 = 1 << 15;
-/// Operations per row allowed for each value in the files. A usual network reads each weight once or twice per row.
+/// Maximum number of operations per row for each value that the files hold. A usual network uses each weight once or twice per row.
 const WORK_PER_NUMBER: u64 = 32;
-/// The same, per input column: a network with a token for each column reads each weight once per column, and compares each column with all others.
+/// Maximum number of operations per row and input column for each value that the files hold; the limit is the larger of this one and
+/// `WORK_PER_NUMBER`. A network with a token for each column uses each weight once per column, and compares each column with all others.
 const WORK_PER_COLUMN: u64 = 4;
 /// Maximum number of values in memory at once, for a block of rows.
 const BLOCK_NUMBERS: usize = 1 << 20;

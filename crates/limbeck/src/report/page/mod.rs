@@ -368,7 +368,7 @@ fn figures(row: &ModelRow) -> [String; 3] {
     }
 }
 
-/// Class of a row of the table of models, for its color.
+/// CSS class of a row in the table of models; it sets the color of the row's dot.
 fn class(role: Role) -> &'static str {
     match role {
         Role::Teacher => "teacher",
