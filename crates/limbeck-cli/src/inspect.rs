@@ -112,7 +112,7 @@ pub(crate) fn said(warnings: &[Warning], style: Style) -> String {
     let word = style.yellow("warning");
     let lines = group_warnings(warnings)
         .into_iter()
-        .map(|one| format!("{word}: {} (check `{}`)\n", one.message, one.check));
+        .map(|one| format!("{word}: {} (found by check `{}`)\n", one.message, one.check));
     let text: String = lines.collect();
     if text.is_empty() {
         text

@@ -105,7 +105,10 @@ impl Predict {
 
     fn tell_notes(&self, input: &Input) {
         for group in group_warnings(input.notes()).iter().filter(|_| !self.quiet) {
-            warn(&format!("{} (check `{}`)", group.message, group.check));
+            warn(&format!(
+                "{} (found by check `{}`)",
+                group.message, group.check
+            ));
         }
     }
 }

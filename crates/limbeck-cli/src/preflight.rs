@@ -70,7 +70,7 @@ impl Preflight {
 
 fn render(report: &PreflightReport, style: Style) -> String {
     let rows = &report.rows;
-    let mut grid = Grid::new(&["pilot", "value", "meaning"], "lrl");
+    let mut grid = Grid::new(&["in the pilots", "value", "meaning"], "lrl");
     let paired =
         |value: &Paired| format!("{} ± {}", short(value.mean), short(value.standard_error));
     let mut row = |name: &str, figure: String, words: &str| {
@@ -90,12 +90,12 @@ fn render(report: &PreflightReport, style: Style) -> String {
     row(
         "teacher's lead",
         paired(&report.teacher_gap),
-        "squared error of the student alone minus squared error of the teacher",
+        "squared error of the student alone minus that of the teacher, ± standard error",
     );
     row(
         "distilled student's lead",
         paired(&report.saved),
-        "squared error of the student alone minus squared error of the distilled student",
+        "squared error of the student alone minus that of the distilled student, ± standard error",
     );
     let missing = || "–".to_owned();
     let fit = report.teacher_fit.map_or_else(missing, |fit| {

@@ -190,7 +190,8 @@ impl Progress {
         for group in group_warnings(&summary.warnings) {
             let (label, check) = (
                 self.style.yellow("warning"),
-                self.style.dim(&format!("(check `{}`)", group.check)),
+                self.style
+                    .dim(&format!("(found by check `{}`)", group.check)),
             );
             self.line(&format!("{label}: {} {check}", group.message));
         }

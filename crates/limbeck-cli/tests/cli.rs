@@ -489,7 +489,7 @@ fn inspect_tells_what_the_checks_find_for_a_target() {
         "216 training, 24 validation, 60 test",
         "refused: ",
         "column `copy`",
-        "(check `leak`)",
+        "(refused by check `leak`)",
     ] {
         assert!(found.contains(word), "no `{word}` in {found}");
     }

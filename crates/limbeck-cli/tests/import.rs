@@ -446,7 +446,7 @@ fn inputs_by_position_are_refused_where_a_check_dropped_a_column() {
     let refusal = label(&["--keep", "c"]);
     assert_eq!(refusal.code, Some(2));
     for part in [
-        "`b` (check `constant`)",
+        "`b` (dropped by check `constant`)",
         "--keep b",
         "--teacher-model-columns",
         "--drop b",

@@ -47,7 +47,10 @@ fn distill_by_time_tells_the_periods_and_columns_beyond_training() {
     ] {
         assert!(outcome.stderr.contains(part), "{part}: {}", outcome.stderr);
     }
-    let shifted = outcome.stderr.matches("(check `shifted_test`)").count();
+    let shifted = outcome
+        .stderr
+        .matches("(found by check `shifted_test`)")
+        .count();
     assert_eq!(shifted, 1, "{}", outcome.stderr);
     let note = format!("60 test rows, {period} (`date`)");
     assert!(outcome.stdout.contains(&note), "{}", outcome.stdout);

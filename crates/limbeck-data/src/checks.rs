@@ -479,7 +479,7 @@ pub(crate) fn check_seen_test(
     if seen >= FEWEST && seen as f64 >= SHARE * test as f64 {
         let message = format!(
             "{source}: {seen} of {test} test rows also occur among the training and validation rows, with the same features and target, so that test metrics are too \
-             optimistic; hold out other rows, or keep equal rows in one part of the split with `group`"
+             optimistic; remove these rows from the test rows; without a test table, `group` keeps equal rows in one part of the split"
         );
         findings.found(Check::SeenTest, None, message)?;
     }

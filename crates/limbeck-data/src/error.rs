@@ -192,7 +192,7 @@ pub enum Error {
     #[error(transparent)]
     InvalidOption(#[from] limbeck_options::Refused),
     /// A check with the action `refuse` found something.
-    #[error("{message} (check `{check}`)")]
+    #[error("{message} (refused by check `{check}`)")]
     Refused {
         /// Name of the [`Check`](crate::Check).
         check: &'static str,

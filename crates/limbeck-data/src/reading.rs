@@ -33,7 +33,7 @@ pub struct ReadOptions {
 }
 
 impl ReadOptions {
-    /// Rules for a column of which it is not known how its numbers and dates are written: this is found from its cells.
+    /// Rules for a column without a known notation: its decimal mark, thousands separator and order of dates are found from its cells.
     ///
     /// If `prefers_comma` is true, a comma that could be a thousands separator or a decimal mark is a decimal mark.
     pub(crate) fn rules(&self, prefers_comma: bool) -> Rules<'_> {

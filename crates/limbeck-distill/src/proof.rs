@@ -60,9 +60,9 @@ pub struct Evidence<'a> {
 pub struct GapClosed {
     /// The closed share of the gap: 0 is as good as the baseline, 1 as good as the teacher.
     pub value: Option<f64>,
-    /// Lower end of the 95 % interval of the share.
+    /// Lower end of the 95 % interval of `value`; `None` if there is no value.
     pub low: Option<f64>,
-    /// Upper end of the 95 % interval of the share.
+    /// Upper end of the 95 % interval of `value`; `None` if there is no value.
     pub high: Option<f64>,
     /// The reason why there is no value; `None` if there is one.
     pub reason: Option<String>,

@@ -976,7 +976,7 @@ for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
         assert!(message("printf '1,2,3\\n1\\n'").contains("`1,2,3` for row 1"));
         assert!(message("printf '1,-2\\n1,1\\n'").contains("`1,-2` for row 1"));
         assert!(message("printf '1\\n\\n1\\n'").contains("printed 3 lines"));
-        assert!(message("printf '\\377\\376\\n1\\n'").contains("printed 1 lines"));
+        assert!(message("printf '\\377\\376\\n1\\n'").contains("printed 1 line"));
         assert!(message("printf '1,1\\n1\\n'").contains("since other rows have one"));
     }
 

@@ -237,7 +237,7 @@ fn make(
     })?
 }
 
-/// Runs all stages after the table is read, and writes the files of the run. With one student of several targets, writes a run for each target.
+/// Runs all stages after the table is read, and writes the files of the run. If one student predicts several targets, writes a run folder for each target.
 fn make_in(
     run_dir: &Unfinished,
     recipe: &Recipe,

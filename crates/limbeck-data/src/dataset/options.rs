@@ -45,7 +45,7 @@ limbeck_options::options! {
         group: Option<String> = None => [
             flag("group", "COLUMN"), under("Split"), common(), example("\"customer\""),
             rules(&[
-                Rule::Without("data.time", "rows can be split only by groups or by time; if both matter, define the split yourself with split_column"),
+                Rule::Without("data.time", "rows are split either by groups or by time (define the split yourself with `data.split_column` if both matter)"),
                 ONE_ROLE,
             ]),
         ];

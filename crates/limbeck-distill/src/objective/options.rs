@@ -112,7 +112,7 @@ limbeck_options::words! {
 }
 
 limbeck_options::words! {
-    /// Which teacher labels are used, on rows that also have a target.
+    /// Which of the teacher's labels are used on rows that have a target. A gate does not apply to rows without a target.
     pub enum Gate {
         /// All labels.
         #[default]

@@ -35,7 +35,12 @@ pub struct DroppedColumn {
 
 impl DroppedColumn {
     fn listed(dropped: &[Self]) -> String {
-        let each = |dropped: &Self| format!("`{}` (check `{}`)", dropped.column, dropped.check);
+        let each = |dropped: &Self| {
+            format!(
+                "`{}` (dropped by check `{}`)",
+                dropped.column, dropped.check
+            )
+        };
         dropped.iter().map(each).collect::<Vec<_>>().join(", ")
     }
 
@@ -523,7 +528,7 @@ mod tests {
         let (two, both) = ([Input::default(), Input::default()], [true, true]);
         let message = assign(&two, &both, &[], &dropped(true), &x).unwrap_err();
         for part in [
-            "`b` (check `constant`)",
+            "`b` (dropped by check `constant`)",
             "--keep b",
             "--drop b",
             "--teacher-model-columns",

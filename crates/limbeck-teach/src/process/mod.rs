@@ -38,9 +38,9 @@ limbeck_options::options! {
     pub struct ProcessOptions in "teacher.gp", "Teacher" {
         /// Maximum number of rows for a Gaussian process; its time grows with the cube of the rows.
         most_rows: usize = 3000 => [within(0.0, 20_000.0)];
-        /// Number of rows on which the kernel is chosen, by marginal likelihood.
+        /// Number of rows on which the parameters of the kernel are chosen, by marginal likelihood.
         evidence_rows: usize = 500 => [within(20.0, 5000.0)];
-        /// Maximum number of steps of the search for the kernel.
+        /// Maximum number of optimization steps for the parameters of the kernel.
         steps: usize = 40 => [at_least(1.0)];
     }
 }

@@ -6,7 +6,7 @@ pub const LEAST_ROWS: usize = 100;
 pub const PAYS_FROM: f64 = 0.7;
 /// Maximum probability for the answer that distillation will not pay; between the two, the answer is *unsure*.
 pub const WILL_NOT_UP_TO: f64 = 0.45;
-/// Prior mean of the saving, as a share of the baseline's squared error, for a teacher that is as good as the baseline.
+/// Saving that is expected before any pilot, if the teacher is as good as the baseline. The saving is the share by which distillation reduces the baseline's squared error.
 pub const PRIOR: f64 = 0.0;
 /// Increase of the prior mean of the saving per unit of the teacher's lead. Both are shares of the baseline's squared error.
 pub const PRIOR_LEAD: f64 = 0.65;

@@ -187,7 +187,7 @@ impl Unfinished {
         })?;
         if ticket.version != env!("CARGO_PKG_VERSION") {
             return Err(broken(format!(
-                "it was started by limbeck {}, but this is limbeck {}, which may give other results: finish it with that version, or remove the folder and start again",
+                "it was started by limbeck {}. This is limbeck {}, which may give other results. Finish the run with that version, or remove the folder and start again",
                 ticket.version,
                 env!("CARGO_PKG_VERSION")
             )));

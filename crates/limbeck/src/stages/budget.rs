@@ -762,7 +762,8 @@ fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
         parts.push("settings are tried on one split of the rows".to_owned());
     }
     if taken.choose != asked.choose {
-        let part = "the boosted trees have their default options; none are compared, and no pairs of columns are tried as inputs";
+        let part =
+            "the boosted trees have their default options, and get no pairs of columns as inputs";
         parts.push(part.to_owned());
     }
     if taken.folds < asked.folds || taken.fits < asked.fits {
@@ -772,7 +773,7 @@ fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
             counted(taken.fits, "fit")
         ));
     }
-    (!parts.is_empty()).then(|| format!("{LIMITED}, {}", parts.join(", ")))
+    (!parts.is_empty()).then(|| format!("{LIMITED}, {}", parts.join("; ")))
 }
 
 /// The best options of trees that keep to the limits `seconds`, in seconds of one thread. The three limits are for trees beside other learners, for
@@ -1157,7 +1158,7 @@ mod tests {
         assert!(
             told(&all, &least)
                 .unwrap()
-                .contains("no pairs of columns are tried")
+                .contains("get no pairs of columns")
         );
         all.apply(&mut compared);
         assert!(compared.teacher.choose_trees && compared.teacher.trees.pairs > 0);

@@ -523,7 +523,7 @@ fn checks(report: &Report) -> String {
     }
     let line = |group: &limbeck_data::Group| {
         format!(
-            "<li>{} <span class=\"small\">(check <code>{}</code>: {})</span></li>",
+            "<li>{} <span class=\"small\">(found by check <code>{}</code>: {})</span></li>",
             escape(&group.message),
             escape(&group.check),
             escape(&group.action.to_string())
