@@ -21,7 +21,7 @@ pub struct KnownRows {
     /// The mean that the teacher predicts for each row; NaN if the row has no teacher label.
     pub teacher: Vec<f64>,
     /// The teacher's standard deviation for each row.
-    pub spread: Vec<f64>,
+    pub std: Vec<f64>,
 }
 
 /// New rows: rows without a target, which only the teacher labelled. Each list has one entry per row.
@@ -32,7 +32,7 @@ pub struct NewRows {
     /// The mean that the teacher predicts for each row, in the learned unit (the target's own unit, or its logarithm).
     pub mean: Vec<f64>,
     /// The teacher's standard deviation for each row.
-    pub spread: Vec<f64>,
+    pub std: Vec<f64>,
     /// The row with a target from which each new row was made, as a position among the [`KnownRows`]; the new row shares its gate (weight of the teacher
     /// label). `None` for an independent row.
     pub source: Vec<Option<usize>>,
