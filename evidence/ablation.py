@@ -23,6 +23,8 @@ import sys
 import time
 from pathlib import Path
 
+from names import today
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("LIMBECK_DATA") or ROOT.parent / "shared" / "data")
 QUICK = os.environ.get("QUICK") == "1"
@@ -93,7 +95,7 @@ HEADS = {
     for name, options in {
         "1": {}, "3": {"objective.temperature": 3.0}, "3 to 1": {"objective.temperature": 3.0, "objective.temperature_end": 1.0},
         "batch": {"objective.temperature": "batch"}, "data": {"objective.temperature": "data"},
-        "spread": {"objective.temperature": "spread"}, "literal KL + MSE": {"objective.literal": True},
+        "spread": {"objective.temperature": "std"}, "literal KL + MSE": {"objective.literal": True},
     }.items()
 }
 FULL = {
@@ -103,7 +105,7 @@ FULL = {
     "features": {"hints.kind": "attention", "hints.progressive": True},
     "boundary": {"transfer.boundary_rows": ROWS // 4},
     "mixup": {"transfer.mixup_rows": ROWS // 4},
-    "distribution": {"objective.head": "gaussian", "objective.temperature": "spread"},
+    "distribution": {"objective.head": "gaussian", "objective.temperature": "std"},
 }
 
 
@@ -145,7 +147,7 @@ def distill(options, out):
     done = subprocess.run([str(LIMBECK), "distill", "--recipe", str(recipe), "--out", str(out), "--json", "--quiet"], capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"failed on\n{recipe.read_text()}\n{done.stderr}")
-    return json.loads(done.stdout)
+    return json.loads(done.stdout, object_hook=today)
 
 
 def steps(name):
@@ -156,7 +158,7 @@ COMMON = {"transfer.munge_rows": ROWS, "student.params": 5000}
 
 
 def base(name, options=None, key="base"):
-    """The run whose teacher all cases of a set share; its lone student is tuned with all four trials."""
+    """The run whose teacher all cases of a set share; its baseline is tuned with all four trials."""
     out = WORK / f"{name}-{key}"
     if not (out / "report.json").exists():
         if RENDER or (ONLY and name not in ONLY):
@@ -186,7 +188,7 @@ def case(name, label, options, repeats=SEEDS, source=None, seed=0):
     """Scores of one case: per seed for the distilled student, from disk where it was run before."""
     path = RESULTS / name / (label.replace(" ", "_").replace(",", "").replace("/", "-") + ".json")
     if path.exists():
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(), object_hook=today)
     if RENDER or (ONLY and name not in ONLY):
         raise Missing(label)
     print(f"{name}: {label} ...", end=" ", flush=True)
@@ -218,13 +220,13 @@ def case(name, label, options, repeats=SEEDS, source=None, seed=0):
     return result
 
 
-def lone(name, key="base", options=None):
-    """The tuned lone student of a set's base run, whose figures are kept beside the cases."""
+def baseline(name, key="base", options=None):
+    """The tuned baseline of a set's base run, whose figures are kept beside the cases."""
     path = RESULTS / name / f"lone-{key}.json"
     if path.exists():
-        return json.loads(path.read_text())
-    report = json.loads((base(name, options, key) / "report.json").read_text())
-    result = {"rmse": [s["alone"]["rmse"] for s in report["test_seeds"]], "r2": [s["alone"]["r2"] for s in report["test_seeds"]],
+        return json.loads(path.read_text(), object_hook=today)
+    report = json.loads((base(name, options, key) / "report.json").read_text(), object_hook=today)
+    result = {"rmse": [s["baseline"]["rmse"] for s in report["test_seeds"]], "r2": [s["baseline"]["r2"] for s in report["test_seeds"]],
               "teacher": report["test"]["teacher"]}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result))
@@ -383,12 +385,12 @@ def default(name):
 def question_teachers(out):
     rows = []
     for name in SETS:
-        a, d = attempt(lambda: lone(name)), attempt(lambda: default(name))
+        a, d = attempt(lambda: baseline(name)), attempt(lambda: default(name))
         if a and d:
             rows.append([name, f"{a['teacher']['rmse']:.4g}", f"{mean(a['rmse']):.4g}", f"{mean(d['rmse']):.4g}", shown(saved(d, a))])
-    out.append("## Where the cases stand\n\nTest RMSE of the teacher, of the tuned lone student and of the default distilled student (squared points, "
+    out.append("## Where the cases stand\n\nTest RMSE of the teacher, of the tuned baseline and of the default distilled student (squared points, "
                f"alpha 0.7, {ROWS} MUNGE rows), and what the latter saves in percent.\n")
-    out.append(markdown(["set", "teacher", "alone", "distilled", "saved, %"], rows))
+    out.append(markdown(["set", "teacher", "baseline", "distilled", "saved, %"], rows))
 
 
 def question_methods(out):
@@ -441,7 +443,7 @@ SHARES = {"kin8nm": [5, 20], "california": [5, 20], "concrete": [20]}
 
 def question_alpha(out):
     out.append("## How much of the teacher\n\nTest R² by alpha, squared points with MUNGE rows, and by the share of the labels that there are (the teacher, too, is fitted on these alone). "
-               "The lone student is tuned; alpha 0 is the same student on targets, at the same schedule as the distilled ones. The commonly told claim is: alpha 0.7 has an R² 12 % above pure MSE.\n")
+               "The baseline is tuned; alpha 0 is the same student on targets, at the same schedule as the distilled ones. The commonly told claim is: alpha 0.7 has an R² 12 % above pure MSE.\n")
     rows, lines, gains = [], [], []
     for name in SETS:
         for share in [*([s for s in SHARES.get(name, []) if not QUICK]), 100]:
@@ -452,20 +454,20 @@ def question_alpha(out):
                 source = (share_options(name, share), key)
             label = lambda alpha: f"alpha {alpha}" + ("" if share == 100 else f" share {share}")
             found = [attempt(lambda a=alpha: case(name, label(a), {"objective.alpha": a}, source=source)) for alpha in ALPHAS]
-            alone = attempt(lambda: lone(name, key, source and source[0]))
+            tuned = attempt(lambda: baseline(name, key, source and source[0]))
             if not any(found):
                 continue
             value = lambda r: f"{mean(r['r2']):.4f}" if r else "–"
             zero, seven = found[0], found[3]
             gain = lambda ref: interval([100 * (a - b) / abs(mean(ref["r2"])) for a, b in zip(seven["r2"], ref["r2"])]) if seven and ref else None
-            over = [gain(zero), gain(alone)]
+            over = [gain(zero), gain(tuned)]
             if over[0]:
                 gains.append((f"{name} at {share} %", over[0]))
-            rows.append([f"{name}, {share} %", value(alone), *map(value, found), *(shown(g) if g else "–" for g in over)])
+            rows.append([f"{name}, {share} %", value(tuned), *map(value, found), *(shown(g) if g else "–" for g in over)])
             if zero and share in (5, 20, 100):
                 lines.append((f"{name}, {share} %", [(f"alpha {a}", saved(r, zero)) for a, r in zip(ALPHAS[1:], found[1:]) if r]))
     out.append(dots("alpha", "RMSE saved against alpha 0", lines, "%, right is better"))
-    out.append(markdown(["set, labels", "alone, tuned", *(f"α {a}" for a in ALPHAS), "R² of α 0.7 over α 0, %", "over the tuned lone, %"], rows))
+    out.append(markdown(["set, labels", "baseline, tuned", *(f"α {a}" for a in ALPHAS), "R² of α 0.7 over α 0, %", "over the tuned baseline, %"], rows))
     return gains
 
 
@@ -539,7 +541,7 @@ def quantile_run(name, quantile):
     """Both sides of a quantile student, tuned, with the labels of the set's base run."""
     path = RESULTS / name / f"quantile-{quantile}.json"
     if path.exists():
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(), object_hook=today)
     teacher, out = base(name), WORK / "case"
     if RENDER or (ONLY and name not in ONLY):
         raise Missing(path.stem)
@@ -547,7 +549,7 @@ def quantile_run(name, quantile):
     report = distill({**table_options(name), **COMMON, "student.steps": steps(name), "student.trials": 4, "teacher.from": str(teacher), "repeats": SEEDS,
                       "objective.quantile": quantile}, out)
     figures = lambda scores: {"rmse": scores["pinball"], "covered": scores["covered"]}
-    result = {side: {key: [figures(seed[side])[key] for seed in report["test_seeds"]] for key in ("rmse", "covered")} for side in ("alone", "distilled")}
+    result = {side: {key: [figures(seed[side])[key] for seed in report["test_seeds"]] for key in ("rmse", "covered")} for side in ("baseline", "distilled")}
     result["teacher"] = figures(report["test"]["teacher"])
     path.write_text(json.dumps(result))
     return result
@@ -555,19 +557,19 @@ def quantile_run(name, quantile):
 
 def question_quantiles(out):
     out.append(f"## Quantiles\n\nStudents of the 0.1- and the 0.9-quantile, both sides tuned, {SEEDS} seeds: mean pinball loss on test rows, and the share of targets at or below the prediction. "
-               "The teacher's quantile is that of a normal distribution with its mean and spread, so it is worth no more than the spread is: that of trees is one number for all rows.\n")
+               "The teacher's quantile is that of a normal distribution with its mean and standard deviation, so it is worth no more than the standard deviation is: that of trees is one number for all rows.\n")
     rows, lines = [], []
     for name in SETS:
         for quantile in (0.1, 0.9):
             run = attempt(lambda: quantile_run(name, quantile))
             if run:
                 cells = [f"{run['teacher']['rmse']:.4g} ({100 * run['teacher']['covered']:.0f} %)"]
-                cells += [f"{mean(run[side]['rmse']):.4g} ({100 * mean(run[side]['covered']):.0f} %)" for side in ("alone", "distilled")]
-                gain = saved(run["distilled"], run["alone"])
-                lines.append((f"{name}, {quantile}", [("distilled over alone", gain)]))
+                cells += [f"{mean(run[side]['rmse']):.4g} ({100 * mean(run[side]['covered']):.0f} %)" for side in ("baseline", "distilled")]
+                gain = saved(run["distilled"], run["baseline"])
+                lines.append((f"{name}, {quantile}", [("distilled over baseline", gain)]))
                 rows.append([f"{name}, {quantile}", *cells, shown(gain)])
     out.append(dots("quantiles", "Students of quantiles, both sides tuned", lines, "pinball loss saved, % (right is better)"))
-    out.append(markdown(["set, quantile", "teacher (covered)", "alone", "distilled", "pinball loss saved, %"], rows))
+    out.append(markdown(["set, quantile", "teacher (covered)", "baseline", "distilled", "pinball loss saved, %"], rows))
 
 
 # Kinds of new rows beside MUNGE's where rows are few; the preset small-data takes those that pay.
@@ -614,9 +616,9 @@ def question_gates(out):
 
 def gap(report):
     """Share of the gap to the teacher that the distilled students closed, and the three RMSE."""
-    alone, distilled = (mean([seed[side]["rmse"] for seed in report["test_seeds"]]) for side in ("alone", "distilled"))
+    plain, distilled = (mean([seed[side]["rmse"] for seed in report["test_seeds"]]) for side in ("baseline", "distilled"))
     teacher = report["test"]["teacher"]["rmse"]
-    return (alone - distilled) / (alone - teacher), teacher, alone, distilled
+    return (plain - distilled) / (plain - teacher), teacher, plain, distilled
 
 
 SMALL = ["kin8nm", "california"]
@@ -628,12 +630,12 @@ def small_run(name, key):
     """Figures of a run on a tenth of the labels: everything of it tuned, both sides alike."""
     path = RESULTS / name / f"small-{key}.json"
     if path.exists():
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(), object_hook=today)
     options = {**share_options(name, 10), "student.steps": LONG}
     if key == "all":
         options["teacher.model"] = str(base(name))
-    report = json.loads((base(name, options, f"share10-{key}") / "report.json").read_text())
-    result = {"test_seeds": [{side: {"rmse": seed[side]["rmse"]} for side in ("alone", "distilled")} for seed in report["test_seeds"]],
+    report = json.loads((base(name, options, f"share10-{key}") / "report.json").read_text(), object_hook=today)
+    result = {"test_seeds": [{side: {"rmse": seed[side]["rmse"]} for side in ("baseline", "distilled")} for seed in report["test_seeds"]],
               "test": {"teacher": report["test"]["teacher"]}, "alpha": report["selection"]["distilled"][-1]}
     path.write_text(json.dumps(result))
     return result
@@ -641,21 +643,21 @@ def small_run(name, key):
 
 def question_small(out):
     out.append(f"## Few labels, and a teacher of few or of all rows\n\nThe student has a tenth of the labelled rows. Its teacher is fitted on (a) the same rows, (b) all training rows of the set (`--teacher-model RUN`: it labels new rows only). "
-               f"Both sides tuned, {MANY} training seeds, {LONG} steps. Gap: (alone − distilled) / (alone − teacher) of mean test RMSE. The bar for (b) was 0.6; the number of steps was chosen after test rows of california had been seen at 8000 and 24 000 steps (0.49 and 0.59). (Published for a setting like (b): an error 43.9 % below that of earlier distillation.)\n")
+               f"Both sides tuned, {MANY} training seeds, {LONG} steps. Gap: (baseline − distilled) / (baseline − teacher) of mean test RMSE. The bar for (b) was 0.6; the number of steps was chosen after test rows of california had been seen at 8000 and 24 000 steps (0.49 and 0.59). (Published for a setting like (b): an error 43.9 % below that of earlier distillation.)\n")
     rows, lines, gaps = [], [], {}
     for name in [n for n in SMALL if n in SETS]:
         runs = [attempt(lambda k=key: small_run(name, k)) for key in ("same", "all")]
         for title, run in zip(("(a) same rows", "(b) all rows"), runs):
             if not run:
                 continue
-            share, teacher, alone, distilled = gap(run)
+            share, teacher, plain, distilled = gap(run)
             side = lambda which: {"rmse": [seed[which]["rmse"] for seed in run["test_seeds"]]}
             over = saved({"rmse": [seed["distilled"]["rmse"] for seed in run["test_seeds"]]}, {"rmse": [seed["distilled"]["rmse"] for seed in runs[0]["test_seeds"]]}) if runs[0] and run is not runs[0] else None
             gaps[name, title[:3]] = share
-            lines.append((f"{name}, {title}", [("over the lone student", saved(side("distilled"), side("alone")))] + ([("over (a)", over)] if over else [])))
-            rows.append([name, title, f"{teacher:.4g}", f"{alone:.4g}", f"{distilled:.4g}", f"{share:.2f}", shown(saved(side("distilled"), side("alone"))), shown(over) if over else ""])
+            lines.append((f"{name}, {title}", [("over the baseline", saved(side("distilled"), side("baseline")))] + ([("over (a)", over)] if over else [])))
+            rows.append([name, title, f"{teacher:.4g}", f"{plain:.4g}", f"{distilled:.4g}", f"{share:.2f}", shown(saved(side("distilled"), side("baseline"))), shown(over) if over else ""])
     out.append(dots("small", "A tenth of the labels", lines, "RMSE saved, % (right is better)"))
-    out.append(markdown(["set", "teacher of", "teacher", "alone", "distilled", "gap closed", "saved over alone, %", "saved over (a), %"], rows))
+    out.append(markdown(["set", "teacher of", "teacher", "baseline", "distilled", "gap closed", "saved over baseline, %", "saved over (a), %"], rows))
     return gaps
 
 
@@ -745,7 +747,7 @@ def claims(alpha, small, progressive):
         ["half adversarial rows help over MUNGE alone", *sides(over(("munge and adversarial", TRANSFER["munge and adversarial"]), munge))],
         ["T 3 helps a Gaussian head over T 1", *sides(over(head("gaussian, T 3"), head("gaussian, T 1")))],
         ["T 3 helps a binned head over T 1", *sides(over(head("binned, T 3"), head("binned, T 1")))],
-        ["temperature by row from the teacher's spread helps a Gaussian head", *sides(over(head("gaussian, T spread"), head("gaussian, T 1")))],
+        ["temperature by row from the teacher's standard deviation helps a Gaussian head", *sides(over(head("gaussian, T spread"), head("gaussian, T 1")))],
         ["plain hints help", *sides(over(("hint, many seeds", ATTENTION["hint, many seeds"], MANY), munge))],
         ["attention-weighted hints help over plain ones", *sides(over(("attention, many seeds", ATTENTION["attention, many seeds"], MANY), ("hint, many seeds", ATTENTION["hint, many seeds"], MANY)))],
         ["features first, then answers, helps over answers alone", *sides(method("features first"))],

@@ -31,7 +31,7 @@ def main():
     text = root.Tensors("verdict")[0].tensor_proto.string_val[0].decode()
     assert text == report["verdict"]["sentence"], text
     assert "[objective]" in root.Tensors("recipe")[0].tensor_proto.string_val[0].decode()
-    for side in ("teacher", "alone", "distilled", "shipped"):
+    for side in ("teacher", "baseline", "distilled", "shipped"):
         found = root.Scalars(f"test/rmse_{side}")[0].value
         assert math.isclose(found, report["test"][side]["rmse"], rel_tol=1e-6), (side, found)
         histogram = root.Histograms(f"residuals/{side}")[0].histogram_value

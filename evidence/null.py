@@ -1,9 +1,9 @@
-"""False verdicts of whole runs: students whose teacher is the target itself, so that distilled and lone learn the same.
+"""False verdicts of whole runs: students whose teacher is the target itself, so that the distilled student and the baseline learn the same.
 
   python3 evidence/null.py [RUNS]     30 runs by default, at --quality fast with 3 seeds; prints each verdict, then the counts
 
 The teacher's column is a copy of the target. There is nothing to take from it that the targets do not say, and every "helps" or "hurts" is false, provided that the search gives both sides the
-same freedom: where only the lone side is tuned (weight decay, schedules), "hurts" is what that tuning is worth.
+same freedom: where only the baseline is tuned (weight decay, schedules), "hurts" is what that tuning is worth.
 """
 import json
 import math

@@ -32,6 +32,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from names import today
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("LIMBECK_DATA") or ROOT.parent / "shared" / "data")
 TABLES = ROOT / "evidence" / "tables"
@@ -462,7 +464,7 @@ def run(part, case):
     """The result of one half of a case, run if it is missing; what came out is only told by the document."""
     path = RESULTS / f"{'-'.join(map(str, case))}.{part}.json"
     if path.exists() or RENDER:
-        return json.loads(path.read_text()) if path.exists() else None
+        return json.loads(path.read_text(), object_hook=today) if path.exists() else None
     with tempfile.TemporaryDirectory() as folder:
         flags = prepare(case, Path(folder))
         command = [str(LIMBECK), "distill", *flags, "--out", "run"] if part == "truth" else [str(LIMBECK), "preflight", *flags]
@@ -473,7 +475,7 @@ def run(part, case):
         sys.exit(f"{case} failed:\n{done.stderr}")
     keep(path, part, json.loads(done.stdout), seconds)
     print(f"{' '.join(map(str, case))} {part}: {seconds:.1f} s", flush=True)
-    return json.loads(path.read_text())
+    return json.loads(path.read_text(), object_hook=today)
 
 
 def keep(path, part, found, seconds):
@@ -496,10 +498,10 @@ def rules():
 
 
 def shares(p):
-    """What the verdict reads, in shares of the lone student's squared error: saved, its standard errors over rows and pilots, the lead, the
+    """What the verdict reads, in shares of the baseline's squared error: saved, its standard errors over rows and pilots, the lead, the
     standard error of the full run, the slope of the learning curve, and how many times the pilots' rows the full run has."""
-    scale = p["rmse"]["alone"] ** 2
-    pilots = [q["alone"] ** 2 - q["distilled"] ** 2 for q in p["by_pilot"]]
+    scale = p["rmse"]["baseline"] ** 2
+    pilots = [q["baseline"] ** 2 - q["distilled"] ** 2 for q in p["by_pilot"]]
     mean = sum(pilots) / len(pilots)
     over = math.sqrt(sum((x - mean) ** 2 for x in pilots) / max(len(pilots) - 1, 1) / len(pilots))
     own, rows = p["rows"], p["saved"]["standard_error"] / scale
@@ -518,7 +520,7 @@ def expected(share, r):
     return left * mean, left**2 * variance + r["LUCK"] ** 2 + (r["GROWTH"] * math.log(growth)) ** 2
 
 
-# What a saving has to be worth, as a share of the lone student's RMSE: the default of `--worth`.
+# What a saving has to be worth, as a share of the baseline's RMSE: the default of `--worth`.
 WORTH = 0.01
 
 
@@ -532,8 +534,8 @@ def judged(p, r):
 
 
 def saved(t):
-    """What a full run saved, as a share of the lone student's RMSE."""
-    return 1 - t["test"]["distilled"]["rmse"] / t["test"]["alone"]["rmse"]
+    """What a full run saved, as a share of the baseline's RMSE."""
+    return 1 - t["test"]["distilled"]["rmse"] / t["test"]["baseline"]["rmse"]
 
 
 def fit():
@@ -665,8 +667,8 @@ def significant(cases):
 def listed(cases):
     rows = []
     for (name, size, teacher, quality), p, t, paid in cases:
-        lead = 1 - t["test"]["teacher"]["rmse"] / t["test"]["alone"]["rmse"]
-        pilot = 1 - p["rmse"]["distilled"] / p["rmse"]["alone"]
+        lead = 1 - t["test"]["teacher"]["rmse"] / t["test"]["baseline"]["rmse"]
+        pilot = 1 - p["rmse"]["distilled"] / p["rmse"]["baseline"]
         verdict = p["verdict"]
         low, mean, high = (100 * (1 - math.sqrt(max(0, 1 - verdict["mean"] - z * rules()["INTERVAL"] * verdict["sd"]))) for z in (-1, 0, 1))
         mark = "" if verdict["kind"] == "unsure" else "right" if (verdict["kind"] == "pays") == paid else "**wrong**"
@@ -743,7 +745,7 @@ def document():
             "## Development sets\n", "The rules were chosen on these, so the figures flatter.\n", summary(development),
             "## Time\n", f"Median seconds on one thread: preflight {median(seconds[0]):.0f} (most {max(seconds[0], default=0):.0f}), "
             f"full run {median(seconds[1]):.0f}, on different machines that did other work too.\n",
-            "## Cases\n", "*Lead* and *saved* are shares of the lone student's RMSE; *expected* with 95 % of the chances.\n", "### Evaluation\n", listed(evaluation), "### Development\n", listed(development)]
+            "## Cases\n", "*Lead* and *saved* are shares of the baseline's RMSE; *expected* with 95 % of the chances.\n", "### Evaluation\n", listed(evaluation), "### Development\n", listed(development)]
     target = ROOT / "docs" / ("preflight-quick.md" if QUICK else "preflight.md")
     target.parent.mkdir(exist_ok=True)
     target.write_text("\n".join(out))

@@ -17,6 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from names import today
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("LIMBECK_DATA") or ROOT.parent / "shared" / "data")
 QUICK = os.environ.get("QUICK") == "1"
@@ -40,7 +42,7 @@ def run(name, split, params=5200, quality="default", extra=()):
     quality = "fast" if QUICK else quality
     path = RESULTS / f"{name}-{split}-{params}-{quality}.json"
     if path.exists():
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(), object_hook=today)
     if RENDER:
         raise Missing(path.stem)
     meta = json.loads((DATA / name / "meta.json").read_text())
@@ -52,7 +54,7 @@ def run(name, split, params=5200, quality="default", extra=()):
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"failed:\n{done.stderr}")
-    report = json.loads(done.stdout)
+    report = json.loads(done.stdout, object_hook=today)
     RESULTS.mkdir(parents=True, exist_ok=True)
     kept = {key: report[key] for key in ("test", "test_seeds", "gap_closed", "verdict", "shipped", "teacher", "student",
                                          "selection", "measured", "seed", "version")}
@@ -96,20 +98,20 @@ def split_rows(name, splits, scale=1.0, **options):
             continue
         reports.append(r)
         t = r["test"]
-        rows.append([split, *(number(t[side]["rmse"] * scale) for side in ("teacher", "alone", "distilled", "shipped")),
+        rows.append([split, *(number(t[side]["rmse"] * scale) for side in ("teacher", "baseline", "distilled", "shipped")),
                      r["shipped"]["kind"], f"{t['distilled']['rmse'] / t['teacher']['rmse']:.3f}", gap(r), r["verdict"]["kind"], f"{r['measured']['seconds']:.0f}",
                      f"{(r['measured']['peak_memory_bytes'] or 0) / 1e9:.2f}"])
     return rows, reports
 
 
-HEADER = ["split", "teacher", "alone", "distilled", "shipped", "kind", "distilled ÷ teacher", "gap closed (95 %)", "verdict", "s", "GB"]
+HEADER = ["split", "teacher", "baseline", "distilled", "shipped", "kind", "distilled ÷ teacher", "gap closed (95 %)", "verdict", "s", "GB"]
 
 
 def pooled(reports, scale=1.0):
-    sides = {side: mean([r["test"][side]["rmse"] for r in reports]) * scale for side in ("teacher", "alone", "distilled")}
-    lead = sides["alone"] - sides["teacher"]
-    share = (sides["alone"] - sides["distilled"]) / lead if lead > 0 else None
-    saved = [(r["test"]["alone"]["rmse"] - r["test"]["shipped"]["rmse"]) * scale for r in reports]
+    sides = {side: mean([r["test"][side]["rmse"] for r in reports]) * scale for side in ("teacher", "baseline", "distilled")}
+    lead = sides["baseline"] - sides["teacher"]
+    share = (sides["baseline"] - sides["distilled"]) / lead if lead > 0 else None
+    saved = [(r["test"]["baseline"]["rmse"] - r["test"]["shipped"]["rmse"]) * scale for r in reports]
     return sides, share, mean(saved), standard_error(saved)
 
 
@@ -119,12 +121,12 @@ def california(out):
     sides, share, *_ = pooled(reports, 1e-5)
     out.append("## California housing\n\nRMSE in 100 000 $, student of at most 5200 parameters, defaults.\n")
     out.append(table(HEADER, rows))
-    out.append(f"Over the splits: teacher {sides['teacher']:.4f}, alone {sides['alone']:.4f}, distilled {sides['distilled']:.4f}; "
-               f"(mean alone − mean distilled) / (mean alone − mean teacher) = {number(share, 3)}.\n")
+    out.append(f"Over the splits: teacher {sides['teacher']:.4f}, baseline {sides['baseline']:.4f}, distilled {sides['distilled']:.4f}; "
+               f"(mean baseline − mean distilled) / (mean baseline − mean teacher) = {number(share, 3)}.\n")
     try:
         larger = run("california", "random0", params=21000)
         t = larger["test"]
-        out.append(f"With 21 000 parameters on random0: teacher {t['teacher']['rmse'] * 1e-5:.4f}, alone {t['alone']['rmse'] * 1e-5:.4f}, "
+        out.append(f"With 21 000 parameters on random0: teacher {t['teacher']['rmse'] * 1e-5:.4f}, baseline {t['baseline']['rmse'] * 1e-5:.4f}, "
                    f"distilled {t['distilled']['rmse'] * 1e-5:.4f}, {100 * (t['distilled']['rmse'] / t['teacher']['rmse'] - 1):+.1f} % of the teacher.\n")
     except Missing:
         out.append("A student of 21 000 parameters has not been measured yet.\n")
@@ -135,7 +137,7 @@ def california(out):
             out.append("`--quality best` has not been measured yet.\n")
             return
         t = best["test"]
-        out.append(f"With `--quality best` on random0: teacher {t['teacher']['rmse'] * 1e-5:.4f}, alone {t['alone']['rmse'] * 1e-5:.4f}, distilled "
+        out.append(f"With `--quality best` on random0: teacher {t['teacher']['rmse'] * 1e-5:.4f}, baseline {t['baseline']['rmse'] * 1e-5:.4f}, distilled "
                    f"{t['distilled']['rmse'] * 1e-5:.4f}, in {best['measured']['seconds']:.0f} s.\n")
 
 
@@ -151,29 +153,29 @@ def others(out):
             continue
         sides, share, saved, error = pooled(reports)
         scale = mean([r["test"]["teacher"]["rmse"] for r in reports])
-        saved_all += [(r["test"]["alone"]["rmse"] - r["test"]["distilled"]["rmse"]) / scale for r in reports]
+        saved_all += [(r["test"]["baseline"]["rmse"] - r["test"]["distilled"]["rmse"]) / scale for r in reports]
         value = [r["gap_closed"]["value"] for r in reports if r["gap_closed"]["value"] is not None]
         gaps += value
-        summary.append([name, *(number(sides[s]) for s in ("teacher", "alone", "distilled")), number(share, 2), f"{saved:.3g} ± {error:.2g}",
+        summary.append([name, *(number(sides[s]) for s in ("teacher", "baseline", "distilled")), number(share, 2), f"{saved:.3g} ± {error:.2g}",
                         f"{len(value)} of {len(reports)}"])
         details.append(f"### {name}\n\n" + table(HEADER, rows))
     if missing:
         out.append(f"Not measured yet: {', '.join(missing)}.\n")
     if not summary:
         return
-    out.append("## Five smaller sets\n\nMeans over the splits, in the target's unit; *gap* is (mean alone − mean distilled) / (mean alone − mean "
-               "teacher) where the teacher leads; *saved* is the shipped student's RMSE below the lone one's, with its paired standard "
+    out.append("## Five smaller sets\n\nMeans over the splits, in the target's unit; *gap* is (mean baseline − mean distilled) / (mean baseline − mean "
+               "teacher) where the teacher leads; *saved* is the shipped student's RMSE below the baseline's, with its paired standard "
                "error over splits; *teacher better* counts the splits where the teacher leads with its whole interval.\n")
-    out.append(table(["set", "teacher", "alone", "distilled", "gap", "saved", "teacher better"], summary))
+    out.append(table(["set", "teacher", "baseline", "distilled", "gap", "saved", "teacher better"], summary))
     m, e = mean(saved_all), standard_error(saved_all)
-    out.append(f"Pooled paired difference alone − distilled, in units of the set's teacher RMSE: {m:.3f} ± {e:.3f} over {len(saved_all)} splits. "
+    out.append(f"Pooled paired difference baseline − distilled, in units of the set's teacher RMSE: {m:.3f} ± {e:.3f} over {len(saved_all)} splits. "
                f"Median gap closed where the teacher leads: {number(sorted(gaps)[len(gaps) // 2] if gaps else None, 2)} ({len(gaps)} splits).\n")
     out.extend(details)
 
 
 def before(out):
-    """The same runs by an earlier version, whose lone student was tuned less and whose teachers were other ones."""
-    known = json.loads((ROOT / "evidence" / "before.json").read_text())
+    """The same runs by an earlier version, whose baseline was tuned less and whose teachers were other ones."""
+    known = json.loads((ROOT / "evidence" / "before.json").read_text(), object_hook=today)
     rows = []
     for name, splits in SETS.items():
         both = []
@@ -184,12 +186,12 @@ def before(out):
                 continue
         if both:
             cells = [[mean([side(pair)[key] for pair in both]) for side in (lambda pair: pair[0], lambda pair: {k: pair[1][k]["rmse"] for k in pair[0]})]
-                     for key in ("teacher", "alone", "distilled", "shipped")]
+                     for key in ("teacher", "baseline", "distilled", "shipped")]
             ratios = [cells[2][at] / cells[0][at] for at in (0, 1)]
             rows.append([name, len(both), *(f"{number(old)} → {number(new)}" for old, new in cells), f"{ratios[0]:.3f} → {ratios[1]:.3f}"])
-    out.append("## Before and now\n\nMean RMSE over the splits that both versions ran; *before* is an earlier version. Its student trained alone was one network that "
+    out.append("## Before and now\n\nMean RMSE over the splits that both versions ran; *before* is an earlier version. Its baseline was one network that "
                "fills the budget, with tuned weight decay and schedule; its teachers were trees and four small networks.\n")
-    out.append(table(["set", "splits", "teacher", "alone", "distilled", "shipped", "distilled ÷ teacher"], rows))
+    out.append(table(["set", "splits", "teacher", "baseline", "distilled", "shipped", "distilled ÷ teacher"], rows))
 
 
 def everything():
@@ -212,7 +214,7 @@ def main():
         everything()
     out = ["# Evidence\n", "Written by `make evidence`" + (" with `QUICK=1`" if QUICK else "") + ".\n",
            "- Errors are on test rows, which decide nothing within a run. But limbeck's defaults were developed on these sets, so expect a little less on other tables.\n"
-           f"- *Alone* (the student trained without the teacher) and *distilled* are means over {REPEATS} training seeds, or more if results vary much between seeds. "
+           f"- *Baseline* (the student trained without the teacher) and *distilled* are means over {REPEATS} training seeds, or more if results vary much between seeds. "
            "Both have the same parameter budget and as many trials.\n"
            "- Times and memory were measured on one machine, which also did other work.\n"
            "- The series is resumable, so results of different builds may be in one table.\n"]

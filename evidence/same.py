@@ -31,6 +31,12 @@ ROWS = 600
 KEYS = {}
 # The same for the last parts of a path, wherever it begins.
 ENDS = {"trees.step": "trees.learning_rate"}
+# Parts of a path that have another name, wherever they are: the base's → this tree's.
+PARTS = {"alone": "baseline", "lone": "baselines", "valid_error_alone": "valid_error_baseline"}
+# Values that have another name: the same for the last part of a path and its value.
+VALUES = {("kind", "alone"): "baseline", ("ships", "alone"): "baseline"}
+# Columns of `labels.parquet` and `predictions.parquet` that have another name.
+COLUMNS = {"spread": "std", "believed": "accepted", "alone": "baseline"}
 # What differs from run to run, and what tells the programs apart.
 IGNORED = {"measured", "version", "schema"}
 
@@ -51,7 +57,7 @@ def is_named(path):
 
 
 BASIC = "--quality fast --steps 1200 --params 600 --repeats 2 --max-repeats 2 --threads 1 --quiet --seed 7"
-PLAIN = "--drop again,given,spread,batch,at"
+PLAIN = "--drop again,given,given_sd,batch,at"
 # name: flags. `{fixtures}` is the folder of model files, `{here}` that of the tables.
 RECIPES = {
     "default": PLAIN,
@@ -67,13 +73,14 @@ RECIPES = {
     "slopes": f"{PLAIN} --teacher network --slope-rows 500",
     "augmented": f"{PLAIN} --boundary-rows 300 --mixup-rows 300 --perturb-rows 300 --adversarial-rows 100",
     "rounds": f"{PLAIN} --residual-rounds 1",
-    "targets": "--drop given,spread,batch,at --target target,again",
+    "targets": "--drop given,given_sd,batch,at --target target,again",
     "command": f"{PLAIN} --teacher-command 'python3 {{here}}/teacher.py'",
-    "column": "--drop again,batch,at --teacher-column given --teacher-spread spread",
+    # The flag's name of earlier versions, which both programs take.
+    "column": "--drop again,batch,at --teacher-column given --teacher-spread given_sd",
     "lightgbm": f"{PLAIN} --teacher-model {{fixtures}}/lightgbm_regression.txt",
     "onnx": f"{PLAIN},kind --teacher-model {{fixtures}}/onnx_gemm.onnx",
-    "groups": "--drop again,given,spread,at --group batch",
-    "time": "--drop again,given,spread,batch --time at",
+    "groups": "--drop again,given,given_sd,at --group batch",
+    "time": "--drop again,given,given_sd,batch --time at",
     "resumed": f"{PLAIN} --checkpoint-every 0.2s",
     "trees": f"{PLAIN} --student trees",
     "linear": f"{PLAIN} --student linear",
@@ -90,14 +97,14 @@ def tables(folder):
     """One table for all recipes: rows of the model files' fixtures, with more columns."""
     with open(FIXTURES / "rows.csv", newline="") as file:
         rows = list(csv.DictReader(file))[:ROWS]
-    columns = [*rows[0], "again", "given", "spread", "batch", "at"]
+    columns = [*rows[0], "again", "given", "given_sd", "batch", "at"]
     with open(folder / "table.csv", "w", newline="") as file:
         out = csv.DictWriter(file, columns)
         out.writeheader()
         for at, row in enumerate(rows):
             y = float(row["target"])
             wave = math.sin(at * 12.9898) * 0.3
-            extra = {"again": f"{1.5 * y + math.cos(at) * 0.2:.6f}", "given": f"{y + wave:.6f}", "spread": f"{0.2 + 0.1 * abs(wave):.6f}", "batch": at // 8, "at": at}
+            extra = {"again": f"{1.5 * y + math.cos(at) * 0.2:.6f}", "given": f"{y + wave:.6f}", "given_sd": f"{0.2 + 0.1 * abs(wave):.6f}", "batch": at // 8, "at": at}
             out.writerow({**row, **extra})
         file.flush()
     # Networks read no gaps.
@@ -168,6 +175,7 @@ def figures(value, path=()):
 
 
 def renamed(path):
+    path = ".".join(PARTS.get(part, part) for part in path.split("."))
     for old, new in KEYS.items():
         if path == old or path.startswith(f"{old}."):
             return new + path[len(old):]
@@ -177,8 +185,13 @@ def renamed(path):
     return path
 
 
+def value_now(path, value):
+    """A value of the base's report with the name that this tree gives it."""
+    return VALUES.get((path.rpartition(".")[2], value), value) if isinstance(value, str) else value
+
+
 def compare_reports(base, tree):
-    old = {renamed(path): value for path, value in figures(base) if not is_named(path)}
+    old = {renamed(path): value_now(path, value) for path, value in figures(base) if not is_named(path)}
     new = {path: value for path, value in figures(tree) if not is_named(path)}
     out = [f"{path}: {old[path]!r} → {new[path]!r}" for path in old if path in new and old[path] != new[path]]
     out += [f"{path} is missing" for path in old if path not in new]
@@ -196,6 +209,7 @@ def columns_differ(base, tree):
     old, new = (parquet.read_table(path).replace_schema_metadata() for path in (base, tree))
     if base.name == "predictions.parquet" and counted_from_one(old, new):
         old = old.set_column(old.column_names.index("row"), "row", new["row"])
+    old = old.rename_columns([name if name in new.column_names else COLUMNS.get(name, name) for name in old.column_names])
     if old.column_names != new.column_names:
         return True
     try:

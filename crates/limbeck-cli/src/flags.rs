@@ -285,6 +285,7 @@ pub(crate) fn arg(option: Listed) -> Arg {
     let arg = Arg::new(flag.name)
         .long(flag.name)
         .short(flag.letter)
+        .aliases(flag.was)
         .help(help)
         .help_heading(heading)
         .hide_short_help(!flag.is_common);
@@ -552,6 +553,22 @@ mod tests {
             ["", "s", "-1", "5d", "nan", "inf"]
                 .iter()
                 .all(|text| seconds(text).is_err())
+        );
+    }
+
+    #[test]
+    fn flags_of_earlier_versions_are_taken_but_not_shown() {
+        let of_std = |option: &Listed| option.key() == "data.teacher_std";
+        let option = crate::options::all().into_iter().find(of_std).unwrap();
+        let mut command = Command::new("limbeck").arg(arg(option));
+        for flag in ["--teacher-std", "--teacher-spread"] {
+            let matches = command.try_get_matches_from_mut(["limbeck", flag, "sd"]);
+            assert_eq!(given(option, &matches.unwrap()).unwrap(), Some("sd".into()));
+        }
+        let help = command.render_long_help().to_string();
+        assert!(
+            help.contains("--teacher-std") && !help.contains("--teacher-spread"),
+            "{help}"
         );
     }
 

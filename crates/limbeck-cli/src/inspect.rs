@@ -288,6 +288,11 @@ fn student(path: &Path, student: &Student, style: Style) -> Result<String> {
     text.push_str(&layers(student, style)?);
     text.push('\n');
     for (key, value) in &student.provenance {
+        // Files have another word for the baseline than reports.
+        let value = match (key.as_str(), value.as_str()) {
+            ("kind", "alone") => "baseline",
+            (_, value) => value,
+        };
         text.push_str(&format!("{key:<11}  {value}\n"));
     }
     student.verify_golden().map_err(Error::student(path))?;

@@ -15,8 +15,8 @@ use crate::{INTERRUPTED, render};
 
 /// Write the teacher's labels of every row
 ///
-/// Training rows get out-of-fold labels, new rows the labels of the final teacher. Columns: set, row, fold, teacher (mean), spread (standard
-/// deviation); for new rows also pilot (mean of the fold teachers) and believed (1 if the row is used). With --log-target, labels are logarithms.
+/// Training rows get out-of-fold labels, new rows the labels of the final teacher. Columns: set, row, fold, teacher (mean), std (standard
+/// deviation); for new rows also pilot (mean of the fold teachers) and accepted (1 if the row is used). With --log-target, labels are logarithms.
 #[derive(Args, Debug)]
 #[command(disable_help_flag = true, after_help = MORE)]
 pub(crate) struct Label {

@@ -83,7 +83,7 @@ fn render(report: &PreflightReport, style: Style) -> String {
     );
     row(
         "RMSE student alone",
-        short(report.rmse.alone),
+        short(report.rmse.baseline),
         "the baseline: trained without the teacher",
     );
     row("RMSE student distilled", short(report.rmse.distilled), "");

@@ -174,11 +174,11 @@ fn report_has_every_documented_key() {
         "/test/teacher/rmse",
         "/test/teacher/mae",
         "/test/teacher/r2",
-        "/test/alone/rmse",
-        "/test/alone/mae",
-        "/test/alone/r2",
-        "/test/alone/fidelity_rmse",
-        "/test/alone/fidelity_r2",
+        "/test/baseline/rmse",
+        "/test/baseline/mae",
+        "/test/baseline/r2",
+        "/test/baseline/fidelity_rmse",
+        "/test/baseline/fidelity_r2",
         "/test/distilled/rmse",
         "/test/distilled/fidelity_rmse",
         "/test/distilled/fidelity_r2",
@@ -1239,7 +1239,7 @@ fn run_of_kind(place: &Place, kind: &str, out: &str, args: &[&str]) -> Value {
             &format!("{out}.csv"),
         ])
         .succeeds();
-    for model in report["lone"]["models"].as_array().unwrap() {
+    for model in report["baselines"]["models"].as_array().unwrap() {
         assert!(
             model["parameters"].as_u64().unwrap() <= 600
                 && model["test"]["rmse"].as_f64().unwrap() > 0.0,
@@ -1255,7 +1255,7 @@ fn trees_and_linear_students_go_the_whole_way() {
     for (kind, name) in [("trees", "trees"), ("linear", "linear model")] {
         let report = run_of_kind(&place, kind, kind, &[]);
         assert_eq!(report["student"]["kind"], kind);
-        for side in ["alone", "distilled"] {
+        for side in ["baseline", "distilled"] {
             assert_eq!(report["sizes"][side]["kind"], kind);
             assert!(report["sizes"][side]["parameters"].as_u64().unwrap() <= 600);
         }
@@ -1316,10 +1316,10 @@ fn auto_student_is_the_best_of_all_kinds_for_any_thread_count() {
     };
     // The thermistor has six columns: no table.
     assert_eq!(
-        (kinds("alone"), kinds("distilled")),
+        (kinds("baseline"), kinds("distilled")),
         ([true, true, false], [true, true, false])
     );
-    for side in ["alone", "distilled"] {
+    for side in ["baseline", "distilled"] {
         let trials = report["selection"][side].as_array().unwrap();
         assert!(
             trials.iter().any(|trial| trial.get("spec").is_none()),
@@ -1369,14 +1369,16 @@ fn verdict_names_a_smaller_model_that_does_better() {
             &report["file"]["against"]["kind"],
             &report["file"]["worth_having"]
         ),
-        (&report["lone"]["best"], &false.into())
+        (&report["baselines"]["best"], &false.into())
     );
     assert_eq!(
-        (&report["lone"]["as_good"], &report["student"]["kind"]),
-        (&report["lone"]["best"], &"mlp".into())
+        (&report["baselines"]["as_good"], &report["student"]["kind"]),
+        (&report["baselines"]["best"], &"mlp".into())
     );
     // The one default student is what it would be without this row.
-    assert!(report.get("sizes").is_none() && report["selection"]["alone"][0].get("spec").is_none());
+    assert!(
+        report.get("sizes").is_none() && report["selection"]["baseline"][0].get("spec").is_none()
+    );
 }
 
 #[test]
@@ -1577,7 +1579,7 @@ fn quantile_student_is_judged_by_its_pinball_loss() {
             .unwrap()
             .contains("pinball loss")
     );
-    for side in ["alone", "distilled"] {
+    for side in ["baseline", "distilled"] {
         let covered = report["test"][side]["covered"].as_f64().unwrap();
         assert!((0.8..0.97).contains(&covered), "{side}: {covered}");
         assert!(
@@ -2062,7 +2064,7 @@ fn event_files_are_read_back_by_tensorboard() {
             "--head",
             "gaussian",
             "--temperature",
-            "spread",
+            "std",
             "--out",
             "run",
         ])

@@ -117,7 +117,7 @@ fn preflight_json_has_every_figure() {
         "/verdict/saving/value",
         "/verdict/saving/low",
         "/rmse/teacher",
-        "/rmse/alone",
+        "/rmse/baseline",
         "/rmse/distilled",
         "/teacher_gap/mean",
         "/teacher_gap/standard_error",

@@ -96,7 +96,7 @@ fn result_distinguishes_files_from_means_over_seeds() {
     for (name, value) in [
         (
             format!("student alone, mean of {seeds} seeds"),
-            &report["test"]["alone"]["rmse"],
+            &report["test"]["baseline"]["rmse"],
         ),
         (
             format!("student distilled, mean of {seeds} seeds"),
@@ -130,7 +130,7 @@ fn reports_without_metrics_of_the_best_file_are_shown() {
     assert!(test.is_some());
     let name = "best file without a teacher (";
     for (best, has_row) in [("linear", true), ("mlp", false)] {
-        report["lone"]["best"] = best.into();
+        report["baselines"]["best"] = best.into();
         place.file("run/report.json", report.to_string());
         let shown = place.limbeck(&["inspect", "run"]).succeeds().stdout;
         // For networks, only means over seeds are known, not the metrics of one file.

@@ -62,10 +62,7 @@ pub(crate) fn content(
     numbers.iter().for_each(|values| floats(&mut hash, values));
     if let Some(given) = given {
         floats(&mut hash, &given.prediction);
-        given
-            .spread
-            .iter()
-            .for_each(|spread| floats(&mut hash, spread));
+        given.std.iter().for_each(|std| floats(&mut hash, std));
         given
             .fold
             .iter()
@@ -133,7 +130,7 @@ mod tests {
         let plain = features([1.0, 2.0, 3.0], [0, 1, 0]);
         let given = GivenTeacher {
             prediction: y.clone(),
-            spread: None,
+            std: None,
             fold: None,
         };
         let all = [

@@ -171,7 +171,7 @@ impl Dataset {
             fold_kind: self.fold_kind,
             given: self.given.as_ref().map(|given| crate::GivenTeacher {
                 prediction: pick(&given.prediction),
-                spread: given.spread.as_ref().map(|spread| pick(spread)),
+                std: given.std.as_ref().map(|std| pick(std)),
                 fold: given
                     .fold
                     .as_ref()

@@ -35,10 +35,10 @@ impl LearnedUnit {
     ///
     /// `prediction` is in the target's unit.
     #[must_use]
-    pub fn learn_spread(self, spread: f64, prediction: f64) -> f64 {
+    pub fn learn_std(self, std: f64, prediction: f64) -> f64 {
         match self {
-            Self::Own => spread,
-            Self::Log => spread / prediction.abs(),
+            Self::Own => std,
+            Self::Log => std / prediction.abs(),
         }
     }
 
@@ -46,7 +46,7 @@ impl LearnedUnit {
     ///
     /// `prediction` is in the target's unit.
     #[must_use]
-    pub fn target_spread(self, learned: f64, prediction: f64) -> f64 {
+    pub fn target_std(self, learned: f64, prediction: f64) -> f64 {
         match self {
             Self::Own => learned,
             Self::Log => learned * prediction.abs(),
@@ -116,7 +116,7 @@ mod tests {
         assert!((log.learn(std::f64::consts::E) - 1.0).abs() < 1e-15);
         assert!((log.target(log.learn(7.0)) - 7.0).abs() < 1e-12);
         assert_eq!(
-            (log.learn_spread(3.0, -6.0), log.target_spread(0.5, -6.0)),
+            (log.learn_std(3.0, -6.0), log.target_std(0.5, -6.0)),
             (0.5, 3.0)
         );
         let own = LearnedUnit::Own;
@@ -124,8 +124,8 @@ mod tests {
             (
                 own.learn(7.0),
                 own.target(7.0),
-                own.learn_spread(3.0, 6.0),
-                own.target_spread(3.0, 6.0)
+                own.learn_std(3.0, 6.0),
+                own.target_std(3.0, 6.0)
             ),
             (7.0, 7.0, 3.0, 3.0)
         );

@@ -33,7 +33,7 @@ struct Case {
     target: Vec<f64>,
     weight: Vec<f64>,
     teacher: Vec<f64>,
-    alone: Vec<Vec<f64>>,
+    baseline: Vec<Vec<f64>>,
     distilled: Vec<Vec<f64>>,
 }
 
@@ -80,10 +80,10 @@ impl Case {
                 })
                 .collect()
         };
-        let [teacher, alone, distilled] = factors;
-        let (teacher, alone, distilled) = (
+        let [teacher, baseline, distilled] = factors;
+        let (teacher, baseline, distilled) = (
             side(1, teacher, 0.0).remove(0),
-            side(seeds, alone, of_seed),
+            side(seeds, baseline, of_seed),
             side(seeds, distilled, of_seed),
         );
         Self {
@@ -91,7 +91,7 @@ impl Case {
             blocks,
             target,
             teacher,
-            alone,
+            baseline,
             distilled,
         }
     }
@@ -103,7 +103,7 @@ impl Case {
             weight: &self.weight,
             blocks: Some(&self.blocks),
             teacher: &self.teacher,
-            alone: &self.alone[..seeds],
+            baseline: &self.baseline[..seeds],
             distilled: &self.distilled[..seeds],
             taught: true,
         };
@@ -134,7 +134,7 @@ fn error(case: &[f64], target: &[f64]) -> f64 {
 fn run(cell: Cell, cases: u64) -> Found {
     let all = cases as f64;
     let mut found = Found::default();
-    let (mut saved, mut lead, mut alone, mut teacher) = (Vec::new(), Vec::new(), 0.0, 0.0);
+    let (mut saved, mut lead, mut baseline, mut teacher) = (Vec::new(), Vec::new(), 0.0, 0.0);
     let most = if cell.seeds == 3 { 7 } else { cell.seeds };
     for index in 0..cases {
         let case = Case::new(cell, most, [1.0; 3], "null", index);
@@ -142,7 +142,7 @@ fn run(cell: Cell, cases: u64) -> Found {
         found.wrong += f64::from(u8::from(proof.verdict.kind != VerdictKind::NoGain)) / all;
         saved.push(proof.verdict.error_saved.value);
         lead.push(proof.verdict.teacher_lead.value);
-        alone += error(&case.alone[0], &case.target) / all;
+        baseline += error(&case.baseline[0], &case.target) / all;
         teacher += error(&case.teacher, &case.target) / all;
         let mut seeds = cell.seeds;
         if seeds < most
@@ -166,7 +166,7 @@ fn run(cell: Cell, cases: u64) -> Found {
             / all)
             .sqrt()
     };
-    let (of_saved, of_lead) = (deviation(&saved) / alone, deviation(&lead) / alone);
+    let (of_saved, of_lead) = (deviation(&saved) / baseline, deviation(&lead) / baseline);
     for index in 0..cases {
         let case = Case::new(
             cell,
@@ -182,7 +182,11 @@ fn run(cell: Cell, cases: u64) -> Found {
     for (at, times) in [10.0, 5.0].into_iter().enumerate() {
         let share = (times * of_lead).min(0.9);
         for index in 0..cases {
-            let factors = [(1.0 - share) * alone / teacher, 1.0, 1.0 - CLOSED * share];
+            let factors = [
+                (1.0 - share) * baseline / teacher,
+                1.0,
+                1.0 - CLOSED * share,
+            ];
             let gap = Case::new(cell, cell.seeds, factors, "gap", index)
                 .judge(cell.seeds)
                 .gap_closed;

@@ -39,7 +39,7 @@ fn known(xs: &[f64]) -> KnownRows {
         weight: vec![1.0; xs.len()],
         blocks: None,
         teacher: xs.iter().map(|x| truth(*x)).collect(),
-        spread: vec![0.1; xs.len()],
+        std: vec![0.1; xs.len()],
     }
 }
 
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         new: NewRows {
             features: features(&asked),
             mean: asked.iter().map(|x| truth(*x)).collect(),
-            spread: vec![0.1; 1000],
+            std: vec![0.1; 1000],
             source: vec![None; 1000],
             weight: vec![1.0; 1000],
             second: vec![false; 1000],
@@ -89,9 +89,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let search = Search::new(vec![Stage::new(&study, &set, Some(&valid))?]);
     let choice = search::choose(&search, &|_| Control::Continue)?;
-    let (alone, distilled) = choice.best()?;
+    let (baseline, distilled) = choice.best()?;
     println!("validation RMSE, including target noise of about 0.29");
-    println!("alone      {:.4}", alone.valid_error);
+    println!("baseline   {:.4}", baseline.valid_error);
     println!("distilled  {:.4}", distilled.valid_error);
     Ok(())
 }

@@ -172,8 +172,8 @@ impl Standardized<'_> {
         self.value(self.set.known.teacher[row])
     }
 
-    fn spread(&self, row: usize) -> f32 {
-        (self.set.known.spread[row] / self.scale) as f32
+    fn std(&self, row: usize) -> f32 {
+        (self.set.known.std[row] / self.scale) as f32
     }
 
     /// Targets of the rows that have one, standardized.
@@ -269,7 +269,7 @@ impl Standardized<'_> {
                 } else {
                     self.target(i)
                 },
-                spread: self.spread(i),
+                std: self.std(i),
                 gate: gates[i],
                 labelled: 1.0,
                 weight: known.weight[i] as f32 / mean_weight,
@@ -277,7 +277,7 @@ impl Standardized<'_> {
             Row::New(i) => LabelRow {
                 target: self.value(new.mean[i]),
                 teacher: self.value(new.mean[i]),
-                spread: (new.spread[i] / self.scale) as f32,
+                std: (new.std[i] / self.scale) as f32,
                 gate: match new.source[i] {
                     Some(row) if !self.teacher(row).is_nan() => gates[row],
                     _ => 1.0,
@@ -333,9 +333,9 @@ impl Standardized<'_> {
                 }
             },
             // If all standard deviations are 0 there is no median; then any number gives the same result.
-            typical_spread: median(
-                (0..self.set.known.spread.len())
-                    .map(|row| self.spread(row))
+            typical_std: median(
+                (0..self.set.known.std.len())
+                    .map(|row| self.std(row))
                     .filter(|&sd| sd.is_finite() && sd > 0.0)
                     .collect(),
             )
@@ -415,14 +415,14 @@ impl Standardized<'_> {
                 let typical = median(
                     asked
                         .iter()
-                        .map(|&i| self.spread(i))
+                        .map(|&i| self.std(i))
                         .filter(|sd| sd.is_finite())
                         .collect(),
                 )
                 .unwrap_or(0.0);
                 set(&|i| {
-                    if self.spread(i) > typical {
-                        (typical / self.spread(i)).powi(2)
+                    if self.std(i) > typical {
+                        (typical / self.std(i)).powi(2)
                     } else {
                         1.0
                     }
@@ -472,7 +472,7 @@ mod tests {
             known: known(&[1.0, 2.0], &[3.0, f64::NAN], &[0.5, f64::NAN]),
             new: NewRows {
                 mean: vec![9.0; 8],
-                spread: vec![0.25; 8],
+                std: vec![0.25; 8],
                 source: vec![None; 8],
                 weight: vec![1.0; 8],
                 second: vec![false; 8],
@@ -482,11 +482,11 @@ mod tests {
         }
     }
 
-    fn known(target: &[f64], teacher: &[f64], spread: &[f64]) -> KnownRows {
+    fn known(target: &[f64], teacher: &[f64], std: &[f64]) -> KnownRows {
         KnownRows {
             target: target.to_vec(),
             teacher: teacher.to_vec(),
-            spread: spread.to_vec(),
+            std: std.to_vec(),
             weight: (0..target.len())
                 .map(|row| 1.0 + 2.0 * row as f64)
                 .collect(),
@@ -571,7 +571,7 @@ mod tests {
             [[3.0, 0.0, 0.1], [2.0, 0.0, 0.2], [9.0, 0.0, 0.0]]
         );
         assert_eq!(made.rows.positions.len(), 10);
-        // The lone student knows of none of this.
+        // The baseline knows of none of this.
         assert_eq!(of(&set).lesson(aim, None, &inputs()).loss.columns(), 2);
         // Without gradient matching, rows of pairs stay where they are, and there is no additional term of the loss.
         let aim = Aim {
@@ -600,21 +600,21 @@ mod tests {
     }
 
     #[test]
-    fn lone_rows_are_the_targets() {
+    fn rows_of_the_baseline_are_the_targets() {
         let rows = squared(None);
         assert_eq!(rows.labels, [1.0, 0.5, 2.0, 1.5]);
         assert_eq!(rows.positions, [0.0, 1.0]);
     }
 
     #[test]
-    fn distributions_keep_both_labels_and_the_spread() {
+    fn distributions_keep_both_labels_and_the_std() {
         let objective = ObjectiveOptions {
             head: HeadKind::Gaussian,
             ..ObjectiveOptions::default()
         };
         let lesson = lesson(&set(), &objective, Some(1.0));
         assert_eq!(lesson.rows.labels[..6], [1.0, 3.0, 0.5, 1.0, 1.0, 0.5]);
-        // No opinion: no gate, and no NaN but in the spread that is then never read.
+        // No opinion: no gate, and no NaN but in the standard deviation that is then never read.
         assert_eq!(lesson.rows.labels[6..8], [2.0, 2.0]);
         assert_eq!(lesson.rows.labels[9..12], [0.0, 1.0, 1.5]);
         assert_eq!(lesson.rows.labels[12..18], [9.0, 9.0, 0.25, 1.0, 0.0, 1.0]);
@@ -625,9 +625,9 @@ mod tests {
     fn gates_are_worked_by_hand() {
         // Errors 0, 1, −2, 0.5 and one row without an opinion.
         let gates = |teacher: &[f64], gate| {
-            let spread = [1.0, 2.0, 4.0, 0.5, f64::NAN];
+            let std = [1.0, 2.0, 4.0, 0.5, f64::NAN];
             let set = TransferSet {
-                known: known(&[0.0; 5], teacher, &spread),
+                known: known(&[0.0; 5], teacher, &std),
                 ..TransferSet::default()
             };
             of(&set).gates(gate)
@@ -650,7 +650,7 @@ mod tests {
         };
         let mut set = set();
         set.known.teacher = vec![1.0, 4.0];
-        set.known.spread = vec![0.5; 2];
+        set.known.std = vec![0.5; 2];
         set.new.source[1] = Some(0);
         set.new.source[2] = Some(1);
         set.new.weight[1] = 0.5;

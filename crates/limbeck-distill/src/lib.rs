@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! rows ─munge→ new rows ─teacher labels→ TransferSet ─objective→ Lesson ─search→ Choice ─refit→ Student
-//!                                                                                 └─ proof: alone · distilled · teacher
+//!                                                                                 └─ proof: baseline · distilled · teacher
 //! ```
 //!
-//! *Alone* is the baseline: the same student trained without a teacher. *Refit* trains the chosen settings again on training and validation rows.
+//! The *baseline* is the same student trained without a teacher. *Refit* trains the chosen settings again on training and validation rows.
 //!
 //! - [`transfer`]: new rows for the teacher to label (such as [MUNGE](transfer::munge)), and which of the teacher's labels are accepted;
 //! - [`noise`]: estimates the part of a target's variance that the features cannot explain;

@@ -125,9 +125,9 @@ impl Probed {
             if row.gate > 0.0 {
                 let label = Label {
                     mean: row.teacher,
-                    sd: row.spread,
+                    sd: row.std,
                 };
-                let temperature = judge.blend.temperature(moment, row.spread);
+                let temperature = judge.blend.temperature(moment, row.std);
                 let loss = judge.blend.soft.row(pred, label, temperature, &mut unused);
                 soft.add(row.weight, loss);
                 if is_tempered {
@@ -199,7 +199,7 @@ mod tests {
             soft,
             labelled: 0.5,
             data_temperature: 1.0,
-            typical_spread: 0.5,
+            typical_std: 0.5,
         };
         let options = HintOptions {
             kind: HintKind::Hint,
@@ -232,7 +232,7 @@ mod tests {
     fn temperature_is_that_of_the_rows_that_the_teacher_labelled() {
         let options = ObjectiveOptions {
             head: HeadKind::Gaussian,
-            temperature: Temperature::Spread,
+            temperature: Temperature::Std,
             ..ObjectiveOptions::default()
         };
         let (hard, soft) = options.losses(options.head(-2.0, 2.0));
@@ -243,22 +243,22 @@ mod tests {
             soft,
             labelled: 0.5,
             data_temperature: 1.0,
-            typical_spread: 0.5,
+            typical_std: 0.5,
         };
         let row = LabelRow {
             target: 0.0,
             teacher: 0.0,
-            spread: 0.5,
+            std: 0.5,
             gate: 1.0,
             labelled: 1.0,
             weight: 1.0,
         };
-        // Spreads of once and three times the typical one; the third row has no label of the teacher's.
+        // Standard deviations of once and three times the typical one; the third row has no label of the teacher's.
         let rows = [
             row,
-            LabelRow { spread: 1.5, ..row },
+            LabelRow { std: 1.5, ..row },
             LabelRow {
-                spread: 9.0,
+                std: 9.0,
                 gate: 0.0,
                 ..row
             },
@@ -296,7 +296,7 @@ mod tests {
         let known = LabelRow {
             target: 1.0,
             teacher: 4.0,
-            spread: 0.1,
+            std: 0.1,
             gate: 1.0,
             labelled: 1.0,
             weight: 2.0,

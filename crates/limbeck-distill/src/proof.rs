@@ -32,8 +32,8 @@ pub struct Evidence<'a> {
     /// Predictions of the teacher, one per test row.
     pub teacher: &'a [f64],
     /// Predictions of the baseline (the student trained alone): one list per training seed.
-    pub alone: &'a [Vec<f64>],
-    /// Predictions of the distilled student: one list per training seed, for the same seeds as in `alone`.
+    pub baseline: &'a [Vec<f64>],
+    /// Predictions of the distilled student: one list per training seed, for the same seeds as in `baseline`.
     pub distilled: &'a [Vec<f64>],
     /// True if the distilled student learned from teacher labels. False if the search chose a share of 0 for the teacher: then both students learned
     /// from targets alone, and differ only by chance and tuning.
@@ -45,7 +45,7 @@ pub struct Evidence<'a> {
 /// # Formula
 ///
 /// ```text
-/// gap_closed = (error_alone − error_distilled) / (error_alone − error_teacher)
+/// gap_closed = (error_baseline − error_distilled) / (error_baseline − error_teacher)
 /// ```
 ///
 /// Errors (RMSE, or the pinball loss of a quantile) are averaged over seeds. The interval is Fieller's ([`Design::ratio`]). There is no value, but a
@@ -314,21 +314,21 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
         taught,
         ..
     } = *evidence;
-    let seeds = evidence.alone.len().min(evidence.distilled.len());
+    let seeds = evidence.baseline.len().min(evidence.distilled.len());
     let design = Design::new(weight, blocks);
     if seeds == 0 || design.blocks() == 0 {
         return None;
     }
     let all = evidence
-        .alone
+        .baseline
         .iter()
         .chain(evidence.distilled)
         .map(Vec::as_slice)
         .chain([evidence.teacher]);
     let scaled = Scaled::new(measure, target, all);
-    let alone = scaled.parts(&design, &evidence.alone[..seeds]);
-    let saved = alone.minus(&scaled.parts(&design, &evidence.distilled[..seeds]));
-    let lead = alone.minus(&design.parts(measure, &[scaled.errors(evidence.teacher)]));
+    let baseline = scaled.parts(&design, &evidence.baseline[..seeds]);
+    let saved = baseline.minus(&scaled.parts(&design, &evidence.distilled[..seeds]));
+    let lead = baseline.minus(&design.parts(measure, &[scaled.errors(evidence.teacher)]));
     let few = too_few(&design, blocks.is_some());
     let (saved_by, lead_by) = (design.estimate(&saved), design.estimate(&lead));
     let error_saved = Difference::new(&saved_by, scaled.unit, few.is_none());
@@ -434,7 +434,7 @@ pub fn repeated(differences: &[f64], ratio: f64) -> Difference {
     }
 }
 
-/// Compares the predictions `shipped` of the shipped file with the predictions `lone` of the best file made without a teacher, on test rows. `worth`
+/// Compares the predictions `shipped` of the shipped file with the predictions `baseline` of the best file made without a teacher, on test rows. `worth`
 /// is the smallest gain that is worth having, as a share of the error of the latter.
 ///
 /// Returns `None` if there are no test rows.
@@ -444,23 +444,23 @@ pub fn judge_file(
     target: &[f64],
     weight: &[f64],
     blocks: Option<&[u32]>,
-    [shipped, lone]: [&[f64]; 2],
+    [shipped, baseline]: [&[f64]; 2],
     worth: f64,
 ) -> Option<FileGain> {
     let design = Design::new(weight, blocks);
     if design.blocks() == 0 {
         return None;
     }
-    let scaled = Scaled::new(measure, target, [shipped, lone].into_iter());
+    let scaled = Scaled::new(measure, target, [shipped, baseline].into_iter());
     let parts = |pred: &[f64]| design.parts(measure, &[scaled.errors(pred)]);
-    let lone = parts(lone);
+    let baseline = parts(baseline);
     let reason = too_few(&design, blocks.is_some());
     let error_saved = Difference::new(
-        &design.estimate(&lone.minus(&parts(shipped))),
+        &design.estimate(&baseline.minus(&parts(shipped))),
         scaled.unit,
         reason.is_none(),
     );
-    let threshold = worth * scaled.unit * lone.mean();
+    let threshold = worth * scaled.unit * baseline.mean();
     let significant = error_saved.is_above();
     Some(FileGain {
         error_saved,
@@ -512,7 +512,7 @@ mod tests {
                 .collect()
         };
         let teacher = pred(scales[0]);
-        let (alone, distilled): (Vec<Vec<f64>>, Vec<Vec<f64>>) = (0..seeds)
+        let (baseline, distilled): (Vec<Vec<f64>>, Vec<Vec<f64>>) = (0..seeds)
             .map(|_| (pred(scales[1]), pred(scales[2])))
             .unzip();
         let weight = vec![1.0; n];
@@ -522,7 +522,7 @@ mod tests {
             weight: &weight,
             blocks,
             teacher: &teacher,
-            alone: &alone,
+            baseline: &baseline,
             distilled: &distilled,
             taught,
         };
@@ -644,14 +644,14 @@ mod tests {
                     })
                     .collect()
             };
-            let (alone, distilled) = (side(), side());
+            let (baseline, distilled) = (side(), side());
             let evidence = Evidence {
                 measure: Measure::Rmse,
                 target: &target,
                 weight: &weight,
                 blocks: None,
                 teacher: &noise,
-                alone: &alone,
+                baseline: &baseline,
                 distilled: &distilled,
                 taught: true,
             };

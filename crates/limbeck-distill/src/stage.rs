@@ -471,7 +471,7 @@ impl<'a> Stage<'a> {
                 staged: staged.as_deref(),
             })
         };
-        let (checkpoints, name) = (self.study.checkpoints, training.to_string());
+        let (checkpoints, name) = (self.study.checkpoints, training.checkpoint());
         if let Some(trained) = checkpoints.load::<Trained>(&name) {
             trained.curve.iter().for_each(|point| {
                 tell(point);

@@ -108,7 +108,7 @@ impl<'a> Target<'a> {
     /// validation rows.
     pub(crate) fn valid_teacher(&self, objective: &ObjectiveOptions) -> Vec<f64> {
         let answers = |held: &KnownRows| {
-            let pairs = held.teacher.iter().zip(&held.spread);
+            let pairs = held.teacher.iter().zip(&held.std);
             pairs
                 .map(|(mean, sd)| objective.answer(*mean, *sd))
                 .collect()

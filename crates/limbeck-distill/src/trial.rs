@@ -111,20 +111,36 @@ impl Training {
         Self::new("refit", setting, seed)
     }
 
-    /// Which student is trained: `alone` (the baseline) or `distilled`.
+    /// Which student is trained: `baseline` or `distilled`.
     #[must_use]
     pub fn side(&self) -> &'static str {
         if self.setting.alpha.is_some() {
             "distilled"
         } else {
-            "alone"
+            "baseline"
         }
     }
 }
 
-/// The name of the training, unique in the run; also the name of its checkpoint.
+/// The name of the training, unique in the run.
 impl std::fmt::Display for Training {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name(self.side()))
+    }
+}
+
+impl Training {
+    /// Name of the checkpoint of the training. Baselines are called `alone` there, as in all versions.
+    pub(crate) fn checkpoint(&self) -> String {
+        let side = if self.setting.alpha.is_some() {
+            "distilled"
+        } else {
+            "alone"
+        };
+        self.name(side)
+    }
+
+    fn name(&self, side: &str) -> String {
         let Self {
             phase,
             setting:
@@ -138,13 +154,9 @@ impl std::fmt::Display for Training {
                 },
             seed,
         } = self;
-        write!(f, "{phase}-{}-", self.side())?;
-        if let Some(alpha) = alpha {
-            write!(f, "alpha{alpha}-")?;
-        }
-        write!(
-            f,
-            "size{size}-decay{weight_decay}-noise{input_noise}-steps{steps}-seed{seed}"
+        let alpha = alpha.map_or_else(String::new, |alpha| format!("alpha{alpha}-"));
+        format!(
+            "{phase}-{side}-{alpha}size{size}-decay{weight_decay}-noise{input_noise}-steps{steps}-seed{seed}"
         )
     }
 }
@@ -271,14 +283,14 @@ pub type Watch<'a> = &'a (dyn Fn(&Progress<'_>) -> Control + Sync);
 /// Result of the search: all trials, and which of them are chosen for the refit.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
-    /// Trials of the baseline, which is trained alone.
-    pub alone: Vec<Trial>,
+    /// Trials of the baseline, which is trained without the teacher.
+    pub baseline: Vec<Trial>,
     /// Trials of the distilled student.
     pub distilled: Vec<Trial>,
     /// Closed-form estimate of the best share of the soft loss ([`closed_form_alpha`]), before it is clamped to `[0, 1]`; `None` if it was not
     /// computed or is undefined.
     pub closed_form: Option<f64>,
-    /// Positions of the chosen trials, in `alone` and in `distilled`; `None` if one of the lists is empty.
+    /// Positions of the chosen trials, in `baseline` and in `distilled`; `None` if one of the lists is empty.
     pub(crate) chosen: Option<(usize, usize)>,
 }
 
@@ -289,8 +301,8 @@ impl Choice {
     ///
     /// [`Error::Interrupted`] if one of them has no trial.
     pub fn best(&self) -> Result<(&Trial, &Trial)> {
-        let (alone, distilled) = self.chosen.ok_or(Error::Interrupted)?;
-        Ok((&self.alone[alone], &self.distilled[distilled]))
+        let (baseline, distilled) = self.chosen.ok_or(Error::Interrupted)?;
+        Ok((&self.baseline[baseline], &self.distilled[distilled]))
     }
 }
 
@@ -355,13 +367,18 @@ mod tests {
             "search-distilled-alpha0.7-size0.5-decay0.05-noise0-steps50-seed3"
         );
         assert_eq!(Training::search_on(1, setting, 3).phase, "search-2");
-        let alone = Setting {
+        let baseline = Setting {
             alpha: None,
             input_noise: 0.2,
             ..setting
         };
         assert_eq!(
-            Training::refit(alone, 0).to_string(),
+            Training::refit(baseline, 0).to_string(),
+            "refit-baseline-size0.5-decay0.05-noise0.2-steps50-seed0"
+        );
+        // Checkpoints keep their names, so that unfinished runs of earlier versions go on.
+        assert_eq!(
+            Training::refit(baseline, 0).checkpoint(),
             "refit-alone-size0.5-decay0.05-noise0.2-steps50-seed0"
         );
     }

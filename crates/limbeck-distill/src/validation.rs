@@ -65,9 +65,9 @@ impl<'a> Search<'a> {
         &self.stages
     }
 
-    /// The closed-form `alpha` ([`closed_form_alpha`]), from the baseline `lone` and a student `pure` with `alpha` 1. `None` if the two make equal
+    /// The closed-form `alpha` ([`closed_form_alpha`]), from the `baseline` and a student `pure` with `alpha` 1. `None` if the two make equal
     /// predictions.
-    pub(crate) fn closed_form_alpha(&self, lone: &Trial, pure: &Trial) -> Option<f64> {
+    pub(crate) fn closed_form_alpha(&self, baseline: &Trial, pure: &Trial) -> Option<f64> {
         let stage = self.first();
         let all = |pred: &[f64]| stage.comparable(by_target(&self.stages, pred));
         let (target, weight) = (
@@ -75,7 +75,7 @@ impl<'a> Search<'a> {
             self.weight.repeat(stage.targets()),
         );
         closed_form_alpha(
-            &all(&lone.valid_pred),
+            &all(&baseline.valid_pred),
             &all(&pure.valid_pred),
             &target,
             &weight,
@@ -107,7 +107,7 @@ impl<'a> Search<'a> {
     pub fn choice_of(&self, choice: &Choice, at: usize) -> Choice {
         let of = |trials: &[Trial]| trials.iter().map(|one| self.of_target(one, at)).collect();
         Choice {
-            alone: of(&choice.alone),
+            baseline: of(&choice.baseline),
             distilled: of(&choice.distilled),
             ..*choice
         }
@@ -432,7 +432,7 @@ mod tests {
                 target,
                 weight: vec![1.0; n],
                 blocks: blocks.map(<[u32]>::to_vec),
-                spread: vec![1.0; n],
+                std: vec![1.0; n],
             }
         };
         let set = |unit: &f64| {
@@ -440,7 +440,7 @@ mod tests {
             let new = NewRows {
                 mean: target(&more).iter().map(|y| unit * y).collect(),
                 features: more,
-                spread: vec![1.0; 100],
+                std: vec![1.0; 100],
                 source: vec![None; 100],
                 weight: vec![1.0; 100],
                 second: vec![false; 100],
@@ -603,7 +603,7 @@ mod tests {
         };
         on_splits(&student, &[(200, 230), (300, 350)], None, |search| {
             let choice = choose(search, &|_| Control::Continue).unwrap();
-            for trial in choice.alone.iter().chain(&choice.distilled) {
+            for trial in choice.baseline.iter().chain(&choice.distilled) {
                 assert_eq!(trial.valid_pred.len(), 80);
                 let stage = search.first();
                 assert!(
@@ -627,12 +627,12 @@ mod tests {
                     .collect::<std::collections::BTreeSet<_>>()
                     .len()
             };
-            assert_eq!(sizes(&choice.alone), 4);
+            assert_eq!(sizes(&choice.baseline), 4);
             assert!(sizes(&choice.distilled) >= 3);
             // The best of each side was trained again, with two more seeds.
-            let (alone, distilled) = choice.best().unwrap();
-            assert_eq!((alone.again.len(), distilled.again.len()), (2, 2));
-            assert_eq!(alone.again[0].len(), 80);
+            let (baseline, distilled) = choice.best().unwrap();
+            assert_eq!((baseline.again.len(), distilled.again.len()), (2, 2));
+            assert_eq!(baseline.again[0].len(), 80);
             let mean = |trial: &Trial| {
                 std::iter::once(&trial.valid_pred)
                     .chain(&trial.again)
@@ -640,12 +640,12 @@ mod tests {
                     .sum::<f64>()
                     / 3.0
             };
-            assert!((mean(alone).sqrt() - alone.valid_error).abs() < 1e-9);
+            assert!((mean(baseline).sqrt() - baseline.valid_error).abs() < 1e-9);
             // All schedules fall together here: six of the first rung, three moves of each side.
             assert!(
-                choice.alone.len() >= 8 && choice.distilled.len() >= 8,
+                choice.baseline.len() >= 8 && choice.distilled.len() >= 8,
                 "{} {}",
-                choice.alone.len(),
+                choice.baseline.len(),
                 choice.distilled.len()
             );
             assert!(choice.closed_form.is_none() || choice.closed_form.is_some_and(f64::is_finite));
@@ -712,7 +712,7 @@ mod tests {
                 ..trial(error, pred)
             };
             let choice = |long: Trial| crate::search::Choice {
-                alone: vec![
+                baseline: vec![
                     of(None, 9, 0.3, &off(0.1, 0)),
                     of(None, 1, 0.2, &off(0.1, 1)),
                 ],
@@ -744,10 +744,10 @@ mod tests {
                 setting: Setting::plain(alpha, steps),
                 ..trial(error, &off(turn))
             };
-            let chosen = |lone: f64, distilled: [(f64, usize); 2]| {
+            let chosen = |baseline: f64, distilled: [(f64, usize); 2]| {
                 let [best, other] = distilled;
                 let choice = crate::search::Choice {
-                    alone: vec![of(None, 1, lone, 0)],
+                    baseline: vec![of(None, 1, baseline, 0)],
                     distilled: vec![
                         of(Some(best.0), best.1, 0.10, 0),
                         of(Some(other.0), other.1, 0.11, 1),
@@ -759,7 +759,7 @@ mod tests {
             assert_eq!(chosen(0.2, [(0.40, 9), (0.44, 1)]), Some((0, 0)));
             assert_eq!(chosen(0.2, [(0.44, 1), (0.40, 9)]), Some((0, 1)));
             assert_eq!(chosen(0.2, [(0.40, 9), (0.70, 1)]), Some((0, 1)));
-            // The teacher makes no error here, which only a lone student without one equals: then neither share nor schedule counts.
+            // The teacher makes no error here, which only a baseline without one equals: then neither share nor schedule counts.
             assert_eq!(chosen(0.0, [(0.44, 1), (0.40, 9)]), Some((0, 0)));
             assert_eq!(chosen(0.0, [(0.40, 9), (1.00, 9)]), Some((0, 0)));
         });
@@ -777,7 +777,7 @@ mod tests {
             let choice = choose(search, &|_| Control::Continue).unwrap();
             assert!(
                 choice
-                    .alone
+                    .baseline
                     .iter()
                     .chain(&choice.distilled)
                     .all(|trial| trial.setting.size == 1.0)

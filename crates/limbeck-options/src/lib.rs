@@ -303,6 +303,8 @@ pub struct Flag {
     pub value: &'static str,
     /// One-letter form of the flag, without its dash.
     pub letter: Option<char>,
+    /// Name of the flag in earlier versions: it is accepted, but not shown.
+    pub was: Option<&'static str>,
     /// Heading under which `--help-all` lists the flag; `None` for the heading of the option's section.
     pub heading: Option<&'static str>,
     /// True if `--help` shows the flag; `--help-all` shows all flags.
@@ -417,6 +419,7 @@ impl Spec {
             name,
             value,
             letter: None,
+            was: None,
             heading: None,
             is_common: false,
         });
@@ -435,6 +438,16 @@ impl Spec {
     pub const fn letter(mut self, letter: char) -> Self {
         self.flag = Some(Flag {
             letter: Some(letter),
+            ..self.flagged()
+        });
+        self
+    }
+
+    /// Also accepts the flag by its name in earlier versions, which is not shown; call [`flag`](Self::flag) first.
+    #[must_use]
+    pub const fn was(mut self, name: &'static str) -> Self {
+        self.flag = Some(Flag {
+            was: Some(name),
             ..self.flagged()
         });
         self

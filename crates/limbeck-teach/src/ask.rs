@@ -48,7 +48,7 @@ impl Teacher for ImportedTeacher {
     fn predict(&self, inputs: &Features) -> Result<Prediction> {
         Ok(Prediction {
             mean: Self::predict(self, &inputs.as_in_table())?,
-            spread: Vec::new(),
+            std: Vec::new(),
         })
     }
 
@@ -66,7 +66,7 @@ impl Teacher for CommandTeacher {
         let answers = self.ask(&inputs.as_in_table())?;
         Ok(Prediction {
             mean: answers.prediction,
-            spread: answers.spread.unwrap_or_default(),
+            std: answers.std.unwrap_or_default(),
         })
     }
 

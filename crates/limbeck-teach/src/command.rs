@@ -3,7 +3,7 @@
 //! ```text
 //! rows without a known prediction ─batches→ sh -c COMMAND
 //!                                            stdin   CSV with a header, or Parquet
-//!                                            stdout  one line per row: PREDICTION or PREDICTION,SPREAD (standard deviation); a header line is skipped
+//!                                            stdout  one line per row: PREDICTION or PREDICTION,STD (standard deviation); a header line is skipped
 //!                                            stderr  shown if there is an error
 //! ```
 //!
@@ -107,13 +107,14 @@ pub struct Answers {
     /// One prediction per row, in the target's unit.
     pub prediction: Vec<f64>,
     /// One standard deviation per row, in the target's unit; `None` if the command gives none.
-    pub spread: Option<Vec<f64>>,
+    pub std: Option<Vec<f64>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Answer {
     prediction: f64,
-    spread: Option<f64>,
+    #[serde(alias = "spread")]
+    std: Option<f64>,
 }
 
 /// All predictions of the command so far, by the content of the row as bytes. The map is never iterated, so its order has no effect.
@@ -214,24 +215,24 @@ impl CommandTeacher {
     /// deviation.
     fn gather(&self, answers: &[Answer]) -> Result<Answers> {
         let prediction = answers.iter().map(|answer| answer.prediction).collect();
-        let spread: Vec<f64> = answers.iter().filter_map(|answer| answer.spread).collect();
-        let spread = match spread.len() {
+        let std: Vec<f64> = answers.iter().filter_map(|answer| answer.std).collect();
+        let std = match std.len() {
             0 => None,
-            all if all == answers.len() => Some(spread),
+            all if all == answers.len() => Some(std),
             _ => {
                 let row = answers
                     .iter()
-                    .position(|answer| answer.spread.is_none())
+                    .position(|answer| answer.std.is_none())
                     .unwrap_or(0);
                 return Err(self.bad_answer(
                     row,
                     &answers[row].prediction.to_string(),
-                    SPREAD_LINE,
+                    STD_LINE,
                     Stderr::default(),
                 ));
             }
         };
-        Ok(Answers { prediction, spread })
+        Ok(Answers { prediction, std })
     }
 
     /// Runs the command once, for one batch.
@@ -318,26 +319,26 @@ impl CommandTeacher {
     }
 }
 
-const SPREAD_LINE: &str = "a standard deviation after a comma, since other rows have one";
+const STD_LINE: &str = "a standard deviation after a comma, since other rows have one";
 
-/// Reads a line `PREDICTION` or `PREDICTION,SPREAD`; `None` if it has another form.
+/// Reads a line `PREDICTION` or `PREDICTION,STD`; `None` if it has another form.
 fn parse_line(line: &str) -> Option<Answer> {
     let mut fields = line
         .split(',')
         .map(|field| field.trim().parse::<f64>().ok());
     let prediction = fields.next()??;
-    let spread = fields.next();
+    let std = fields.next();
     if fields.next().is_some() || !prediction.is_finite() {
         return None;
     }
-    match spread {
+    match std {
         None => Some(Answer {
             prediction,
-            spread: None,
+            std: None,
         }),
-        Some(Some(spread)) if spread.is_finite() && spread >= 0.0 => Some(Answer {
+        Some(Some(std)) if std.is_finite() && std >= 0.0 => Some(Answer {
             prediction,
-            spread: Some(spread),
+            std: Some(std),
         }),
         Some(_) => None,
     }
@@ -777,13 +778,13 @@ mod tests {
             answers,
             Answers {
                 prediction: vec![2.0, 5.0, -6.0],
-                spread: None
+                std: None
             }
         );
     }
 
     #[test]
-    fn command_spread_and_header_are_read() {
+    fn command_std_and_header_are_read() {
         let answers = teacher("echo mean,sd; awk 'NR > 1 { print $1 \" , \" 0.5 }'; echo")
             .ask(&numbers(&[1.0, 2.0]))
             .unwrap();
@@ -791,7 +792,7 @@ mod tests {
             answers,
             Answers {
                 prediction: vec![1.0, 2.0],
-                spread: Some(vec![0.5, 0.5])
+                std: Some(vec![0.5, 0.5])
             }
         );
     }

@@ -224,7 +224,7 @@ impl Fit {
             Self::Trees(forest) => Ok((forest.predict(features)?, None)),
             Self::Network(network) => network
                 .predict(features)
-                .map(|(mean, spread)| (mean, Some(spread))),
+                .map(|(mean, std)| (mean, Some(std))),
             Self::Process(process) => Ok((process.predict(features)?, None)),
         }
     }

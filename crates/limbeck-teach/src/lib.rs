@@ -20,9 +20,9 @@ pub mod import;
 mod inputs;
 mod layers;
 pub mod network;
+mod predictive_std;
 pub mod process;
 mod sample;
-mod spread;
 mod stack;
 pub mod teacher;
 pub mod trees;
@@ -33,8 +33,8 @@ pub use error::{Error, Result, Stderr};
 pub use fit::Learner;
 pub use forest::Forest;
 pub use layers::{FeatureLayer, WhichFit};
+pub use predictive_std::PredictiveStd;
 pub use sample::Sample;
-pub use spread::Spread;
 pub use teacher::{
     EarlyAnswers, FITS, FOLDS, FittedTeacher, FoldTeachers, Labels, Prediction, Share, TeacherKind,
     TeacherOptions,

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::fit::{Fit, FoldChoices, Learner, Predicted};
 use crate::network::{self, NetworkEnsemble, NetworkOptions};
+use crate::predictive_std::PredictiveStd;
 use crate::process::{ProcessOptions, ProcessPlan};
 use crate::sample::Sample;
-use crate::spread::Spread;
 use crate::stack;
 use crate::trees::{self, TreeOptions};
 use crate::work::{Effort, Work};
@@ -88,7 +88,8 @@ pub struct Prediction {
     /// Predicted mean of each row.
     pub mean: Vec<f64>,
     /// Predictive standard deviation of each row, including the noise of the target; empty if the teacher gives none.
-    pub spread: Vec<f64>,
+    #[serde(alias = "spread")]
+    pub std: Vec<f64>,
 }
 
 /// Out-of-fold labels of the rows of a sample. The label of a row comes from a model that was not fitted on this row.
@@ -121,7 +122,7 @@ pub struct Share {
 #[derive(Clone, Debug)]
 pub struct FittedTeacher {
     parts: Vec<MixPart>,
-    spread: Spread,
+    std: PredictiveStd,
     plan: FoldChoices,
 }
 
@@ -176,7 +177,7 @@ struct Candidate {
 /// The out-of-fold predictions of one learner.
 struct OutOfFold {
     mean: Vec<f64>,
-    spread: Option<Vec<f64>>,
+    std: Option<Vec<f64>>,
 }
 
 impl OutOfFold {
@@ -184,16 +185,16 @@ impl OutOfFold {
     fn gather(parts: Vec<(Vec<usize>, Predicted)>, n: usize) -> Self {
         let mut out = Self {
             mean: vec![f64::NAN; n],
-            spread: None,
+            std: None,
         };
-        for (rows, (mean, spread)) in parts {
+        for (rows, (mean, std)) in parts {
             for (i, &row) in rows.iter().enumerate() {
                 out.mean[row] = mean[i];
             }
-            if let Some(spread) = spread {
-                let all = out.spread.get_or_insert_with(|| vec![f64::NAN; n]);
+            if let Some(std) = std {
+                let all = out.std.get_or_insert_with(|| vec![f64::NAN; n]);
                 for (i, &row) in rows.iter().enumerate() {
-                    all[row] = spread[i];
+                    all[row] = std[i];
                 }
             }
         }
@@ -282,11 +283,11 @@ impl FittedTeacher {
         let mean = weighted(outs(), sample.target.len());
         let raw = used
             .iter()
-            .find_map(|(candidate, _)| candidate.out.spread.as_deref());
-        let (spread, notes) = Spread::fit(sample, &known(&|fold| fold != NO_FOLD), &mean, raw);
-        let sd = spread.apply(raw, mean.len());
+            .find_map(|(candidate, _)| candidate.out.std.as_deref());
+        let (std, notes) = PredictiveStd::fit(sample, &known(&|fold| fold != NO_FOLD), &mean, raw);
+        let sd = std.apply(raw, mean.len());
         let labels = Labels {
-            prediction: Prediction { mean, spread: sd },
+            prediction: Prediction { mean, std: sd },
             fold: sample.folds.of.clone(),
         };
         let part = |(candidate, weight): (Candidate, f64)| {
@@ -314,11 +315,7 @@ impl FittedTeacher {
         };
         let parts = used.into_iter().map(part).collect::<Result<_>>()?;
         Ok(FoldTeachers {
-            teacher: Self {
-                parts,
-                spread,
-                plan,
-            },
+            teacher: Self { parts, std, plan },
             labels,
             notes,
         })
@@ -445,10 +442,10 @@ impl FittedTeacher {
                 .map(|((mean, _), part)| (&mean[..], part.share.weight)),
             features.rows,
         );
-        let raw = parts.iter().find_map(|(_, spread)| spread.as_deref());
+        let raw = parts.iter().find_map(|(_, std)| std.as_deref());
         Ok(Prediction {
             mean,
-            spread: self.spread.apply(raw, features.rows),
+            std: self.std.apply(raw, features.rows),
         })
     }
 
@@ -496,7 +493,8 @@ impl FittedTeacher {
             .map(|part| (part.share, part.early.len(), part.last.len(), part.joined))
             .collect();
         container.put_json("parts", &counts)?;
-        container.put_json("spread", &self.spread)?;
+        // Teacher files have this key in all versions.
+        container.put_json("spread", &self.std)?;
         container.put_json("plan", &self.plan)?;
         for (at, part) in self.parts.iter().enumerate() {
             for (index, fit) in part.early.iter().chain(&part.last).enumerate() {
@@ -550,7 +548,7 @@ impl FittedTeacher {
         }
         Ok(Self {
             parts,
-            spread: container.json("spread")?,
+            std: container.json("spread")?,
             plan: container.json("plan")?,
         })
     }
@@ -595,7 +593,7 @@ impl FittedTeacher {
         }
         Ok(Self {
             parts,
-            spread: container.json("spread")?,
+            std: container.json("spread")?,
             plan: FoldChoices {
                 trees: container.json("trees")?,
                 network: NetworkOptions::default(),
@@ -750,7 +748,7 @@ fn mean_of_block(fits: &[Fit], features: &Features) -> Result<Predicted> {
         .par_iter()
         .map(|fit| fit.predict(features))
         .collect::<Result<_>>()?;
-    let raw: Option<Vec<&[f64]>> = parts.iter().map(|(_, spread)| spread.as_deref()).collect();
+    let raw: Option<Vec<&[f64]>> = parts.iter().map(|(_, std)| std.as_deref()).collect();
     let raw = raw
         .filter(|raw| !raw.is_empty())
         .map(|raw| average_of(raw.into_iter(), features.rows));

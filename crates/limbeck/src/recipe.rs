@@ -414,6 +414,7 @@ impl Recipe {
     /// [`Error::Recipe`] for an unknown key or a value of the wrong type.
     pub fn resolve(own: Table, flags: Table) -> Result<Self> {
         let mut all = own;
+        rename_old(&mut all);
         lay_over(&mut all, flags);
         let word = |name: &str| all.get(name).cloned();
         let quality = word("quality").map_or(Ok(Quality::default()), |one| read(one, "quality"))?;
@@ -587,6 +588,31 @@ fn plain(quality: Quality, preset: Preset) -> Table {
     plain
 }
 
+/// Options that had another name in earlier versions: section, name then, and name now.
+const RENAMED: [(&[&str], &str, &str); 5] = [
+    (&["data"], "teacher_spread", "teacher_std"),
+    (&["transfer"], "reject_spread", "reject_std"),
+    (&["teacher", "trees"], "step", "learning_rate"),
+    (&["teacher", "trees"], "row_share", "subsample"),
+    (&["teacher", "trees"], "column_share", "colsample"),
+];
+
+/// Gives options of earlier versions their names of today, so that they override values of quality and preset.
+fn rename_old(options: &mut Table) {
+    for (section, then, now) in RENAMED {
+        let mut table = Some(&mut *options);
+        for name in section {
+            table = table.and_then(|table| table.get_mut(*name)?.as_table_mut());
+        }
+        // With both names, reading the recipe says that one option is given twice.
+        if let Some(table) = table.filter(|table| !table.contains_key(now))
+            && let Some(value) = table.remove(then)
+        {
+            table.insert(now.to_owned(), value);
+        }
+    }
+}
+
 /// Converts a TOML value. `place` is the key of the option or section that it belongs to, for the error.
 fn read<T: DeserializeOwned>(value: Value, place: &str) -> Result<T> {
     let read = value.try_into();
@@ -641,6 +667,29 @@ mod tests {
                 recipe
             );
         }
+    }
+
+    #[test]
+    fn names_of_earlier_recipes_are_read() {
+        let old = "preset = 'noisy-teacher'\n[data]\nteacher_spread = 'sd'\n[transfer]\nreject_spread = 4.0\n[objective]\nhead = 'gaussian'\ntemperature = \
+                   'spread'\n[teacher.trees]\nstep = 0.1\nrow_share = 0.7\ncolumn_share = 0.6\n";
+        let new = old
+            .replace("_spread", "_std")
+            .replace("'spread'", "'std'")
+            .replace("step ", "learning_rate ")
+            .replace("row_share", "subsample")
+            .replace("column_share", "colsample");
+        let [then, now] = [old, &new].map(|text| Recipe::parse(text, "r", Table::new()).unwrap());
+        assert_eq!(then, now);
+        assert_eq!(
+            (now.transfer.reject_std, now.teacher.trees.colsample),
+            (4.0, 0.6)
+        );
+        assert_eq!(now.data.teacher_std.as_deref(), Some("sd"));
+        // Flags have the names of today.
+        let flags: Table = toml::from_str("[data]\nteacher_std = 'other'").unwrap();
+        let flagged = Recipe::parse(old, "r", flags).unwrap();
+        assert_eq!(flagged.data.teacher_std.as_deref(), Some("other"));
     }
 
     #[test]

@@ -336,8 +336,8 @@ fn features_of_every_teacher_are_learned_from() {
             recipe.teacher.from = Some(folder.path().join(name));
             let out = folder.path().join(format!("{name}-{hints:?}"));
             let run = distill(&recipe.check().unwrap(), &out, &Silent).unwrap();
-            // The lone student knows nothing of features, the distilled one has no adapters in its file.
-            assert_eq!(run.report().test.alone, plain.report().test.alone);
+            // The baseline knows nothing of features, the distilled one has no adapters in its file.
+            assert_eq!(run.report().test.baseline, plain.report().test.baseline);
             assert_ne!(
                 run.report().test.distilled,
                 plain.report().test.distilled,
@@ -357,7 +357,7 @@ fn features_of_every_teacher_are_learned_from() {
                 metrics.lines().any(|line| line.contains(",3,0.5 0.5 0.5,")),
                 "{metrics}"
             );
-            // How far each layer is from its partner, of the distilled student alone.
+            // How far each layer is from its partner, of the distilled student only.
             let column = metrics
                 .lines()
                 .next()
@@ -374,7 +374,7 @@ fn features_of_every_teacher_are_learned_from() {
                     .count();
                 assert_eq!(
                     layers,
-                    if line.contains(",alone,") { 0 } else { 3 },
+                    if line.contains(",baseline,") { 0 } else { 3 },
                     "{line}"
                 );
             }
@@ -460,10 +460,10 @@ fn disputed_rows_and_residual_teachers_change_the_student_and_are_told() {
         &Default::default(),
     )
     .unwrap();
-    let limbeck_data::Values::Number(believed) = &labels.column("believed").unwrap().values else {
+    let limbeck_data::Values::Number(accepted) = &labels.column("accepted").unwrap().values else {
         panic!()
     };
-    let candidates = &believed[believed.len() - 200..];
+    let candidates = &accepted[accepted.len() - 200..];
     assert_eq!(candidates.iter().filter(|b| **b > 0.5).count(), 50);
     // The choice is stored with the labels, so a run on the same rows repeats itself.
     recipe.teacher.from = Some(folder.path().join("disputed"));

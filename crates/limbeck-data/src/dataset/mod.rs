@@ -1385,13 +1385,13 @@ mod tests {
         });
         let options = options(|o| {
             o.teacher_column = Some("t".into());
-            o.teacher_spread = Some("s".into());
+            o.teacher_std = Some("s".into());
             o.teacher_fold = Some("f".into());
         });
         let mut data = Dataset::from_table(table.clone(), &options, None, 0).unwrap();
         assert_eq!(data.features.names(), ["a", "b", "group"]);
         let given = data.given.take().unwrap();
-        assert_eq!((given.prediction[7], given.spread.unwrap()[7]), (7.0, 0.5));
+        assert_eq!((given.prediction[7], given.std.unwrap()[7]), (7.0, 0.5));
         assert_eq!(given.fold.unwrap()[8..10], [crate::folds::NO_FOLD, 2]);
         let mut gap = table;
         set_number(&mut gap, "t", 0, f64::NAN);

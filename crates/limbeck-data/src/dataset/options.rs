@@ -76,9 +76,9 @@ limbeck_options::options! {
         #[serde(skip_serializing_if = "Option::is_none")]
         teacher_column: Option<String> = None => [flag("teacher-column", "COLUMN"), under("Teacher"), example("\"pred\""), rules(&[ONE_ROLE])];
         /// Column with the standard deviation of each prediction in `teacher_column`.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        teacher_spread: Option<String> = None => [
-            flag("teacher-spread", "COLUMN"), under("Teacher"), example("\"pred_sd\""), rules(&[Rule::With("data.teacher_column"), ONE_ROLE]),
+        #[serde(alias = "teacher_spread", skip_serializing_if = "Option::is_none")]
+        teacher_std: Option<String> = None => [
+            flag("teacher-std", "COLUMN"), was("teacher-spread"), under("Teacher"), example("\"pred_sd\""), rules(&[Rule::With("data.teacher_column"), ONE_ROLE]),
         ];
         /// Column with the fold of each prediction in `teacher_column`; empty for rows that the teacher was fitted on.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,7 +115,7 @@ const ONE_ROLE: Rule = Rule::Apart(
         "data.time",
         "data.split_column",
         "data.teacher_column",
-        "data.teacher_spread",
+        "data.teacher_std",
         "data.teacher_fold",
     ],
     "a column has one role",
@@ -126,7 +126,7 @@ const NO_FEATURES: Rule = Rule::Apart(
         "data.target",
         "data.split_column",
         "data.teacher_column",
-        "data.teacher_spread",
+        "data.teacher_std",
         "data.teacher_fold",
     ],
     "this column cannot be a feature",
@@ -189,7 +189,7 @@ impl DataOptions {
             ("time", &self.time),
             ("split_column", &self.split_column),
             ("teacher_column", &self.teacher_column),
-            ("teacher_spread", &self.teacher_spread),
+            ("teacher_std", &self.teacher_std),
             ("teacher_fold", &self.teacher_fold),
         ];
         let given = optional

@@ -331,10 +331,10 @@ impl Source {
             "a finite prediction",
             f64::is_finite,
         )?;
-        let spread = options.teacher_spread.as_ref().map(|name| {
-            let fits = |spread: f64| spread.is_finite() && spread > 0.0;
+        let std = options.teacher_std.as_ref().map(|name| {
+            let fits = |std: f64| std.is_finite() && std > 0.0;
             self.role_numbers(
-                "teacher_spread",
+                "teacher_std",
                 name,
                 rows,
                 "a finite standard deviation above 0",
@@ -362,7 +362,7 @@ impl Source {
         });
         Ok(Some(GivenTeacher {
             prediction,
-            spread: spread.transpose()?,
+            std: std.transpose()?,
             fold: fold.transpose()?,
         }))
     }

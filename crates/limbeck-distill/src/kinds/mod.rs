@@ -340,7 +340,7 @@ impl<'s, 'a> Benches<'s, 'a> {
 /// [`Error::NotATable`], [`Error::BudgetTooSmall`]; an error if a fit fails.
 pub fn choose(search: &Search<'_>, kind: NonNeural) -> Result<Choice> {
     let benches = Benches::new(search, kind, true)?;
-    let alone = benches.candidates(None)?;
+    let baseline = benches.candidates(None)?;
     let asked = search.first().study.objective.alpha;
     let first = match asked {
         Alpha::Fixed(alpha) => alpha,
@@ -348,8 +348,8 @@ pub fn choose(search: &Search<'_>, kind: NonNeural) -> Result<Choice> {
     };
     let mut distilled = benches.candidates(Some(first))?;
     let mut closed_form = None;
-    if let (Alpha::Auto, Some(lone), Some(pure)) = (asked, best(&alone), best(&distilled)) {
-        closed_form = search.closed_form_alpha(lone, pure);
+    if let (Alpha::Auto, Some(baseline), Some(pure)) = (asked, best(&baseline), best(&distilled)) {
+        closed_form = search.closed_form_alpha(baseline, pure);
         let seed = (closed_form.unwrap_or(0.4).clamp(0.0, 1.0) * 100.0).round() / 100.0;
         let others: Vec<f64> = [0.7, seed]
             .into_iter()
@@ -366,7 +366,7 @@ pub fn choose(search: &Search<'_>, kind: NonNeural) -> Result<Choice> {
         }
     }
     Ok(Choice {
-        alone,
+        baseline,
         distilled,
         closed_form,
         ..Choice::default()
@@ -379,7 +379,7 @@ pub fn choose(search: &Search<'_>, kind: NonNeural) -> Result<Choice> {
 /// # Errors
 ///
 /// If a fit fails.
-pub fn lone(search: &Search<'_>, kind: NonNeural) -> Result<Option<Trial>> {
+pub fn baseline(search: &Search<'_>, kind: NonNeural) -> Result<Option<Trial>> {
     match Benches::new(search, kind, false) {
         Ok(benches) => Ok(best(&benches.candidates(None)?).cloned()),
         Err(Error::NotATable { .. } | Error::BudgetTooSmall { .. }) => Ok(None),
@@ -479,7 +479,7 @@ mod tests {
         let off = |target: &[f64]| target.iter().map(|y| y + 0.5).collect::<Vec<f64>>();
         let (y, v) = (target(&train), target(&valid));
         let (t, tv) = (off(&y), off(&v));
-        let (ones, spread, rows) = (
+        let (ones, std, rows) = (
             vec![1.0; 400],
             vec![1.0; 400],
             (0..400).collect::<Vec<usize>>(),
@@ -489,7 +489,7 @@ mod tests {
         let new = NewRows {
             features: more,
             mean,
-            spread: vec![1.0; 200],
+            std: vec![1.0; 200],
             source: vec![None; 200],
             weight: vec![1.0; 200],
             second: vec![false; 200],
@@ -502,7 +502,7 @@ mod tests {
                 weight: ones.clone(),
                 blocks: None,
                 teacher: t,
-                spread: spread.clone(),
+                std: std.clone(),
             },
             new,
             coordinates: None,
@@ -514,7 +514,7 @@ mod tests {
             weight: ones[..100].to_vec(),
             blocks: None,
             teacher: tv,
-            spread: spread[..100].to_vec(),
+            std: std[..100].to_vec(),
         };
         let stage = || Stage::new(&study, &set, Some(&held)).unwrap();
         check(&Search::new((0..splits).map(|_| stage()).collect()));
@@ -538,7 +538,7 @@ mod tests {
                 on_search(columns, category, &student, 2, |search| {
                     let stage = search.first();
                     let choice = choose(search, kind).unwrap();
-                    for trial in choice.alone.iter().chain(&choice.distilled) {
+                    for trial in choice.baseline.iter().chain(&choice.distilled) {
                         let spec = trial.setting.spec.unwrap();
                         assert_eq!(spec.kind(), kind);
                         let student = stage
@@ -564,7 +564,7 @@ mod tests {
                             "{spec:?}"
                         );
                     }
-                    let found = best(&choice.alone).unwrap();
+                    let found = best(&choice.baseline).unwrap();
                     let limit = if kind == NonNeural::Linear { 15.0 } else { 8.0 };
                     assert!(
                         found.valid_error < limit,
@@ -573,7 +573,7 @@ mod tests {
                         found.valid_error
                     );
                     assert_eq!(
-                        lone(search, kind).unwrap().map(|trial| trial.setting),
+                        baseline(search, kind).unwrap().map(|trial| trial.setting),
                         Some(found.setting)
                     );
                 });
@@ -590,16 +590,16 @@ mod tests {
         on_search(2, false, &student, 1, |search| {
             let stage = search.first();
             let bench = Bench::new(stage, NonNeural::Linear, true).unwrap();
-            let (alone, pure) = (bench.rows(None), bench.rows(Some(1.0)));
+            let (baseline, pure) = (bench.rows(None), bench.rows(Some(1.0)));
             assert_eq!(
-                (alone.y.len(), pure.y.len(), pure.x.len()),
+                (baseline.y.len(), pure.y.len(), pure.x.len()),
                 (400, 600, 1200)
             );
-            assert!(alone.w.iter().chain(&pure.w).all(|&w| w == 1.0));
+            assert!(baseline.w.iter().chain(&pure.w).all(|&w| w == 1.0));
             // The teacher's label is 0.5 above the target.
             let step = (0.5 / stage.first().scale) as f32;
             assert!(
-                alone
+                baseline
                     .y
                     .iter()
                     .zip(&pure.y)
@@ -607,7 +607,7 @@ mod tests {
             );
             // Hardly any teacher: labelled rows nine times as heavy as all others, in four or five copies.
             let hard = bench.rows(Some(0.0));
-            assert!(hard.w[0] > 1.0 && hard.w[500] == 0.0 && hard.y[0] == alone.y[0]);
+            assert!(hard.w[0] > 1.0 && hard.w[500] == 0.0 && hard.y[0] == baseline.y[0]);
         });
     }
 
@@ -619,7 +619,7 @@ mod tests {
             ..StudentOptions::default()
         };
         on_search(4, false, &student, 1, |search| {
-            assert!(lone(search, NonNeural::Table).unwrap().is_none());
+            assert!(baseline(search, NonNeural::Table).unwrap().is_none());
             assert!(
                 choose(search, NonNeural::Table)
                     .unwrap_err()
@@ -628,7 +628,7 @@ mod tests {
             );
         });
         on_search(90, false, &student, 1, |search| {
-            assert!(lone(search, NonNeural::Linear).unwrap().is_none());
+            assert!(baseline(search, NonNeural::Linear).unwrap().is_none());
             assert!(matches!(
                 choose(search, NonNeural::Linear),
                 Err(Error::BudgetTooSmall { allowed: 250, .. })
@@ -645,10 +645,10 @@ mod tests {
                 crate::search::choose(search, &|_| limbeck_nets::Control::Continue).unwrap();
             assert!(
                 kinds
-                    .alone
+                    .baseline
                     .iter()
                     .all(|trial| trial.setting.kind() == StudentKind::Trees)
-                    && !kinds.alone.is_empty()
+                    && !kinds.baseline.is_empty()
             );
         });
     }

@@ -13,7 +13,7 @@ pub struct LabelRow {
     /// The mean that the teacher predicts; not used if `gate` is 0.
     pub teacher: f32,
     /// The teacher's predictive standard deviation.
-    pub spread: f32,
+    pub std: f32,
     /// Gate: the weight of the teacher label, in `[0, 1]`; 0 if there is no teacher label.
     pub gate: f32,
     /// 1 for a row with a target, 0 for a row without.
@@ -34,7 +34,7 @@ impl LabelRow {
         [
             self.target,
             self.teacher,
-            self.spread,
+            self.std,
             self.gate,
             self.labelled,
             self.weight,
@@ -46,11 +46,11 @@ impl LabelRow {
         columns.first_chunk().map(|columns| Self::read(*columns))
     }
 
-    fn read([target, teacher, spread, gate, labelled, weight]: [f32; Self::COLUMNS]) -> Self {
+    fn read([target, teacher, std, gate, labelled, weight]: [f32; Self::COLUMNS]) -> Self {
         Self {
             target,
             teacher,
-            spread,
+            std,
             gate,
             labelled,
             weight,
@@ -85,8 +85,8 @@ pub struct Blend {
     pub labelled: f64,
     /// The temperature that [`Temperature::Data`] uses: computed once, from the range of all teacher labels of rows with a target.
     pub data_temperature: f32,
-    /// The median of the teacher's standard deviations over the rows with a target, for [`Temperature::Spread`].
-    pub typical_spread: f32,
+    /// The median of the teacher's standard deviations over the rows with a target, for [`Temperature::Std`].
+    pub typical_std: f32,
 }
 
 impl Blend {
@@ -116,8 +116,8 @@ impl Blend {
         [row.teacher, new * row.gate * row.weight]
     }
 
-    /// The temperature of the soft loss for a row whose teacher label has the standard deviation `spread`.
-    pub(crate) fn temperature(&self, moment: StepContext, spread: f32) -> f32 {
+    /// The temperature of the soft loss for a row whose teacher label has the standard deviation `std`.
+    pub(crate) fn temperature(&self, moment: StepContext, std: f32) -> f32 {
         match self.options.temperature {
             Temperature::Fixed(start) => {
                 let end = self.options.temperature_end.unwrap_or(start);
@@ -125,7 +125,7 @@ impl Blend {
             }
             Temperature::Batch => moment.statistic,
             Temperature::Data => self.data_temperature,
-            Temperature::Spread => (spread / self.typical_spread).clamp(0.25, 4.0),
+            Temperature::Std => (std / self.typical_std).clamp(0.25, 4.0),
         }
     }
 }
@@ -184,7 +184,7 @@ impl StepLoss for Blend {
             let row = LabelRow::read(*row);
             let label = Label {
                 mean: row.teacher,
-                sd: row.spread,
+                sd: row.std,
             };
             let mut share = if row.labelled > 0.0 {
                 soft * row.gate
@@ -210,7 +210,7 @@ impl StepLoss for Blend {
                 loss = share
                     * self
                         .soft
-                        .row(pred, label, self.temperature(moment, row.spread), grad);
+                        .row(pred, label, self.temperature(moment, row.std), grad);
                 grad.iter_mut().for_each(|g| *g *= share * weight);
             }
             if share < 1.0 {
@@ -254,7 +254,7 @@ mod tests {
             soft,
             labelled: 0.5,
             data_temperature: 1.5,
-            typical_spread: 0.5,
+            typical_std: 0.5,
         }
     }
 
@@ -262,7 +262,7 @@ mod tests {
         LabelRow {
             target,
             teacher,
-            spread: 0.5,
+            std: 0.5,
             gate: 1.0,
             labelled,
             weight: 1.0,
@@ -286,7 +286,7 @@ mod tests {
             ..row(4.0, 1.0, 1.0)
         };
         assert!((value(&blend, &[2.0], labels, 0.0) - 5.0).abs() < 1e-6);
-        // Half of the teacher believed: .75 · 4 + .25 · 1
+        // With half of the teacher label: .75 · 4 + .25 · 1
         let labels = LabelRow {
             gate: 0.5,
             ..row(4.0, 1.0, 1.0)
@@ -375,7 +375,7 @@ mod tests {
         assert_eq!(with(Temperature::Fixed(3.0)).temperature(moment, 1.0), 3.0);
         assert_eq!(with(Temperature::Batch).temperature(moment, 1.0), 7.0);
         assert_eq!(with(Temperature::Data).temperature(moment, 1.0), 1.5);
-        assert_eq!(with(Temperature::Spread).temperature(moment, 1.0), 2.0);
+        assert_eq!(with(Temperature::Std).temperature(moment, 1.0), 2.0);
         let mut falling = with(Temperature::Fixed(3.0));
         falling.options.temperature_end = Some(1.0);
         assert_eq!(falling.temperature(moment, 1.0), 2.0);
@@ -427,7 +427,7 @@ mod tests {
                         LabelRow {
                             target: rng.random_range(-2.0..2.0),
                             teacher: rng.random_range(-2.0..2.0),
-                            spread: rng.random_range(0.2..1.0),
+                            std: rng.random_range(0.2..1.0),
                             gate: rng.random_range(0.0..1.0),
                             labelled: f32::from(u8::from(i % 2 == 0)),
                             weight: rng.random_range(0.5..2.0),

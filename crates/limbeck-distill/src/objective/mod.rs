@@ -183,7 +183,7 @@ mod tests {
             soft,
             labelled: 0.5,
             data_temperature: 1.0,
-            typical_spread: 0.5,
+            typical_std: 0.5,
         };
         let options = HintOptions {
             kind: HintKind::Hint,
@@ -207,7 +207,7 @@ mod tests {
         let label = LabelRow {
             target: 0.0,
             teacher,
-            spread: 0.3,
+            std: 0.3,
             gate: 1.0,
             labelled: 0.0,
             weight: 0.0,

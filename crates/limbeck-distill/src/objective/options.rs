@@ -149,7 +149,7 @@ pub enum Temperature {
     Data,
     /// For each row, `clamp(σ_t / median σ_t, 1/4, 4)` with the teacher's standard deviation `σ_t`. If the teacher is unsure on a row, its standard
     /// deviation has more weight there, and its mean less.
-    Spread,
+    Std,
 }
 
 impl Default for Temperature {
@@ -165,7 +165,7 @@ impl std::str::FromStr for Temperature {
         match text {
             "batch" => Ok(Self::Batch),
             "data" => Ok(Self::Data),
-            "spread" => Ok(Self::Spread),
+            "std" | "spread" => Ok(Self::Std),
             _ => text.parse().map(Self::Fixed).map_err(|_| ()),
         }
     }
@@ -177,14 +177,14 @@ impl Serialize for Temperature {
             Self::Fixed(value) => serializer.serialize_f64(*value),
             Self::Batch => serializer.serialize_str("batch"),
             Self::Data => serializer.serialize_str("data"),
-            Self::Spread => serializer.serialize_str("spread"),
+            Self::Std => serializer.serialize_str("std"),
         }
     }
 }
 
 impl<'de> Deserialize<'de> for Temperature {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let expected = "a number, batch, data or spread";
+        let expected = "a number, batch, data or std";
         parsed(deserializer, "objective.temperature", expected)
     }
 }
@@ -201,14 +201,14 @@ impl Value for Alpha {
 }
 
 impl Value for Temperature {
-    const FORM: Form = Form::NumberOr(&["batch", "data", "spread"]);
+    const FORM: Form = Form::NumberOr(&["batch", "data", "std"]);
 
     fn seen(&self) -> Seen {
         match self {
             Self::Fixed(value) => value.seen(),
             Self::Batch => Seen::Text("batch".into()),
             Self::Data => Seen::Text("data".into()),
-            Self::Spread => Seen::Text("spread".into()),
+            Self::Std => Seen::Text("std".into()),
         }
     }
 }
@@ -256,11 +256,11 @@ limbeck_options::options! {
         ];
         /// Error at which the Huber loss becomes linear, in standard deviations of the target.
         huber_delta: f64 = 1.0 => [above(0.0), flag("huber-delta", "X"), rules(&[Rule::Where("objective.loss", &["huber"], "only the Huber loss has a delta")])];
-        /// Temperature of the KL divergence of distributions: a number, batch, data or spread.
+        /// Temperature of the KL divergence of distributions: a number, batch, data or std.
         ///
-        /// `batch` and `data` follow the range of the teacher's labels, in each batch or over all training rows; `spread` follows the teacher's standard
+        /// `batch` and `data` follow the range of the teacher's labels, in each batch or over all training rows; `std` follows the teacher's standard
         /// deviation, row by row.
-        temperature: Temperature = Temperature::Fixed(1.0) => [above(0.0), flag("temperature", "T"), rules(SPREAD)];
+        temperature: Temperature = Temperature::Fixed(1.0) => [above(0.0), flag("temperature", "T"), rules(DISTRIBUTION)];
         /// Temperature at the end of training, reached linearly; the temperature at the start must be a number.
         #[serde(skip_serializing_if = "Option::is_none")]
         temperature_end: Option<f64> = None => [above(0.0), flag("temperature-end", "T"), unset("as temperature"), example("1.0"), rules(TO_NUMBER)];
@@ -269,7 +269,7 @@ limbeck_options::options! {
         /// Scale of the temperatures batch and data, which are `base + scale · range of the teacher's labels`.
         temperature_scale: f64 = 0.1 => [at_least(0.0), rules(RANGE)];
         /// Use the literal KL + MSE: the hard loss of a distribution is the squared error of its mean.
-        literal: bool = false => [flag("literal", ""), rules(SPREAD)];
+        literal: bool = false => [flag("literal", ""), rules(DISTRIBUTION)];
         /// Weight `γ` of gradient matching in the loss, on the pairs of transfer.slope_rows.
         slope_weight: f64 = 0.1 => [above(0.0), flag("slope-weight", "X"), rules(&[Rule::With("transfer.slope_rows")])];
         /// Which teacher labels to use: all, only where the student is worse than the teacher, or depending on the teacher's error or standard deviation.
@@ -277,13 +277,13 @@ limbeck_options::options! {
     }
 }
 
-const SPREAD: &[Rule] = &[Rule::Where(
+const DISTRIBUTION: &[Rule] = &[Rule::Where(
     "objective.head",
     &["gaussian", "binned"],
     "a point prediction has no KL divergence",
 )];
 const TO_NUMBER: &[Rule] = &[
-    SPREAD[0],
+    DISTRIBUTION[0],
     Rule::Where(
         "objective.temperature",
         &[A_NUMBER],
@@ -421,15 +421,15 @@ mod tests {
             alpha_end: 1.5,
             ..default()
         }));
-        let spread = ObjectiveOptions {
+        let std = ObjectiveOptions {
             head: HeadKind::Binned,
-            temperature: Temperature::Spread,
+            temperature: Temperature::Std,
             ..default()
         };
-        assert!(spread.check().is_ok());
+        assert!(std.check().is_ok());
         assert!(refused(ObjectiveOptions {
             temperature_end: Some(1.0),
-            ..spread
+            ..std
         }));
     }
 
@@ -438,7 +438,9 @@ mod tests {
         assert_eq!("auto".parse(), Ok(Alpha::Auto));
         assert_eq!("0.7".parse(), Ok(Alpha::Fixed(0.7)));
         assert!("1.5".parse::<Alpha>().is_err() && "NaN".parse::<Alpha>().is_err());
-        assert_eq!("spread".parse(), Ok(Temperature::Spread));
+        assert_eq!("std".parse(), Ok(Temperature::Std));
+        // The name of earlier versions.
+        assert_eq!("spread".parse(), Ok(Temperature::Std));
         assert_eq!("3".parse(), Ok(Temperature::Fixed(3.0)));
         assert!("hot".parse::<Temperature>().is_err());
     }

@@ -24,7 +24,7 @@ use crate::trial::{Choice, Setting, Trial, Watch, best};
 use crate::validation::Search;
 
 /// Sizes (shares of the parameter budget) and weight decays of the baseline on the first rung, the most promising first.
-const ALONE: [(f64, f64); 15] = [
+const BASELINE: [(f64, f64); 15] = [
     (1.0, 0.05),
     (0.25, 0.5),
     (0.5, 0.5),
@@ -133,7 +133,7 @@ pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
         false => Choice::default(),
     };
     for asked in NonNeural::asked(kind) {
-        let has_both = !choice.alone.is_empty() && !choice.distilled.is_empty();
+        let has_both = !choice.baseline.is_empty() && !choice.distilled.is_empty();
         if has_both && search.first().study.stop.is_over() {
             break;
         }
@@ -146,7 +146,7 @@ pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
                 if kind == StudentKind::Auto => {}
             Err(error) => return Err(error),
             Ok(more) => {
-                choice.alone.extend(more.alone);
+                choice.baseline.extend(more.baseline);
                 choice.distilled.extend(more.distilled);
                 choice.closed_form = choice.closed_form.or(more.closed_form);
             }
@@ -156,15 +156,15 @@ pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
     Ok(choice)
 }
 
-/// The positions of the two trials that are refitted, in `choice.alone` and in `choice.distilled`. Only [`eligible`] trials are considered. The best
+/// The positions of the two trials that are refitted, in `choice.baseline` and in `choice.distilled`. Only [`eligible`] trials are considered. The best
 /// ones are taken, but another distilled network may be [`preferred`]. `None` if a student has no trial.
 pub(crate) fn chosen(search: &Search<'_>, choice: &Choice) -> Option<(usize, usize)> {
-    let (alone, distilled) = (least(&choice.alone)?, least(&choice.distilled)?);
+    let (baseline, distilled) = (least(&choice.baseline)?, least(&choice.distilled)?);
     let teacher_leads = search
         .valid_error_teacher()
-        .is_some_and(|error| error < choice.alone[alone].valid_error);
+        .is_some_and(|error| error < choice.baseline[baseline].valid_error);
     Some((
-        alone,
+        baseline,
         preferred(
             search,
             &choice.distilled,
@@ -229,11 +229,11 @@ fn preferred(
 /// # Errors
 ///
 /// If a training fails.
-pub fn choose_alone(search: &Search<'_>, watch: Watch<'_>) -> Result<Trial> {
+pub fn choose_baseline(search: &Search<'_>, watch: Watch<'_>) -> Result<Trial> {
     let ladder = Ladder::new(search, watch)?;
-    let mut trials = search.train_all(ladder.first_alone(), watch)?;
-    trials.extend(search.train_all(ladder.moves_alone(&trials), watch)?);
-    trials.extend(search.train_all(ladder.last_alone(&trials, 1), watch)?);
+    let mut trials = search.train_all(ladder.first_baseline(), watch)?;
+    trials.extend(search.train_all(ladder.moves_baseline(&trials), watch)?);
+    trials.extend(search.train_all(ladder.last_baseline(&trials, 1), watch)?);
     best(&trials).cloned().ok_or(Error::Interrupted)
 }
 
@@ -285,19 +285,23 @@ impl<'s, 'a> Ladder<'s, 'a> {
 
     fn climb(&self) -> Result<Choice> {
         let mut trials = [Vec::new(), Vec::new()];
-        self.train(self.first_alone(), self.first_distilled(), &mut trials)?;
+        self.train(self.first_baseline(), self.first_distilled(), &mut trials)?;
         let closed_form = self.closed_form(&trials);
         self.train(
-            self.moves_alone(&trials[0]),
+            self.moves_baseline(&trials[0]),
             self.moves_distilled(&trials[1], best(&trials[0]), closed_form),
             &mut trials,
         )?;
         let last = self.last_distilled(&trials[1]);
-        self.train(self.last_alone(&trials[0], last.len()), last, &mut trials)?;
+        self.train(
+            self.last_baseline(&trials[0], last.len()),
+            last,
+            &mut trials,
+        )?;
         self.finals(&mut trials)?;
-        let [alone, distilled] = trials;
+        let [baseline, distilled] = trials;
         Ok(Choice {
-            alone,
+            baseline,
             distilled,
             closed_form,
             chosen: None,
@@ -310,17 +314,17 @@ impl<'s, 'a> Ladder<'s, 'a> {
         trials.iter().all(|side| !side.is_empty()) && stop.is_over()
     }
 
-    /// Trains settings of both students, and appends their trials to `trials`, which is `[alone, distilled]`.
+    /// Trains settings of both students, and appends their trials to `trials`, which is `[baseline, distilled]`.
     fn train(
         &self,
-        alone: Vec<Setting>,
+        baseline: Vec<Setting>,
         distilled: Vec<Setting>,
         trials: &mut [Vec<Trial>; 2],
     ) -> Result<()> {
         if self.is_over(trials) {
             return Ok(());
         }
-        let settings = distilled.into_iter().chain(alone).collect();
+        let settings = distilled.into_iter().chain(baseline).collect();
         for trial in self.search.train_all(settings, self.watch)? {
             trials[usize::from(trial.setting.alpha.is_some())].push(trial);
         }
@@ -333,17 +337,17 @@ impl<'s, 'a> Ladder<'s, 'a> {
         if self.search.stages().len() < 2 || self.is_over(trials) {
             return Ok(());
         }
-        let [alone, distilled] = trials;
+        let [baseline, distilled] = trials;
         let teacher = self.search.valid_error_teacher();
-        let teacher_leads =
-            best(&*alone).is_some_and(|lone| teacher.is_some_and(|error| error < lone.valid_error));
-        let of_alone = || self.confirm(alone, &|_, found| found);
+        let teacher_leads = best(&*baseline)
+            .is_some_and(|baseline| teacher.is_some_and(|error| error < baseline.valid_error));
+        let of_baseline = || self.confirm(baseline, &|_, found| found);
         let of_distilled = || {
             self.confirm(distilled, &|trials, found| {
                 preferred(self.search, trials, 0..trials.len(), found, teacher_leads)
             })
         };
-        let (one, other) = rayon::join(of_alone, of_distilled);
+        let (one, other) = rayon::join(of_baseline, of_distilled);
         one.and(other)
     }
 
@@ -372,8 +376,8 @@ impl<'s, 'a> Ladder<'s, 'a> {
         self.sizes.contains(&size)
     }
 
-    fn first_alone(&self) -> Vec<Setting> {
-        let settings = ALONE.iter().filter(|(size, _)| self.has(*size));
+    fn first_baseline(&self) -> Vec<Setting> {
+        let settings = BASELINE.iter().filter(|(size, _)| self.has(*size));
         let setting = |&(size, weight_decay): &(f64, f64)| Setting {
             size,
             weight_decay,
@@ -408,7 +412,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
 
     /// Settings for the second rung: variants of the best baseline. They have a longer schedule, another size, more weight decay, or input noise.
     /// Some longer schedules have a fifth of the weight decay, since decay shrinks the weights at every step.
-    fn moves_alone(&self, tried: &[Trial]) -> Vec<Setting> {
+    fn moves_baseline(&self, tried: &[Trial]) -> Vec<Setting> {
         let Some(start) = best(tried).map(|trial| trial.setting) else {
             return Vec::new();
         };
@@ -446,11 +450,11 @@ impl<'s, 'a> Ladder<'s, 'a> {
     }
 
     /// Settings for the second rung: variants of the best distilled student, among them other values of `alpha`. One has the size, weight decay and
-    /// noise of the best baseline `lone`, combined with an `alpha`.
+    /// noise of the best `baseline`, combined with an `alpha`.
     fn moves_distilled(
         &self,
         tried: &[Trial],
-        lone: Option<&Trial>,
+        baseline: Option<&Trial>,
         closed_form: Option<f64>,
     ) -> Vec<Setting> {
         let Some(start) = best(tried).map(|trial| trial.setting) else {
@@ -474,16 +478,16 @@ impl<'s, 'a> Ladder<'s, 'a> {
         let seed = closed_form
             .map(|alpha| alpha.clamp(0.0, 1.0))
             .filter(|_| is_chosen);
-        let as_lone = lone.zip(seed).map(|(lone, seed)| Setting {
+        let as_baseline = baseline.zip(seed).map(|(baseline, seed)| Setting {
             alpha: Some(hundredths(seed.min(0.4))),
             steps: self.steps[1],
-            ..lone.setting
+            ..baseline.setting
         });
         let moves = [
             Some(longer),
             seed.and_then(share),
             if is_chosen { share(1.0) } else { None },
-            as_lone,
+            as_baseline,
             runner_up,
             Some(Setting {
                 weight_decay: if longer.weight_decay < 0.1 {
@@ -502,7 +506,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
 
     /// Settings for the last rung: the best baseline with the whole schedule. If a longer schedule has helped before, also the same with less weight
     /// decay. At most `count` settings.
-    fn last_alone(&self, tried: &[Trial], count: usize) -> Vec<Setting> {
+    fn last_baseline(&self, tried: &[Trial], count: usize) -> Vec<Setting> {
         let Some(start) = best(tried) else {
             return Vec::new();
         };
@@ -593,7 +597,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
     /// The closed-form `alpha` ([`closed_form_alpha`](crate::search::closed_form_alpha)), from the best baseline and the best student with `alpha` 1.
     /// `None` if there is no such student, if both make equal predictions, if the user gives `alpha`, or if a quantile is predicted (the formula
     /// holds for squared errors).
-    fn closed_form(&self, [alone, distilled]: &[Vec<Trial>; 2]) -> Option<f64> {
+    fn closed_form(&self, [baseline, distilled]: &[Vec<Trial>; 2]) -> Option<f64> {
         let pure = best(
             distilled
                 .iter()
@@ -602,9 +606,9 @@ impl<'s, 'a> Ladder<'s, 'a> {
         // The closed form holds for squared errors only.
         let squared = self.search.measure() == Measure::Rmse
             && self.search.first().study.objective.alpha == Alpha::Auto;
-        best(alone)
+        best(baseline)
             .filter(|_| squared)
-            .and_then(|lone| self.search.closed_form_alpha(lone, pure))
+            .and_then(|baseline| self.search.closed_form_alpha(baseline, pure))
     }
 }
 
@@ -627,17 +631,20 @@ mod tests {
     fn both_sides_have_as_many_settings_on_the_first_rung() {
         for trials in 1..=5 {
             assert_eq!(
-                ALONE.iter().take(counts(trials, 1).0).count(),
+                BASELINE.iter().take(counts(trials, 1).0).count(),
                 DISTILLED.iter().take(counts(trials, 1).0).count()
             );
-            assert_eq!(ALONE.iter().take(counts(trials, 1).0).count(), 3 * trials);
+            assert_eq!(
+                BASELINE.iter().take(counts(trials, 1).0).count(),
+                3 * trials
+            );
         }
     }
 
     #[test]
     fn settings_of_the_first_rung_differ() {
-        for (at, one) in ALONE.iter().enumerate() {
-            assert!(!ALONE[..at].contains(one), "{one:?}");
+        for (at, one) in BASELINE.iter().enumerate() {
+            assert!(!BASELINE[..at].contains(one), "{one:?}");
         }
         for (at, one) in DISTILLED.iter().enumerate() {
             assert!(!DISTILLED[..at].contains(one), "{one:?}");

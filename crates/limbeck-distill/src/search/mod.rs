@@ -19,7 +19,7 @@ pub use crate::trial::{
     Choice, Point, Progress, Setting, Training, Trial, Watch, closed_form_alpha,
 };
 pub use crate::validation::Search;
-pub use ladder::{choose, choose_alone, longest_schedule, search_steps, steps_of_schedule};
+pub use ladder::{choose, choose_baseline, longest_schedule, search_steps, steps_of_schedule};
 
 use crate::error::Result;
 use crate::kinds;
@@ -28,7 +28,7 @@ use crate::kinds;
 #[derive(Clone, Debug)]
 pub struct Refitted {
     /// The baseline: the student trained alone.
-    pub alone: Trial,
+    pub baseline: Trial,
     /// The distilled student.
     pub distilled: Trial,
 }
@@ -41,7 +41,7 @@ pub struct Refitted {
 /// If a training fails.
 pub fn refit(
     stage: &Stage<'_>,
-    alone: (Setting, usize),
+    baseline: (Setting, usize),
     distilled: (Setting, usize),
     seeds: &[u64],
     watch: Watch<'_>,
@@ -54,7 +54,7 @@ pub fn refit(
             .then(|| stage.lesson(setting))
             .transpose()
     };
-    let lessons = (lesson(alone.0)?, lesson(distilled.0)?);
+    let lessons = (lesson(baseline.0)?, lesson(distilled.0)?);
     let jobs: Vec<(u64, bool)> = seeds
         .iter()
         .flat_map(|&seed| [(seed, true), (seed, false)])
@@ -64,7 +64,7 @@ pub fn refit(
         .map(|(seed, is_distilled)| {
             let (lesson, (setting, stop)) = match is_distilled {
                 true => (&lessons.1, distilled),
-                false => (&lessons.0, alone),
+                false => (&lessons.0, baseline),
             };
             match (setting.spec, lesson) {
                 (Some(spec), _) => kinds::fit(stage, setting.alpha, spec, seed),
@@ -77,8 +77,11 @@ pub fn refit(
         .collect::<Result<_>>()?;
     let mut trials = trials.into_iter();
     let mut out = Vec::with_capacity(seeds.len());
-    while let (Some(distilled), Some(alone)) = (trials.next(), trials.next()) {
-        out.push(Refitted { alone, distilled });
+    while let (Some(distilled), Some(baseline)) = (trials.next(), trials.next()) {
+        out.push(Refitted {
+            baseline,
+            distilled,
+        });
     }
     Ok(out)
 }

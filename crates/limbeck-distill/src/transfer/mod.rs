@@ -69,7 +69,8 @@ limbeck_options::options! {
         /// Number of candidate rows that the teacher labels for each adversarial row that is kept.
         adversarial_candidates: usize = 4 => [within(2.0, 100.0), rules(&[Rule::With("transfer.adversarial_rows")])];
         /// Reject a new row if the teacher's standard deviation there exceeds this many times its median on training rows.
-        reject_spread: f64 = 3.0 => [above(1.0)];
+        #[serde(alias = "reject_spread")]
+        reject_std: f64 = 3.0 => [above(1.0)];
     }
 }
 
@@ -268,10 +269,9 @@ impl Range {
 /// For each teacher label, true if it is accepted: its standard deviation is at most `limit` times `typical` (the median on training rows), and its
 /// mean is finite.
 #[must_use]
-pub fn believed(prediction: &Prediction, typical: f64, limit: f64) -> Vec<bool> {
-    let spread = prediction.spread.iter().map(|&sd| sd <= limit * typical);
-    spread
-        .zip(&prediction.mean)
+pub fn accepted(prediction: &Prediction, typical: f64, limit: f64) -> Vec<bool> {
+    let std = prediction.std.iter().map(|&sd| sd <= limit * typical);
+    std.zip(&prediction.mean)
         .map(|(fine, mean)| fine && mean.is_finite())
         .collect()
 }
@@ -509,11 +509,11 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn excessive_spread_is_not_believed() {
+    fn rows_with_excessive_std_are_not_accepted() {
         let prediction = Prediction {
             mean: vec![1.0, 1.0, f64::NAN],
-            spread: vec![2.9, 3.1, 1.0],
+            std: vec![2.9, 3.1, 1.0],
         };
-        assert_eq!(believed(&prediction, 1.0, 3.0), [true, false, false]);
+        assert_eq!(accepted(&prediction, 1.0, 3.0), [true, false, false]);
     }
 }

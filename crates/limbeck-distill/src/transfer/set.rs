@@ -21,7 +21,7 @@ pub struct KnownRows {
     /// The mean that the teacher predicts for each row; NaN if the row has no teacher label.
     pub teacher: Vec<f64>,
     /// The teacher's standard deviation for each row.
-    pub spread: Vec<f64>,
+    pub std: Vec<f64>,
 }
 
 /// New rows: rows without a target, which only the teacher labelled. Each list has one entry per row.
@@ -32,7 +32,7 @@ pub struct NewRows {
     /// The mean that the teacher predicts for each row, in the learned unit (the target's own unit, or its logarithm).
     pub mean: Vec<f64>,
     /// The teacher's standard deviation for each row.
-    pub spread: Vec<f64>,
+    pub std: Vec<f64>,
     /// For each new row, the row with a target from which it was made, as an index into the lists of [`KnownRows`]. The new row shares the gate of
     /// that row (the weight of its teacher label). `None` for an independent row, or if the row is not among them; then the gate is 1.
     pub source: Vec<Option<usize>>,

@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn without_spread_it_is_the_negative_log_likelihood() {
+    fn without_std_it_is_the_negative_log_likelihood() {
         // ln 4 + 4 / 4
         assert!((value(1.0, 4f32.ln(), 3.0, 0.0, 1.0) - (4f32.ln() + 1.0)).abs() < 1e-6);
     }

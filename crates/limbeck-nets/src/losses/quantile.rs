@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn little_spread_is_a_target() {
+    fn little_std_is_a_target() {
         for out in [-1.0, 0.5, 4.0] {
             assert!((value(0.3, out, 1.0, 1e-4).0 - value(0.3, out, 1.0, 0.0).0).abs() < 1e-3);
         }

@@ -132,7 +132,8 @@ pub struct Rmse {
     /// RMSE of the teacher.
     pub teacher: f64,
     /// RMSE of the baseline, the student trained without the teacher.
-    pub alone: f64,
+    #[serde(alias = "alone")]
+    pub baseline: f64,
     /// RMSE of the distilled student.
     pub distilled: f64,
 }

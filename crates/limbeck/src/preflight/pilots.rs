@@ -45,13 +45,13 @@ pub(super) struct Held {
     blocks: Vec<u32>,
     teacher: Vec<f64>,
     /// Squared errors of the refitted baseline on each row, as means over seeds.
-    alone_errors: Vec<f64>,
+    baseline_errors: Vec<f64>,
     /// Squared errors of the refitted distilled student on each row, as means over seeds.
     distilled_errors: Vec<f64>,
     /// RMSEs of each pilot.
     by_pilot: Vec<Rmse>,
     /// Predictions of the baseline as the search trained it.
-    alone: Vec<f64>,
+    baseline: Vec<f64>,
     /// Learning curve of the first pilot.
     curve: Option<LearningCurve>,
     /// Predictions of the student that the search trained on the teacher's labels alone; empty if it trained none.
@@ -91,7 +91,7 @@ impl Pilot<'_> {
         let search = Search::new(vec![Stage::new(&study, &set, Some(&valid))?]);
         session.tell(&Event::Steps(search::search_steps(options.student, 1)));
         let choice = search::choose(&search, &watch)?;
-        let (alone, distilled) = choice.best()?;
+        let (baseline, distilled) = choice.best()?;
         let pure = choice
             .distilled
             .iter()
@@ -106,7 +106,7 @@ impl Pilot<'_> {
             .collect();
         let refitted = search::refit(
             &refit_stage,
-            (alone.setting, alone.stop),
+            (baseline.setting, baseline.stop),
             (distilled.setting, distilled.stop),
             &seeds,
             &watch,
@@ -125,17 +125,18 @@ impl Pilot<'_> {
             }
             Ok(sum)
         };
-        let (alone_errors, distilled_errors) = (
-            errors(&|pair| &pair.alone)?,
+        let (baseline_errors, distilled_errors) = (
+            errors(&|pair| &pair.baseline)?,
             errors(&|pair| &pair.distilled)?,
         );
 
         if turn == 0 {
-            held.curve = self.learning_curve(&labels, &study, (search.first(), alone), &watch)?;
+            held.curve =
+                self.learning_curve(&labels, &study, (search.first(), baseline), &watch)?;
         }
         let unit = data.spec().unit;
-        held.alone
-            .extend(predict(search.first(), alone, &test.features)?);
+        held.baseline
+            .extend(predict(search.first(), baseline, &test.features)?);
         if let Some(pure) = pure {
             held.pure
                 .extend(predict(search.first(), pure, &test.features)?);
@@ -144,10 +145,10 @@ impl Pilot<'_> {
         let root = |errors: &[f64]| metrics::weighted_mean(errors, &test.weight).sqrt();
         held.by_pilot.push(Rmse {
             teacher: metrics::rmse(&teacher, &target, &test.weight),
-            alone: root(&alone_errors),
+            baseline: root(&baseline_errors),
             distilled: root(&distilled_errors),
         });
-        held.alone_errors.extend(alone_errors);
+        held.baseline_errors.extend(baseline_errors);
         held.distilled_errors.extend(distilled_errors);
         held.target.extend(target);
         held.teacher.extend(teacher);
@@ -178,7 +179,7 @@ impl Pilot<'_> {
             labels.known(data, &split.test),
         );
         let search = Search::new(vec![Stage::new(study, &half, Some(&valid))?]);
-        let trial = search::choose_alone(&search, watch)?;
+        let trial = search::choose_baseline(&search, watch)?;
         let target = data.target_of(&split.test);
         let errors = |stage, trial| {
             Ok::<_, Error>(Measure::Rmse.rows(&predict(stage, trial, &test.features)?, &target))
@@ -264,11 +265,11 @@ impl Held {
         let root = |errors: &[f64]| metrics::weighted_mean(errors, &self.weight).sqrt();
         let rmse = Rmse {
             teacher: self.rmse(&self.teacher),
-            alone: root(&self.alone_errors),
+            baseline: root(&self.baseline_errors),
             distilled: root(&self.distilled_errors),
         };
-        let teacher_gap = self.difference(&self.alone_errors, &self.errors(&self.teacher));
-        let saved = self.difference(&self.alone_errors, &self.distilled_errors);
+        let teacher_gap = self.difference(&self.baseline_errors, &self.errors(&self.teacher));
+        let saved = self.difference(&self.baseline_errors, &self.distilled_errors);
         let closed_form = self.closed_form(study.seed);
         let teacher_fit = teacher_fit(&self.teacher_fit);
         let Some(learning_curve) = self.curve else {
@@ -334,7 +335,7 @@ impl Held {
             return None;
         }
         closed_form(
-            &self.alone,
+            &self.baseline,
             &self.pure,
             &self.target,
             &self.weight,
@@ -358,23 +359,23 @@ fn slope(half: f64, all: f64, growth: f64) -> f64 {
     2.0 * (all / half).ln() / growth.ln()
 }
 
-/// The result of [`search::closed_form_alpha`] with a 95 % bootstrap interval over blocks. `alone` and `pure` are the predictions of the fits to
+/// The result of [`search::closed_form_alpha`] with a 95 % bootstrap interval over blocks. `baseline` and `pure` are the predictions of the fits to
 /// targets and to teacher labels; `None` if they are the same.
 fn closed_form(
-    alone: &[f64],
+    baseline: &[f64],
     pure: &[f64],
     target: &[f64],
     weight: &[f64],
     blocks: &[u32],
     seed: u64,
 ) -> Option<Share> {
-    let value = search::closed_form_alpha(alone, pure, target, weight)?;
-    let rows = || alone.iter().zip(pure).zip(target);
+    let value = search::closed_form_alpha(baseline, pure, target, weight)?;
+    let rows = || baseline.iter().zip(pure).zip(target);
     let top: Vec<f64> = rows()
-        .map(|((alone, pure), y)| (pure - alone) * (y - alone))
+        .map(|((baseline, pure), y)| (pure - baseline) * (y - baseline))
         .collect();
     let bottom: Vec<f64> = rows()
-        .map(|((alone, pure), _)| (pure - alone).powi(2))
+        .map(|((baseline, pure), _)| (pure - baseline).powi(2))
         .collect();
     let options = bootstrap::Options {
         seed,

@@ -77,7 +77,7 @@ impl Expected {
 
 /// The expected saving of the full run; `None` if the baseline makes no error, so that nothing can be saved.
 fn expected(found: &Findings) -> Option<Expected> {
-    let scale = found.rmse.alone.powi(2);
+    let scale = found.rmse.baseline.powi(2);
     if scale <= 0.0 {
         return None;
     }
@@ -92,13 +92,13 @@ fn expected(found: &Findings) -> Option<Expected> {
     let full = rows * (found.rows.held_out as f64 / found.rows.test.max(1) as f64).sqrt();
     let growth = growth(&found.rows);
     let left = growth.powf(rules::CURVE * found.learning_curve.slope.clamp(-1.0, 0.0));
-    let spread = left * left * variance
+    let total = left * left * variance
         + rules::LUCK.powi(2)
         + (rules::GROWTH * growth.ln()).powi(2)
         + full.powi(2);
     Some(Expected {
         mean: left * mean,
-        standard_deviation: spread.sqrt(),
+        standard_deviation: total.sqrt(),
     })
 }
 
@@ -113,7 +113,7 @@ fn growth(rows: &RowCounts) -> f64 {
 pub(super) fn over_pilots(pilots: &[Rmse]) -> f64 {
     let saved: Vec<f64> = pilots
         .iter()
-        .map(|pilot| pilot.alone.powi(2) - pilot.distilled.powi(2))
+        .map(|pilot| pilot.baseline.powi(2) - pilot.distilled.powi(2))
         .collect();
     let (count, mean) = (
         saved.len() as f64,
@@ -145,12 +145,12 @@ fn reasons(found: &Findings) -> Vec<String> {
         "distilled student against the baseline, on {} held-out rows: RMSE {} against {}, squared error {}",
         rows.held_out,
         short(rmse.distilled),
-        short(rmse.alone),
+        short(rmse.baseline),
         lead(saved)
     )];
     reasons.push(match teacher_gap.in_standard_errors() {
         z if z <= 0.0 => {
-            format!("the teacher is no better than the baseline (RMSE {} against {}): the student can learn little from it", short(rmse.teacher), short(rmse.alone))
+            format!("the teacher is no better than the baseline (RMSE {} against {}): the student can learn little from it", short(rmse.teacher), short(rmse.baseline))
         }
         z if z < rules::INTERVAL => format!("the teacher may be better than the baseline: squared error {}", lead(teacher_gap)),
         _ => format!("the teacher is better than the baseline: squared error {}", lead(teacher_gap)),
@@ -218,7 +218,7 @@ mod tests {
             over_pilots: 0.5,
             rmse: Rmse {
                 teacher: 4.0,
-                alone: 6.0,
+                baseline: 6.0,
                 distilled: 5.0,
             },
             teacher_fit: Some(TeacherFit {
@@ -269,7 +269,7 @@ mod tests {
                 standard_error: 5.0,
             },
             rmse: Rmse {
-                alone: 10.0,
+                baseline: 10.0,
                 ..found().rmse
             },
             rows: RowCounts {
@@ -335,7 +335,7 @@ mod tests {
             })
         };
         assert_eq!(growth(&grown), 5.0);
-        // More rows leave less to save where the lone student still gains from them, and make the saving less sure.
+        // More rows leave less to save where the baseline still gains from them, and make the saving less sure.
         assert!(
             slope(-0.8, grown).mean < slope(-0.1, grown).mean
                 && slope(0.0, grown).standard_deviation > found_here.standard_deviation
@@ -345,7 +345,7 @@ mod tests {
         assert_eq!(with(4.0, 31.0), with(4.0, 500.0));
         let nothing = judge(&Findings {
             rmse: Rmse {
-                alone: 0.0,
+                baseline: 0.0,
                 ..found().rmse
             },
             ..findings
@@ -355,9 +355,9 @@ mod tests {
 
     #[test]
     fn standard_error_over_pilots_is_worked_by_hand() {
-        let pilot = |alone: f64, distilled: f64| Rmse {
+        let pilot = |baseline: f64, distilled: f64| Rmse {
             teacher: 0.0,
-            alone,
+            baseline,
             distilled,
         };
         // Saved 3, 5 and 7: variance 4, over three.

@@ -5,7 +5,7 @@
 pub(crate) struct Answers {
     pub(crate) target: Vec<f64>,
     pub(crate) teacher: Vec<f64>,
-    pub(crate) alone: Vec<f64>,
+    pub(crate) baseline: Vec<f64>,
     pub(crate) distilled: Vec<f64>,
     pub(crate) shipped: Vec<f64>,
 }
@@ -14,7 +14,7 @@ impl Answers {
     pub(crate) fn sides(&self) -> [(&'static str, &[f64]); 3] {
         [
             ("teacher", &self.teacher),
-            ("alone", &self.alone),
+            ("baseline", &self.baseline),
             ("distilled", &self.distilled),
         ]
     }

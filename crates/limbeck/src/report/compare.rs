@@ -233,7 +233,7 @@ pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
         "target",
         "shipped",
         "distilled",
-        "alone",
+        "baseline",
         "teacher error",
         "gap closed",
         "verdict",
@@ -260,7 +260,7 @@ pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
             report.predicted(),
             short(report.test.shipped.error()),
             short(report.test.distilled.error()),
-            short(report.test.alone.error()),
+            short(report.test.baseline.error()),
             short(report.test.teacher.error()),
             gap,
             format!("{}{stopped}", report.proof.verdict.kind.name()),
@@ -374,7 +374,7 @@ fn document(title: &str, runs: &[Run], after: &str) -> String {
     let chart = |(at, target): (usize, &Errors)| {
         let (name, height) = (escape(&target.name), 110 + 50 * target.runs.len());
         format!(
-            "<figure><div class=\"plot\" style=\"height:{height}px\"><canvas id=\"errors-{at}\" role=\"img\" aria-label=\"test error of {name} by run: teacher, alone, distilled, shipped\"></canvas></div></figure>"
+            "<figure><div class=\"plot\" style=\"height:{height}px\"><canvas id=\"errors-{at}\" role=\"img\" aria-label=\"test error of {name} by run: teacher, baseline, distilled, shipped\"></canvas></div></figure>"
         )
     };
     let charts: String = errors.iter().enumerate().map(chart).collect();
@@ -421,7 +421,7 @@ struct Errors {
     name: String,
     measure: &'static str,
     runs: Vec<String>,
-    /// Test errors of `teacher`, `alone`, `distilled` and `shipped`, each in the order of the runs.
+    /// Test errors of `teacher`, `baseline`, `distilled` and `shipped`, each in the order of the runs.
     sides: BTreeMap<&'static str, Vec<f64>>,
 }
 
@@ -446,7 +446,7 @@ fn errors(runs: &[Run]) -> Vec<Errors> {
         all[at].runs.push(run.path().display().to_string());
         let sides = [
             ("teacher", test.teacher.error()),
-            ("alone", test.alone.error()),
+            ("baseline", test.baseline.error()),
             ("distilled", test.distilled.error()),
             ("shipped", test.shipped.error()),
         ];

@@ -1,6 +1,6 @@
 //! All results of a run: `report.json`.
 //!
-//! `alone` stands for the baseline, the student trained without the teacher; `distilled` for the student trained with it.
+//! `baseline` stands for the student trained without the teacher, `distilled` for the student trained with it.
 //!
 //! | key | what |
 //! |---|---|
@@ -9,21 +9,21 @@
 //! | `data` | numbers of rows and columns, split sizes, features, findings of the checks; `periods`: first and last time of each part of the split, with the option `time`; `ranges` of number features in training and validation rows; `learned`: hashes of at most 256 of these rows, by which `evaluate` recognizes them |
 //! | `teacher` | kind, `parameters`, `bytes`, `learners` with `learner` and `weight`, numbers of new and of rejected rows, notes |
 //! | `student` | `kind`, `parameters`, `bytes`, `hidden` (widths of the hidden layers), `inputs` (inputs of the first layer after encoding) |
-//! | `sizes` | `kind`, `parameters`, `bytes` of `alone` and `distilled`, unless both are networks of the same design |
+//! | `sizes` | `kind`, `parameters`, `bytes` of `baseline` and `distilled`, unless both are networks of the same design |
 //! | `joint` | the student of several targets of which this one is one output: `targets`, `parameters`, `bytes` |
-//! | `selection` | trials of both students on validation rows: `alone`, `distilled`; `closed_form_alpha` |
-//! | `shipped` | `kind` (`alone` or `distilled`), its setting, and the validation errors that decided |
-//! | `test` | `teacher`, `alone`, `distilled`, `shipped`: `rmse`, `mae`, `r2`; students also `fidelity_rmse` (RMSE to the teacher), `fidelity_r2` (R² to the teacher) |
+//! | `selection` | trials of both students on validation rows: `baseline`, `distilled`; `closed_form_alpha` |
+//! | `shipped` | `kind` (`baseline` or `distilled`), its setting, and the validation errors that decided |
+//! | `test` | `teacher`, `baseline`, `distilled`, `shipped`: `rmse`, `mae`, `r2`; students also `fidelity_rmse` (RMSE to the teacher), `fidelity_r2` (R² to the teacher) |
 //! | `test_seeds` | the same of both students, per `seed` |
-//! | `lone` | baselines of every kind of student, trained without a teacher within the same budget: `models` with `kind`, `spec`, `parameters`, `bytes`, `valid_error`, `test`; `best`: the best kind on validation rows; `as_good`: another kind that is no worse than the shipped student on validation rows and no larger |
+//! | `baselines` | baselines of every kind of student, trained without a teacher within the same budget: `models` with `kind`, `spec`, `parameters`, `bytes`, `valid_error`, `test`; `best`: the best kind on validation rows; `as_good`: another kind that is no worse than the shipped student on validation rows and no larger |
 //! | `method` | comparison of the distilled student with the baseline: `kind`, `error_saved` and `teacher_lead` (`value`, `low`, `high`), `level`, `blocks`, `seeds`, `se_rows`, `se_seeds`; `reason` if there is no verdict |
-//! | `outer` | the whole run repeated on other splits, with `outer_folds`: `folds` with `learned` and `tested` (numbers of rows), the errors `teacher`, `alone`, `distilled` and `shipped`, and `ships` and `taught`; `kind`, `error_saved`, `teacher_lead` over folds |
+//! | `outer` | the whole run repeated on other splits, with `outer_folds`: `folds` with `learned` and `tested` (numbers of rows), the errors `teacher`, `baseline`, `distilled` and `shipped`, and `ships` and `taught`; `kind`, `error_saved`, `teacher_lead` over folds |
 //! | `file` | comparison of the shipped file with the best file without a teacher: `value`, `low`, `high`, `significant`, `worth_having`, `worth`, `threshold`, `against` (`kind`, `parameters`, `bytes`, and `test`: metrics of this file), `reason` |
 //! | `gap_closed` | share of the error gap between baseline and teacher that the distilled student closes: `value`, `low`, `high`; `reason` if there is no value |
 //! | `verdict` | `kind`, `teacher_better`, `sentence`, and the differences on which it is based |
 //! | `measured` | seconds per stage and in all, µs per row, peak memory: the only part that differs between repeated runs |
 //!
-//! Errors are in the target's unit; `test.alone` and `test.distilled` are means over seeds, `test.shipped` is for the shipped file.
+//! Errors are in the target's unit; `test.baseline` and `test.distilled` are means over seeds, `test.shipped` is for the shipped file.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ pub use outer::{Fold, Outer};
 pub use shipped::ShippedKind;
 
 /// Version of the keys of `report.json`: it is increased when a key changes its name or meaning, not when a key is added.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// The contents of `report.json`; the documentation of this module lists the keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,9 +95,9 @@ pub struct Report {
     pub test_seeds: Vec<SeedScores>,
     /// Baselines of every kind of student, trained without a teacher. `None` if they could not be fitted, for example because the run was stopped or
     /// its time limit was over.
-    #[serde(default)]
-    pub lone: Option<LoneReport>,
-    /// Comparison of the shipped file with the best file without a teacher. `None` if there is no such file (see `lone`), and in reports of earlier
+    #[serde(default, alias = "lone")]
+    pub baselines: Option<BaselinesReport>,
+    /// Comparison of the shipped file with the best file without a teacher. `None` if there is no such file (see `baselines`), and in reports of earlier
     /// versions.
     #[serde(default)]
     pub file: Option<FileReport>,
@@ -208,7 +208,8 @@ pub struct StudentReport {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sizes {
     /// Size of the baseline, the student trained without the teacher.
-    pub alone: Size,
+    #[serde(alias = "alone")]
+    pub baseline: Size,
     /// Size of the distilled student.
     pub distilled: Size,
 }
@@ -228,26 +229,26 @@ pub struct Size {
 ///
 /// Each is chosen on validation rows and fitted on training and validation rows. A network is among them only if the baseline student is a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LoneReport {
+pub struct BaselinesReport {
     /// The best kind on validation rows.
     pub best: StudentKind,
     /// A kind other than the shipped student's, whose model is no worse on validation rows and no larger; `None` if there is no such kind.
     pub as_good: Option<StudentKind>,
     /// One model for each kind.
-    pub models: Vec<LoneModel>,
+    pub models: Vec<BaselineModel>,
 }
 
-impl LoneReport {
+impl BaselinesReport {
     /// The model of this kind; `None` if none was fitted.
     #[must_use]
-    pub fn model(&self, kind: StudentKind) -> Option<&LoneModel> {
+    pub fn model(&self, kind: StudentKind) -> Option<&BaselineModel> {
         self.models.iter().find(|model| model.size.kind == kind)
     }
 }
 
 /// The best model of one kind, trained without a teacher.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LoneModel {
+pub struct BaselineModel {
     /// Kind and size.
     #[serde(flatten)]
     pub size: Size,
@@ -290,7 +291,8 @@ pub struct Against {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Selection {
     /// Trials of the baseline.
-    pub alone: Vec<TrialReport>,
+    #[serde(alias = "alone")]
+    pub baseline: Vec<TrialReport>,
     /// Trials of the distilled student.
     pub distilled: Vec<TrialReport>,
     /// The best share of teacher labels in the loss, in closed form ([`closed_form_alpha`](limbeck_distill::search::closed_form_alpha)). It can lie
@@ -333,7 +335,7 @@ impl From<&Trial> for TrialReport {
 /// The shipped student: which one it is, and its validation errors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shipped {
-    /// `alone` or `distilled`.
+    /// `baseline` or `distilled`.
     pub kind: ShippedKind,
     /// Setting of the student.
     pub setting: Setting,
@@ -345,8 +347,8 @@ pub struct Shipped {
     #[serde(alias = "valid_rmse_teacher")]
     pub valid_error_teacher: Option<f64>,
     /// Validation error of the baseline.
-    #[serde(alias = "valid_rmse_alone")]
-    pub valid_error_alone: f64,
+    #[serde(alias = "valid_error_alone", alias = "valid_rmse_alone")]
+    pub valid_error_baseline: f64,
     /// Validation error of the distilled student.
     #[serde(alias = "valid_rmse_distilled")]
     pub valid_error_distilled: f64,
@@ -415,7 +417,8 @@ pub struct TestScores {
     /// The teacher.
     pub teacher: TeacherScores,
     /// The baseline, mean over seeds.
-    pub alone: StudentScores,
+    #[serde(alias = "alone")]
+    pub baseline: StudentScores,
     /// The distilled student, mean over seeds.
     pub distilled: StudentScores,
     /// The shipped student, as it is in its file.
@@ -428,7 +431,8 @@ pub struct SeedScores {
     /// The seed.
     pub seed: u64,
     /// The baseline.
-    pub alone: StudentScores,
+    #[serde(alias = "alone")]
+    pub baseline: StudentScores,
     /// The distilled student.
     pub distilled: StudentScores,
 }
@@ -541,5 +545,82 @@ mod tests {
         );
         let verdict: limbeck_distill::proof::Verdict = serde_json::from_str(&verdict).unwrap();
         assert_eq!(verdict.error_saved.low, Some(0.5));
+    }
+
+    /// A report with schema 1, whose keys had other names.
+    const SCHEMA_1: &str = r#"{
+        "schema":1,"version":"0.1.0","seed":0,"interrupted":false,"target":"y","log_target":false,
+        "data":{"source":"a.csv","rows":100,"columns":2,"train":70,"valid":10,"test":20,"features":[{"name":"x","kind":"number"}],
+            "target":{"mean":1.0,"standard_deviation":2.0,"min":0.0,"max":9.0},"warnings":[]},
+        "teacher":{"kind":"trees","parameters":900,"bytes":9000,"new_rows":0,"rejected_rows":0,"notes":[]},
+        "student":{"kind":"linear","parameters":9,"bytes":70,"hidden":[],"inputs":1},
+        "sizes":{"alone":{"kind":"linear","parameters":9,"bytes":70},"distilled":{"kind":"trees","parameters":10,"bytes":80}},
+        "selection":{"alone":[{"alpha":null,"steps":0,"weight_decay":0.0,"stop":0,"valid_error":0.5}],"distilled":[],"closed_form_alpha":null},
+        "shipped":{"kind":"alone","setting":{"alpha":null,"steps":0,"weight_decay":0.0},"steps":0,"seed":0,
+            "valid_error_teacher":0.25,"valid_error_alone":0.5,"valid_error_distilled":0.75},
+        "test":{"teacher":{"rmse":1.0,"mae":1.0,"r2":0.9},"alone":{"rmse":3.0,"mae":1.0,"r2":0.8,"fidelity_rmse":1.0,"fidelity_r2":0.9},
+            "distilled":{"rmse":2.0,"mae":1.0,"r2":0.8,"fidelity_rmse":1.0,"fidelity_r2":0.9},
+            "shipped":{"rmse":3.0,"mae":1.0,"r2":0.8,"fidelity_rmse":1.0,"fidelity_r2":0.9}},
+        "test_seeds":[{"seed":0,"alone":{"rmse":3.0,"mae":1.0,"r2":0.8,"fidelity_rmse":1.0,"fidelity_r2":0.9},
+            "distilled":{"rmse":2.0,"mae":1.0,"r2":0.8,"fidelity_rmse":1.0,"fidelity_r2":0.9}}],
+        "lone":{"best":"linear","as_good":null,"models":[{"kind":"linear","parameters":9,"bytes":70,"spec":null,"valid_error":0.5,
+            "test":{"rmse":3.0,"mae":1.0,"r2":0.8,"fidelity_rmse":1.0,"fidelity_r2":0.9}}]},
+        "outer":{"folds":[{"learned":80,"tested":20,"teacher":1.0,"alone":3.0,"distilled":2.0,"shipped":3.0,"ships":"alone","taught":true}],
+            "kind":"no gain","error_saved":{"value":1.0,"low":null,"high":null},"teacher_lead":{"value":2.0,"low":null,"high":null}},
+        "gap_closed":{"value":0.5,"low":0.1,"high":0.9,"reason":null},
+        "verdict":{"kind":"no gain","teacher_better":true,"error_saved":{"value":1.0,"low":-1.0,"high":3.0},
+            "teacher_lead":{"value":2.0,"low":1.0,"high":3.0},"sentence":"No gain."},
+        "measured":{"seconds":1.0,"stages":{"lone models":0.5},"student_us_per_row":0.1,"student_us_one_row":0.2,"teacher_us_per_row":null,
+            "peak_memory_bytes":null,"threads":1}}"#;
+
+    #[test]
+    fn reports_of_schema_1_are_read() {
+        let report: Report = serde_json::from_str(SCHEMA_1).unwrap();
+        let folds = &report.outer.as_ref().unwrap().folds;
+        assert_eq!(
+            (folds[0].baseline, folds[0].ships),
+            (3.0, ShippedKind::Baseline)
+        );
+        assert_eq!(
+            (
+                report.test.baseline.rmse,
+                report.test_seeds[0].baseline.rmse
+            ),
+            (3.0, 3.0)
+        );
+        assert_eq!(report.shipped.kind, ShippedKind::Baseline);
+        assert_eq!(
+            (
+                report.shipped.valid_error_baseline,
+                report.selection.baseline.len()
+            ),
+            (0.5, 1)
+        );
+        assert_eq!(report.sizes.unwrap().baseline.bytes, 70);
+        assert_eq!(report.baselines.as_ref().unwrap().models.len(), 1);
+        // Written again, it has the names of today, and no others.
+        let text = serde_json::to_string(&report).unwrap();
+        assert_eq!(text.matches("alone").count(), 0, "{text}");
+        assert_eq!(text.matches("\"lone\"").count(), 0, "{text}");
+        assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        for pointer in [
+            "/sizes/baseline/kind",
+            "/selection/baseline/0/valid_error",
+            "/shipped/valid_error_baseline",
+            "/test/baseline/rmse",
+            "/test_seeds/0/baseline/rmse",
+            "/baselines/models/0/test/rmse",
+            "/outer/folds/0/baseline",
+        ] {
+            assert!(value.pointer(pointer).is_some(), "{pointer}");
+        }
+        assert_eq!(
+            (
+                &value["shipped"]["kind"],
+                &value["outer"]["folds"][0]["ships"]
+            ),
+            (&"baseline".into(), &"baseline".into())
+        );
     }
 }

@@ -41,13 +41,13 @@ pub enum Role {
     /// The teacher.
     Teacher,
     /// The baseline, as a mean over seeds.
-    Alone,
+    Baseline,
     /// The distilled student, as a mean over seeds.
     Distilled,
     /// The shipped file.
     Shipped,
     /// The best file without a teacher.
-    BestAlone,
+    BestBaseline,
 }
 
 impl Report {
@@ -57,11 +57,11 @@ impl Report {
         let test = &self.test;
         let mut rows = vec![
             self.teacher_row(),
-            self.mean_row(Role::Alone, &test.alone),
+            self.mean_row(Role::Baseline, &test.baseline),
             self.mean_row(Role::Distilled, &test.distilled),
             self.shipped_row(),
         ];
-        rows.extend(self.best_alone_row());
+        rows.extend(self.best_baseline_row());
         rows
     }
 
@@ -110,10 +110,10 @@ impl Report {
         }
     }
 
-    /// The row of the baseline ([`Role::Alone`]) or else the distilled student, with its metrics as means over seeds.
+    /// The row of the baseline ([`Role::Baseline`]) or else the distilled student, with its metrics as means over seeds.
     fn mean_row(&self, role: Role, scores: &StudentScores) -> ModelRow {
-        let side = if role == Role::Alone {
-            ShippedKind::Alone
+        let side = if role == Role::Baseline {
+            ShippedKind::Baseline
         } else {
             ShippedKind::Distilled
         };
@@ -142,22 +142,22 @@ impl Report {
     }
 
     /// The row of the best file without a teacher; `None` if its metrics are not known, for example because the run was stopped.
-    fn best_alone_row(&self) -> Option<ModelRow> {
-        let (size, scores) = self.best_alone()?;
+    fn best_baseline_row(&self) -> Option<ModelRow> {
+        let (size, scores) = self.best_baseline()?;
         let name = format!("best file without a teacher ({})", kind_name(size.kind));
-        Some(student_row(name, Role::BestAlone, &scores, size))
+        Some(student_row(name, Role::BestBaseline, &scores, size))
     }
 
-    fn best_alone(&self) -> Option<(Size, StudentScores)> {
+    fn best_baseline(&self) -> Option<(Size, StudentScores)> {
         if let Some(against) = self.file.as_ref().map(|file| &file.against)
             && let Some(test) = against.test
         {
             return Some((against.size, test));
         }
-        let lone = self.lone.as_ref()?;
-        let model = lone.model(lone.best)?;
+        let baselines = self.baselines.as_ref()?;
+        let model = baselines.model(baselines.best)?;
         // For a model of the baseline's kind, the report has only means over seeds, not the metrics of one file.
-        let is_file = model.size.kind != self.size_of(ShippedKind::Alone).kind;
+        let is_file = model.size.kind != self.size_of(ShippedKind::Baseline).kind;
         is_file.then_some((model.size, model.test))
     }
 
@@ -169,7 +169,7 @@ impl Report {
             bytes: self.student.bytes,
         };
         self.sizes.map_or(same, |sizes| match side {
-            ShippedKind::Alone => sizes.alone,
+            ShippedKind::Baseline => sizes.baseline,
             ShippedKind::Distilled => sizes.distilled,
         })
     }
@@ -177,7 +177,7 @@ impl Report {
 
 fn student(side: ShippedKind) -> &'static str {
     match side {
-        ShippedKind::Alone => "student alone",
+        ShippedKind::Baseline => "student alone",
         ShippedKind::Distilled => "student distilled",
     }
 }

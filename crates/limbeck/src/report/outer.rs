@@ -16,7 +16,8 @@ pub struct Fold {
     /// The teacher's error.
     pub teacher: f64,
     /// The error of the baseline, the student trained without the teacher.
-    pub alone: f64,
+    #[serde(alias = "alone")]
+    pub baseline: f64,
     /// The error of the distilled student.
     pub distilled: f64,
     /// The error of the student that would be shipped.
@@ -50,8 +51,8 @@ impl Outer {
         let over = |of: &dyn Fn(&Fold) -> f64| {
             repeated(&folds.iter().map(of).collect::<Vec<f64>>(), ratio)
         };
-        let error_saved = over(&|fold| fold.alone - fold.distilled);
-        let teacher_lead = over(&|fold| fold.alone - fold.teacher);
+        let error_saved = over(&|fold| fold.baseline - fold.distilled);
+        let teacher_lead = over(&|fold| fold.baseline - fold.teacher);
         let kind = match folds.iter().any(|fold| fold.taught) {
             true if error_saved.is_above() => VerdictKind::Helps,
             true if error_saved.is_below() => VerdictKind::Hurts,
@@ -76,7 +77,7 @@ impl Outer {
     pub fn wins(&self) -> usize {
         self.folds
             .iter()
-            .filter(|fold| fold.distilled < fold.alone)
+            .filter(|fold| fold.distilled < fold.baseline)
             .count()
     }
 }
@@ -85,12 +86,12 @@ impl Outer {
 mod tests {
     use super::*;
 
-    fn fold(alone: f64, distilled: f64, taught: bool) -> Fold {
+    fn fold(baseline: f64, distilled: f64, taught: bool) -> Fold {
         Fold {
             learned: 80,
             tested: 20,
             teacher: 1.0,
-            alone,
+            baseline,
             distilled,
             shipped: distilled,
             ships: ShippedKind::Distilled,

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum ShippedKind {
     /// The baseline, trained without the teacher.
-    Alone,
+    #[serde(alias = "alone")]
+    Baseline,
     /// The distilled student, trained with the teacher.
     Distilled,
 }

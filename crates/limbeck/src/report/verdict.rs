@@ -112,7 +112,7 @@ pub(super) fn kind_name(kind: StudentKind) -> &'static str {
 fn file(report: &Report) -> Option<String> {
     let shipped = &report.shipped;
     let which = match shipped.kind {
-        ShippedKind::Alone => {
+        ShippedKind::Baseline => {
             "The shipped student is the one trained alone, which was better on validation rows"
         }
         ShippedKind::Distilled => "The shipped student is the distilled one",
@@ -178,7 +178,7 @@ fn method(report: &Report) -> Option<String> {
         &report.test,
         &proof.verdict.error_saved,
     );
-    let (alone, distilled) = (short(test.alone.error()), short(test.distilled.error()));
+    let (baseline, distilled) = (short(test.baseline.error()), short(test.distilled.error()));
     let reason = proof
         .method
         .as_ref()
@@ -190,7 +190,7 @@ fn method(report: &Report) -> Option<String> {
             String::new()
         };
         return Some(format!(
-            "No verdict on distillation: {reason}. {name} {alone} alone, {distilled} distilled{difference}."
+            "No verdict on distillation: {reason}. {name} {baseline} alone, {distilled} distilled{difference}."
         ));
     }
     if proof
@@ -200,12 +200,12 @@ fn method(report: &Report) -> Option<String> {
         .is_some_and(|reason| reason.contains("took nothing"))
     {
         return Some(format!(
-            "Nothing was taken from the teacher: the student to be distilled learned from targets only (alpha 0). {name} {alone} alone, {distilled} for that student: the difference comes from chance and tuning, not from distillation."
+            "Nothing was taken from the teacher: the student to be distilled learned from targets only (alpha 0). {name} {baseline} alone, {distilled} for that student: the difference comes from chance and tuning, not from distillation."
         ));
     }
     if is_alarming(report.quantile, &report.test) && !saved.is_below() {
         return Some(format!(
-            "Therefore no gain from distillation is claimed: {name} {alone} alone, {distilled} distilled (difference {}, {}).",
+            "Therefore no gain from distillation is claimed: {name} {baseline} alone, {distilled} distilled (difference {}, {}).",
             short(saved.value),
             interval(saved)
         ));
@@ -219,7 +219,7 @@ fn method(report: &Report) -> Option<String> {
         seeds => format!("as means over {seeds} seeds"),
     };
     let change = format!(
-        "{name} {alone} alone, {distilled} distilled, {over} (difference {}, {})",
+        "{name} {baseline} alone, {distilled} distilled, {over} (difference {}, {})",
         short(saved.value),
         interval(saved)
     );
@@ -264,8 +264,8 @@ fn gap(report: &Report) -> Option<String> {
             percent(high)
         ));
     }
-    let (teacher, alone) = (test.teacher.error(), test.alone.error());
-    match (proof.verdict.teacher_better, teacher < alone) {
+    let (teacher, baseline) = (test.teacher.error(), test.baseline.error());
+    match (proof.verdict.teacher_better, teacher < baseline) {
         (true, _) => None,
         (false, true) => Some(format!(
             "The teacher itself ({}) is not significantly better than the student alone.",
@@ -287,14 +287,14 @@ fn outer(report: &Report) -> Option<String> {
         VerdictKind::Hurts => "distillation hurts there",
         VerdictKind::NoGain | VerdictKind::TooFew => "no gain is shown beyond this split",
     };
-    let [alone, distilled, shipped] = [
-        outer.mean(|fold| fold.alone),
+    let [baseline, distilled, shipped] = [
+        outer.mean(|fold| fold.baseline),
         outer.mean(|fold| fold.distilled),
         outer.mean(|fold| fold.shipped),
     ]
     .map(short);
     Some(format!(
-        "Over {folds} outer folds, each with its own split, teacher and search, {found}: {name} {alone} alone, {distilled} distilled, {shipped} shipped (alone minus distilled {}, {}; the distilled student was better in {} of {folds} folds).",
+        "Over {folds} outer folds, each with its own split, teacher and search, {found}: {name} {baseline} alone, {distilled} distilled, {shipped} shipped (alone minus distilled {}, {}; the distilled student was better in {} of {folds} folds).",
         short(outer.error_saved.value),
         interval(&outer.error_saved),
         outer.wins()

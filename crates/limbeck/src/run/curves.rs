@@ -171,12 +171,12 @@ pub(crate) fn trainings<'a>(
     refits: &'a [Refitted],
 ) -> Vec<(Training, &'a Trial)> {
     let search = choice
-        .alone
+        .baseline
         .iter()
         .chain(&choice.distilled)
         .map(|trial| (Training::search(trial.setting, seed), trial));
     let refit = (seed..).zip(refits).flat_map(|(seed, pair)| {
-        [&pair.alone, &pair.distilled].map(|trial| (Training::refit(trial.setting, seed), trial))
+        [&pair.baseline, &pair.distilled].map(|trial| (Training::refit(trial.setting, seed), trial))
     });
     search
         .chain(refit)

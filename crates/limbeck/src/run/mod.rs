@@ -4,18 +4,18 @@
 //! |---|---|
 //! | `recipe.toml` | the recipe, every option written out |
 //! | `student.limbeck` | the shipped student |
-//! | `labels.parquet` | the teacher's labels of every row: `set`, `row` (position in the table, from 0; for new rows, position among the new rows), `fold`, `teacher` (mean), `spread` (standard deviation); for new rows also `pilot` (mean of the fold teachers) and `believed` (1 if the row is used) |
+//! | `labels.parquet` | the teacher's labels of every row: `set`, `row` (position in the table, from 0; for new rows, position among the new rows), `fold`, `teacher` (mean), `std` (standard deviation); for new rows also `pilot` (mean of the fold teachers) and `accepted` (1 if the row is used) |
 //! | `report.json` | all results, [`Report`] |
 //! | `metrics.csv`, `metrics.jsonl` | training curves, a line for each point; written during training, and sorted by training at the end |
 //! | `log.txt` | messages of the run, each with its time; the only file of a run that is not in the manifest |
-//! | `predictions.parquet` | test rows, in the target's unit: `row` (position in the table, from 0; in earlier versions from 1), `target`, `weight`, predictions of `teacher`, `alone`, `distilled` and `shipped` (for each student, of the refit in its file), and `block` (group or stretch of time) if the table is split by one |
+//! | `predictions.parquet` | test rows, in the target's unit: `row` (position in the table, from 0; in earlier versions from 1), `target`, `weight`, predictions of `teacher`, `baseline` (in earlier versions `alone`), `distilled` and `shipped` (for each student, of the refit in its file), and `block` (group or stretch of time) if the table is split by one |
 //! | `tensorboard/` | event files: `tensorboard --logdir RUN/tensorboard` |
 //! | `report.html` | the run as one HTML page |
 //! | `manifest.json` | size and SHA-256 of the files, [`Manifest`](crate::manifest::Manifest) |
 //! | `export/` | files of `limbeck export`; each export has a manifest of its own |
 //! | `teacher/teacher.limbeck` | the teacher, if limbeck fitted it |
 //!
-//! In files, rows are counted from 0, as in data frames; `row`, `fold`, `block` and `believed` are integers. In messages, the rows of a table are
+//! In files, rows are counted from 0, as in data frames; `row`, `fold`, `block` and `accepted` are integers. In messages, the rows of a table are
 //! counted from 1, without the header: `row 5` in a message is row 4 in a file.
 
 pub(crate) mod curves;

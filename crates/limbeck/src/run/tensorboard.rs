@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! tensorboard/                    text (recipe, verdict), histograms of residuals, hyperparameters, test metrics
-//! tensorboard/search-alone-…/     one training: its curve with the names of [`curves::fields`], histograms of its weights by layer
+//! tensorboard/search-baseline-…/  one training: its curve with the names of [`curves::fields`], histograms of its weights by layer
 //! tensorboard/refit-distilled-…/  …
 //! ```
 //!
@@ -57,7 +57,7 @@ fn whole_run(report: &Report, recipe: &str, answers: &Answers) -> Events {
         .hyperparameters(report)
         .residuals(answers)
         .scalar("test/rmse_teacher", 0, report.test.teacher.rmse)
-        .scalar("test/rmse_alone", 0, report.test.alone.rmse)
+        .scalar("test/rmse_baseline", 0, report.test.baseline.rmse)
         .scalar("test/rmse_distilled", 0, report.test.distilled.rmse)
         .scalar("test/rmse_shipped", 0, report.test.shipped.rmse)
         .scalar("test/gap_closed", 0, closed)
@@ -230,7 +230,7 @@ impl Events {
     fn residuals(self, answers: &Answers) -> Self {
         let sides = [
             ("teacher", &answers.teacher),
-            ("alone", &answers.alone),
+            ("baseline", &answers.baseline),
             ("distilled", &answers.distilled),
             ("shipped", &answers.shipped),
         ];

@@ -59,14 +59,14 @@ pub(crate) fn write(out: &Path, last: &Path, data: &Dataset, fitted: &Fitted) ->
     if !recipe.joint {
         write_exports(out, &recipe.export, &proven.student)?;
     }
-    let (alone, distilled) = choice.best()?;
+    let (baseline, distilled) = choice.best()?;
     let source = page::Source {
         report,
         recipe: &text,
         features: &proven.test.features,
         weight: &proven.test.weight,
         answers: &proven.answers,
-        chosen: [Some(alone), Some(distilled)],
+        chosen: [Some(baseline), Some(distilled)],
         run: &last.display().to_string(),
         formats: &export::possible(&proven.student),
     };

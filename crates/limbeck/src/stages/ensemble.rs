@@ -52,41 +52,38 @@ pub(crate) fn combine(stores: Vec<LabelStore>, data: &Dataset, how: Combine) -> 
     let kind = kinds.join(" + ");
     let known: Vec<(&[f64], &[f64])> = stores
         .iter()
-        .map(|store| (&store.teacher[..], &store.spread[..]))
+        .map(|store| (&store.teacher[..], &store.std[..]))
         .collect();
-    let (teacher, spread) = mixture(&known, &shares);
+    let (teacher, std) = mixture(&known, &shares);
     let new: Vec<(&[f64], &[f64])> = stores
         .iter()
-        .map(|store| (&store.full.mean[..], &store.full.spread[..]))
+        .map(|store| (&store.full.mean[..], &store.full.std[..]))
         .collect();
-    let (mean, new_spread) = mixture(&new, &shares);
+    let (mean, new_std) = mixture(&new, &shares);
     let pilot = mixture(
         &stores
             .iter()
-            .map(|store| (&store.pilot[..], &store.full.spread[..]))
+            .map(|store| (&store.pilot[..], &store.full.std[..]))
             .collect::<Vec<_>>(),
         &shares,
     )
     .0;
-    let believed = (0..stores[0].believed.len())
-        .map(|row| stores.iter().all(|store| store.believed[row]))
+    let accepted = (0..stores[0].accepted.len())
+        .map(|row| stores.iter().all(|store| store.accepted[row]))
         .collect();
     let mut first = stores.into_iter().next().unwrap_or_default();
     first.summary.kind = kind;
     first.summary.members = members;
     (first.summary.parameters, first.summary.bytes) = (None, None);
     first.summary.learners.clear();
-    let full = Prediction {
-        mean,
-        spread: new_spread,
-    };
+    let full = Prediction { mean, std: new_std };
     // No teacher file is stored: it would hold only one of the teachers.
     LabelStore {
         teacher,
-        spread,
+        std,
         pilot,
         full,
-        believed,
+        accepted,
         file: None,
         ..first
     }
@@ -200,10 +197,10 @@ mod tests {
     }
 
     #[test]
-    fn mixtures_keep_the_spread_between_teachers() {
-        // Means 0 and 2, spreads 1 and 1, half each: mean 1, variance 1 + 1.
-        let (mean, spread) = mixture(&[(&[0.0], &[1.0]), (&[2.0], &[1.0])], &[0.5, 0.5]);
+    fn mixtures_keep_the_variance_between_teachers() {
+        // Means 0 and 2, standard deviations 1 and 1, half each: mean 1, variance 1 + 1.
+        let (mean, std) = mixture(&[(&[0.0], &[1.0]), (&[2.0], &[1.0])], &[0.5, 0.5]);
         assert_eq!(mean, [1.0]);
-        assert!((spread[0] - 2f64.sqrt()).abs() < 1e-12);
+        assert!((std[0] - 2f64.sqrt()).abs() < 1e-12);
     }
 }

@@ -94,20 +94,17 @@ impl ExternalTeacher {
 
     /// The model's predictions in the learned unit of this run. The standard deviations are empty if the model has none.
     pub(crate) fn predict(&self, x: &Features, unit: LearnedUnit) -> Result<Prediction> {
-        let Prediction {
-            mut mean,
-            mut spread,
-        } = self.teacher.predict(x)?;
+        let Prediction { mut mean, mut std } = self.teacher.predict(x)?;
         if self.unit != unit {
             for (at, mean) in mean.iter_mut().enumerate() {
                 let y = self.unit.target(*mean);
-                if let Some(spread) = spread.get_mut(at) {
-                    *spread = unit.learn_spread(self.unit.target_spread(*spread, y), y);
+                if let Some(std) = std.get_mut(at) {
+                    *std = unit.learn_std(self.unit.target_std(*std, y), y);
                 }
                 *mean = unit.learn(y);
             }
         }
-        Ok(Prediction { mean, spread })
+        Ok(Prediction { mean, std })
     }
 }
 

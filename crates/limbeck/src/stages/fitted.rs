@@ -9,7 +9,7 @@ use limbeck_runtime::Student;
 
 use super::budget::{Budget, Planned, TEACHER_END};
 use super::labels::LabelOptions;
-use super::prove::{Elsewhere, Proven};
+use super::prove::{Proven, RepeatOuter};
 use super::splits::{LATE, is_late, note_late};
 use super::store::LabelStore;
 use super::store::OtherSplit;
@@ -62,7 +62,7 @@ impl Fitted {
     }
 
     /// Predictions of teacher and students on test rows, in the target's unit. The columns are `row` (of the table), `target`, `weight`, `teacher`,
-    /// `alone`, `distilled`, `shipped` and, if the table is split by group or stretch of time, `block`.
+    /// `baseline`, `distilled`, `shipped` and, if the table is split by group or stretch of time, `block`.
     #[must_use]
     pub fn predictions(&self) -> &Table {
         &self.proven.predictions
@@ -202,9 +202,9 @@ pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Res
         session,
     };
     let once = |data: &Dataset, session: &Session<'_>| once(&own, data, session);
-    let elsewhere = || outer::repeat(own.outer_folds, own.seed, data, session, once);
+    let repeat_outer = || outer::repeat(own.outer_folds, own.seed, data, session, once);
     let (proven, choice, refits) =
-        students.train(|trained| students.case(0).prove(trained, None, &elsewhere))?;
+        students.train(|trained| students.case(0).prove(trained, None, &repeat_outer))?;
     drop(others);
     Ok(Fitted {
         recipe: own,
@@ -294,11 +294,13 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
         session,
     };
     // A student of several targets has no outer folds.
-    let elsewhere: Elsewhere<'_> = &|| Ok((None, None));
+    let repeat_outer: RepeatOuter<'_> = &|| Ok((None, None));
     let prove = |trained: &Trained<'_>| {
         let (student, report) = students.joint(trained)?;
         let of = |at| {
-            let proven = students.case(at).prove(trained, Some(&report), elsewhere)?;
+            let proven = students
+                .case(at)
+                .prove(trained, Some(&report), repeat_outer)?;
             Ok((proven, trained.search.choice_of(trained.choice, at)))
         };
         let mut proven = (0..each.len())
@@ -381,10 +383,10 @@ fn agree(stores: Vec<&mut LabelStore>) -> Result<()> {
             message: "the teachers labeled different new rows; leave out the options of `transfer` that make rows from a teacher's predictions".into(),
         });
     }
-    let all = |row: usize| stores.iter().all(|store| store.believed[row]);
-    let believed: Vec<bool> = (0..stores[0].believed.len()).map(all).collect();
-    let each = stores.into_iter().map(|store| &mut store.believed);
-    each.for_each(|own| own.clone_from(&believed));
+    let all = |row: usize| stores.iter().all(|store| store.accepted[row]);
+    let accepted: Vec<bool> = (0..stores[0].accepted.len()).map(all).collect();
+    let each = stores.into_iter().map(|store| &mut store.accepted);
+    each.for_each(|own| own.clone_from(&accepted));
     Ok(())
 }
 

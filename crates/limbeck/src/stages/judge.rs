@@ -24,9 +24,9 @@ pub(crate) struct Judge<'a> {
     pub(crate) teacher: Vec<f64>,
 }
 
-/// Predictions of both students, as `alone[seed][row]` and `distilled[seed][row]`, and the tests of significance on them.
+/// Predictions of both students, as `baseline[seed][row]` and `distilled[seed][row]`, and the tests of significance on them.
 pub(crate) struct Judged {
-    pub(crate) alone: Vec<Vec<f64>>,
+    pub(crate) baseline: Vec<Vec<f64>>,
     pub(crate) distilled: Vec<Vec<f64>>,
     pub(crate) proof: Proof,
 }
@@ -43,7 +43,7 @@ impl<'a> Judge<'a> {
         let teacher = test
             .teacher
             .iter()
-            .zip(&test.spread)
+            .zip(&test.std)
             .map(|(&mean, &sd)| unit.target(objective.answer(mean, sd)))
             .collect();
         Self {
@@ -72,14 +72,14 @@ impl<'a> Judge<'a> {
                 .map(|trial| self.answers(stage, of(trial)))
                 .collect()
         };
-        let (alone, distilled) = (side(|t| &t.alone)?, side(|t| &t.distilled)?);
+        let (baseline, distilled) = (side(|t| &t.baseline)?, side(|t| &t.distilled)?);
         let evidence = Evidence {
             measure: self.measure,
             target: &self.target,
             weight: &self.test.weight,
             blocks: self.test.blocks.as_deref(),
             teacher: &self.teacher,
-            alone: &alone,
+            baseline: &baseline,
             distilled: &distilled,
             taught: self.taught(trials),
         };
@@ -88,7 +88,7 @@ impl<'a> Judge<'a> {
             message: "there are no test rows with a weight and a finite prediction of the teacher; the students cannot be tested without them".into(),
         })?;
         Ok(Judged {
-            alone,
+            baseline,
             distilled,
             proof,
         })

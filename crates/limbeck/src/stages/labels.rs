@@ -8,10 +8,10 @@ use limbeck_data::{
     DataOptions, Dataset, Features, Folds, GivenTeacher, LearnedUnit, ReadOptions, Table, metrics,
 };
 use limbeck_distill::hints::{Coordinates, HintKind, HintOptions, Space};
-use limbeck_distill::transfer::{self, Transfer, TransferOptions, believed};
+use limbeck_distill::transfer::{self, Transfer, TransferOptions, accepted};
 use limbeck_teach::command::CommandTeacher;
 use limbeck_teach::{
-    EarlyAnswers, FeatureLayer, FittedTeacher, Prediction, Sample, Spread, WhichFit, Work,
+    EarlyAnswers, FeatureLayer, FittedTeacher, Prediction, PredictiveStd, Sample, WhichFit, Work,
 };
 use rayon::prelude::*;
 
@@ -51,15 +51,14 @@ impl<'a> LabelOptions<'a> {
 fn learned_answers(
     unit: LearnedUnit,
     prediction: &[f64],
-    spread: Option<&[f64]>,
+    std: Option<&[f64]>,
 ) -> (Vec<f64>, Option<Vec<f64>>) {
     (
         prediction.iter().map(|&p| unit.learn(p)).collect(),
-        spread.map(|spread| {
-            spread
-                .iter()
+        std.map(|std| {
+            std.iter()
                 .zip(prediction)
-                .map(|(&sd, &p)| unit.learn_spread(sd, p))
+                .map(|(&sd, &p)| unit.learn_std(sd, p))
                 .collect()
         }),
     )
@@ -361,8 +360,7 @@ impl<'a> Context<'a> {
             .session
             .time("label", || teacher.ask_until(&asked, self.session.stop()))?;
         let us_per_row = (self.session.seconds() - before) * 1e6 / asked.rows.max(1) as f64;
-        let (mean, raw) =
-            learned_answers(self.unit, &answers.prediction, answers.spread.as_deref());
+        let (mean, raw) = learned_answers(self.unit, &answers.prediction, answers.std.as_deref());
         self.refuse_no_logarithm(&mean)?;
         let (mut store, prediction) = self.outside(mean, raw.as_deref());
         store.us_per_row = Some(us_per_row);
@@ -377,10 +375,7 @@ impl<'a> Context<'a> {
     fn imported(&self, teacher: &ExternalTeacher) -> Result<LabelStore> {
         self.session.begin("teacher file");
         // Predict before new rows are made, so that a missing column is reported at once.
-        let Prediction {
-            mut mean,
-            mut spread,
-        } = self
+        let Prediction { mut mean, mut std } = self
             .session
             .time("label", || teacher.predict(&self.data.features, self.unit))?;
         let known = mean.clone();
@@ -394,8 +389,8 @@ impl<'a> Context<'a> {
         let us_per_row = (new.features.rows > 0)
             .then(|| (self.session.seconds() - before) * 1e6 / new.features.rows as f64);
         mean.extend(answers.mean);
-        spread.extend(answers.spread);
-        let (mut store, prediction) = self.outside(mean, (!spread.is_empty()).then_some(&spread));
+        std.extend(answers.std);
+        let (mut store, prediction) = self.outside(mean, (!std.is_empty()).then_some(&std));
         store.us_per_row = us_per_row;
         store.summary.kind.clone_from(&teacher.kind);
         store.summary.parameters = teacher.teacher.parameters();
@@ -438,9 +433,9 @@ impl<'a> Context<'a> {
         let Some(given) = &self.data.given else {
             unreachable!("a recipe with a teacher column has data with one")
         };
-        let (mean, spread) = learned_answers(self.unit, &given.prediction, given.spread.as_deref());
+        let (mean, std) = learned_answers(self.unit, &given.prediction, given.std.as_deref());
         self.refuse_no_logarithm(&mean)?;
-        let (mut store, _) = self.outside(mean, spread.as_deref());
+        let (mut store, _) = self.outside(mean, std.as_deref());
         store.summary.kind = "column".into();
         let note = "a column of predictions cannot label new rows, so there is no augmentation, which is what helps most; a teacher \
                     command could label them";
@@ -497,16 +492,17 @@ impl<'a> Context<'a> {
             folds: Folds::default(),
         };
         let known: Vec<usize> = (0..rows.len()).collect();
-        let (spread, notes) = Spread::fit(&sample, &known, &pick(&mean), raw.map(pick).as_deref());
+        let (std, notes) =
+            PredictiveStd::fit(&sample, &known, &pick(&mean), raw.map(pick).as_deref());
         for note in &notes {
             self.session.note(note);
         }
         store.summary.notes = notes;
-        store.spread = spread.apply(raw, mean.len());
+        store.std = std.apply(raw, mean.len());
         let at = self.data.target().len();
         let new = Prediction {
             mean: mean.split_off(at),
-            spread: store.spread.split_off(at),
+            std: store.std.split_off(at),
         };
         store.teacher = mean.into_iter().map(finite).collect();
         (store, new)
@@ -557,7 +553,7 @@ impl<'a> Context<'a> {
         let n = self.data.target().len();
         LabelStore {
             teacher: vec![f64::NAN; n],
-            spread: vec![f64::NAN; n],
+            std: vec![f64::NAN; n],
             fold: vec![NO_FOLD; n],
             new: Transfer {
                 features: self.data.features.select(&[]),
@@ -576,7 +572,7 @@ impl<'a> Context<'a> {
     ) {
         for (i, &row) in rows.iter().enumerate() {
             store.teacher[row] = prediction.mean[i];
-            store.spread[row] = prediction.spread[i];
+            store.std[row] = prediction.std[i];
             if let Some(fold) = fold {
                 store.fold[row] = fold[i];
             }
@@ -594,37 +590,34 @@ impl<'a> Context<'a> {
     /// Stores the labels of new rows for the refit, and decides which of the new rows are accepted: those with a standard deviation that is not too
     /// large.
     fn believe(&self, store: &mut LabelStore, labels: Prediction) {
-        let mut spread: Vec<f64> = self
+        let mut std: Vec<f64> = self
             .data
             .split
             .train
             .iter()
-            .map(|&row| store.spread[row])
+            .map(|&row| store.std[row])
             .filter(|sd| sd.is_finite())
             .collect();
-        spread.sort_by(f64::total_cmp);
-        let typical = spread
-            .get(spread.len() / 2)
-            .copied()
-            .unwrap_or(f64::INFINITY);
-        let Prediction { mean, spread } = labels;
+        std.sort_by(f64::total_cmp);
+        let typical = std.get(std.len() / 2).copied().unwrap_or(f64::INFINITY);
+        let Prediction { mean, std } = labels;
         store.full = Prediction {
             mean: with_given(mean, &store.new.label),
-            spread,
+            std,
         };
-        store.believed = believed(&store.full, typical, self.options.transfer.reject_spread);
-        store.summary.new_rows = store.believed.len();
-        store.summary.rejected_rows = store.believed.iter().filter(|&&fine| !fine).count();
+        store.accepted = accepted(&store.full, typical, self.options.transfer.reject_std);
+        store.summary.new_rows = store.accepted.len();
+        store.summary.rejected_rows = store.accepted.iter().filter(|&&fine| !fine).count();
     }
 
     fn tell_rejected(&self, store: &mut LabelStore) {
         if store.summary.rejected_rows > 0 {
             let note = format!(
                 "the students do not learn from {} of {}, because the teacher is too uncertain there: its standard deviation is more than {} \
-                 times its median on training rows (option `transfer.reject_spread`)",
+                 times its median on training rows (option `transfer.reject_std`)",
                 grouped(store.summary.rejected_rows),
                 counted(store.summary.new_rows, "new row"),
-                self.options.transfer.reject_spread
+                self.options.transfer.reject_std
             );
             self.session.note(&note);
             store.summary.notes.push(note);

@@ -9,8 +9,9 @@
 //! | `splits` | labels for additional splits of the rows |
 //! | `students` | labels → both students, chosen and fitted again |
 //! | `fitted` | all of these in order |
-//! | `prove`, with `judge`, `lone`, `outer`, `golden`, `timing` | students → report and file |
+//! | `prove`, with `judge`, `baselines`, `outer`, `golden`, `timing` | students → report and file |
 
+mod baselines;
 pub(crate) mod budget;
 pub(crate) mod early;
 mod ensemble;
@@ -19,7 +20,6 @@ pub(crate) mod fitted;
 pub(crate) mod golden;
 mod judge;
 pub(crate) mod labels;
-mod lone;
 pub(crate) mod outer;
 pub(crate) mod prove;
 pub(crate) mod read;

@@ -122,10 +122,10 @@ mod tests {
         learned: 160,
         tested: 40,
         teacher: 1.0,
-        alone: 1.0,
+        baseline: 1.0,
         distilled: 1.0,
         shipped: 1.0,
-        ships: ShippedKind::Alone,
+        ships: ShippedKind::Baseline,
         taught: true,
     };
 

@@ -7,16 +7,16 @@ use limbeck_distill::search::{Choice, KnownRows, Search, Stage, Study, Trial};
 use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_runtime::{GoldenValue, Student, Value};
 
+use super::baselines::{self, ShippedFile};
 use super::early;
 use super::golden::{as_value, golden_row};
 use super::judge::{Judge, Judged};
-use super::lone::{self, ShippedFile};
 use super::students::{Cut, Known, ProofOptions, Students, StudyOptions, Trained};
 use super::timing::{best_microseconds, peak_memory_bytes};
 use crate::error::Result;
 use crate::report::{
-    self, Answers, FileReport, Fold, JointReport, LoneModel, LoneReport, Measured, Outer, Report,
-    SeedScores, Selection, Shipped, ShippedKind, Size, Sizes, StudentReport, StudentScores,
+    self, Answers, BaselineModel, BaselinesReport, FileReport, Fold, JointReport, Measured, Outer,
+    Report, SeedScores, Selection, Shipped, ShippedKind, Size, Sizes, StudentReport, StudentScores,
     TestScores, TrialReport, verdict,
 };
 use crate::run::curves;
@@ -82,7 +82,7 @@ impl Students<'_> {
 }
 
 impl Case<'_> {
-    /// Tests the trained students on one target. `joint` is the entry of a student of several targets. If there is time, also calls `elsewhere`,
+    /// Tests the trained students on one target. `joint` is the entry of a student of several targets. If there is time, also calls `repeat_outer`,
     /// which repeats the run on other splits.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ impl Case<'_> {
         &self,
         trained: &Trained<'_>,
         joint: Option<&JointReport>,
-        elsewhere: Elsewhere<'_>,
+        repeat_outer: RepeatOuter<'_>,
     ) -> Result<Proven> {
         let (options, session, judge) = (self.options, self.session, self.judge(trained));
         session.begin("test");
@@ -125,7 +125,7 @@ impl Case<'_> {
                 (size, sizes),
                 &test.0,
                 &answers,
-                elsewhere,
+                repeat_outer,
             )?;
             notes.append(&mut beside.notes);
         }
@@ -157,11 +157,11 @@ impl Case<'_> {
             joint: joint.cloned(),
             notes,
             sizes,
-            lone: beside.lone,
+            baselines: beside.baselines,
             file: beside.file,
             outer: beside.outer,
             selection: Selection {
-                alone: self.seen(trained, &trained.choice.alone),
+                baseline: self.seen(trained, &trained.choice.baseline),
                 distilled: self.seen(trained, &trained.choice.distilled),
                 closed_form_alpha: trained.choice.closed_form,
             },
@@ -202,7 +202,7 @@ impl Case<'_> {
             learned: self.known.data.split.train_valid().len(),
             tested: judge.target.len(),
             teacher: test.teacher.error(),
-            alone: test.alone.error(),
+            baseline: test.baseline.error(),
             distilled: test.distilled.error(),
             shipped: test.shipped.error(),
             ships: shipped.kind,
@@ -213,7 +213,7 @@ impl Case<'_> {
     /// Which student is shipped, the better one on validation rows, and the refit that its file contains.
     fn shipped<'t>(&self, trained: &Trained<'t>) -> (Shipped, &'t Trial) {
         let Trained {
-            alone,
+            baseline,
             distilled,
             search,
             ref files,
@@ -221,7 +221,7 @@ impl Case<'_> {
         } = *trained;
         let (kind, trial, repeat) = match trained.distilled_ships() {
             true => (ShippedKind::Distilled, files.distilled, files.repeats[1]),
-            false => (ShippedKind::Alone, files.alone, files.repeats[0]),
+            false => (ShippedKind::Baseline, files.baseline, files.repeats[0]),
         };
         let shipped = Shipped {
             kind,
@@ -229,7 +229,7 @@ impl Case<'_> {
             steps: trial.stop,
             seed: self.options.seed + repeat as u64,
             valid_error_teacher: search.valid_error_teacher_of(self.at),
-            valid_error_alone: search.of_target(alone, self.at).valid_error,
+            valid_error_baseline: search.of_target(baseline, self.at).valid_error,
             valid_error_distilled: search.of_target(distilled, self.at).valid_error,
         };
         (shipped, trial)
@@ -253,10 +253,10 @@ impl Case<'_> {
             report::student_scores(measure, pred, teacher, target, &test.weight)
         };
         let seeds: Vec<SeedScores> = (self.options.seed..)
-            .zip(judged.alone.iter().zip(&judged.distilled))
-            .map(|(seed, (alone, distilled))| SeedScores {
+            .zip(judged.baseline.iter().zip(&judged.distilled))
+            .map(|(seed, (baseline, distilled))| SeedScores {
                 seed,
-                alone: scores(alone),
+                baseline: scores(baseline),
                 distilled: scores(distilled),
             })
             .collect();
@@ -265,7 +265,7 @@ impl Case<'_> {
         };
         let test = TestScores {
             teacher: report::teacher_scores(measure, teacher, target, &test.weight),
-            alone: mean(&|seed| seed.alone),
+            baseline: mean(&|seed| seed.baseline),
             distilled: mean(&|seed| seed.distilled),
             shipped: scores(shipped),
         };
@@ -293,21 +293,22 @@ impl Case<'_> {
     fn sizes(&self, trained: &Trained<'_>, shipped: &Shipped) -> Result<Option<Sizes>> {
         let files = &trained.files;
         let design = |trial: &Trial| (trial.setting.kind(), trial.setting.size.to_bits());
-        if files.alone.setting.kind() == StudentKind::Mlp
-            && design(files.alone) == design(files.distilled)
+        if files.baseline.setting.kind() == StudentKind::Mlp
+            && design(files.baseline) == design(files.distilled)
         {
             return Ok(None);
         }
         let size = |trial: &Trial| self.size(trained, trial, shipped).map(|(size, _)| size);
         Ok(Some(Sizes {
-            alone: size(files.alone)?,
+            baseline: size(files.baseline)?,
             distilled: size(files.distilled)?,
         }))
     }
 
     fn provenance(&self, shipped: &Shipped) -> BTreeMap<String, String> {
+        // Files say `alone` for the baseline, as in all versions.
         let kind = match shipped.kind {
-            ShippedKind::Alone => "alone",
+            ShippedKind::Baseline => "alone",
             ShippedKind::Distilled => "distilled",
         };
         let quantile = self
@@ -348,7 +349,7 @@ impl Case<'_> {
         Ok(Answers {
             target: judge.target.clone(),
             teacher: judge.teacher.clone(),
-            alone: judge.answers(trained.stage, trained.files.alone)?,
+            baseline: judge.answers(trained.stage, trained.files.baseline)?,
             distilled: judge.answers(trained.stage, trained.files.distilled)?,
             shipped: shipped.predict(&features.raw(), features.rows)?,
         })
@@ -367,7 +368,7 @@ impl Case<'_> {
             ("target", &answers.target),
             ("weight", &judge.test.weight),
             ("teacher", &answers.teacher),
-            ("alone", &answers.alone),
+            ("baseline", &answers.baseline),
             ("distilled", &answers.distilled),
             ("shipped", &answers.shipped),
         ];
@@ -444,12 +445,12 @@ impl Case<'_> {
 
 /// A function that repeats the whole run on other splits of the rows. It returns the results (`None` without any), and a note on folds that were left
 /// out.
-pub(crate) type Elsewhere<'a> = &'a dyn Fn() -> Result<(Option<Outer>, Option<String>)>;
+pub(crate) type RepeatOuter<'a> = &'a dyn Fn() -> Result<(Option<Outer>, Option<String>)>;
 
 /// Results besides those of the two students: baselines of other kinds, and outer folds (the whole run repeated on other splits).
 #[derive(Default)]
 struct Beside {
-    lone: Option<LoneReport>,
+    baselines: Option<BaselinesReport>,
     file: Option<FileReport>,
     outer: Option<Outer>,
     notes: Vec<String>,
@@ -463,12 +464,12 @@ impl Case<'_> {
         (size, sizes): (Size, Option<Sizes>),
         test: &TestScores,
         answers: &Answers,
-        elsewhere: Elsewhere<'_>,
+        repeat_outer: RepeatOuter<'_>,
     ) -> Result<Beside> {
         let (session, judge) = (self.session, self.judge(trained));
         let mut beside = Beside::default();
-        let models = session.time("lone models", || {
-            self.lone_models(trained, shipped, sizes, &test.alone)
+        let models = session.time("baseline models", || {
+            self.baseline_models(trained, shipped, sizes, &test.baseline)
         });
         match models {
             // A baseline is not fair if its search was ended early.
@@ -483,22 +484,22 @@ impl Case<'_> {
                     kind: shipped.kind,
                     size,
                     valid_error: match shipped.kind {
-                        ShippedKind::Alone => shipped.valid_error_alone,
+                        ShippedKind::Baseline => shipped.valid_error_baseline,
                         ShippedKind::Distilled => shipped.valid_error_distilled,
                     },
                     answers: &answers.shipped,
                 };
-                let rows = lone::Judged {
+                let rows = baselines::Judged {
                     target: &judge.target,
                     teacher: &judge.teacher,
                     weight: &judge.test.weight,
                     blocks: judge.test.blocks.as_deref(),
                 };
                 let measure = judge.measure;
-                if let Some((lone, gain)) =
-                    lone::judge(models, &others, &file, &rows, measure, self.proof.worth)
+                if let Some((baselines, gain)) =
+                    baselines::judge(models, &others, &file, &rows, measure, self.proof.worth)
                 {
-                    (beside.lone, beside.file) = (Some(lone), gain);
+                    (beside.baselines, beside.file) = (Some(baselines), gain);
                 }
             }
             Err(error) if error.is_interruption() => return Err(error),
@@ -507,7 +508,7 @@ impl Case<'_> {
                 "baselines of other kinds could not be fitted: {error}"
             )),
         }
-        match session.time("outer folds", elsewhere) {
+        match session.time("outer folds", repeat_outer) {
             Ok((found, note)) => {
                 note.iter().for_each(|note| session.note(note));
                 beside.outer = found;
@@ -525,26 +526,26 @@ impl Case<'_> {
     }
 
     /// The best baseline of each kind, and the predictions of the file of each on test rows.
-    fn lone_models(
+    fn baseline_models(
         &self,
         trained: &Trained<'_>,
         shipped: &Shipped,
         sizes: Option<Sizes>,
-        alone: &StudentScores,
-    ) -> Result<(Vec<LoneModel>, Vec<Vec<f64>>)> {
+        baseline: &StudentScores,
+    ) -> Result<(Vec<BaselineModel>, Vec<Vec<f64>>)> {
         let judge = self.judge(trained);
-        let own = lone::Fitted {
-            chosen: trained.search.of_target(trained.alone, self.at),
-            refitted: trained.files.alone.clone(),
+        let own = baselines::Fitted {
+            chosen: trained.search.of_target(trained.baseline, self.at),
+            refitted: trained.files.baseline.clone(),
         };
-        let fitted = self.lone_fits(trained, own)?;
-        let own = sizes.map_or(StudentKind::Mlp, |sizes| sizes.alone.kind);
-        let model = |fitted: &lone::Fitted| -> Result<(LoneModel, Vec<f64>)> {
+        let fitted = self.baseline_fits(trained, own)?;
+        let own = sizes.map_or(StudentKind::Mlp, |sizes| sizes.baseline.kind);
+        let model = |fitted: &baselines::Fitted| -> Result<(BaselineModel, Vec<f64>)> {
             let (size, student) = self.size(trained, &fitted.refitted, shipped)?;
             let features = &judge.test.features;
             let answers = student.predict(&features.raw(), features.rows)?;
             let test = match size.kind == own {
-                true => *alone,
+                true => *baseline,
                 false => report::student_scores(
                     judge.measure,
                     &answers,
@@ -553,7 +554,7 @@ impl Case<'_> {
                     &judge.test.weight,
                 ),
             };
-            let model = LoneModel {
+            let model = BaselineModel {
                 size,
                 spec: fitted.chosen.setting.spec,
                 valid_error: fitted.chosen.valid_error,
@@ -561,14 +562,19 @@ impl Case<'_> {
             };
             Ok((model, answers))
         };
-        let models: Vec<(LoneModel, Vec<f64>)> = fitted.iter().map(model).collect::<Result<_>>()?;
+        let models: Vec<(BaselineModel, Vec<f64>)> =
+            fitted.iter().map(model).collect::<Result<_>>()?;
         Ok(models.into_iter().unzip())
     }
 }
 
 impl Case<'_> {
     /// The baseline student, and the best baseline of each other kind, each within the budget of one target. `own` is the baseline student.
-    fn lone_fits(&self, trained: &Trained<'_>, own: lone::Fitted) -> Result<Vec<lone::Fitted>> {
+    fn baseline_fits(
+        &self,
+        trained: &Trained<'_>,
+        own: baselines::Fitted,
+    ) -> Result<Vec<baselines::Fitted>> {
         let (options, targets) = (self.options, trained.judges.len());
         // Students of other kinds predict means, not quantiles.
         if options.objective.quantile.is_some() {
@@ -576,7 +582,7 @@ impl Case<'_> {
         }
         let (search, stage) = (trained.search, trained.stage);
         if targets == 1 {
-            return lone::fit(search, stage, trained.choice, own, options.seed);
+            return baselines::fit(search, stage, trained.choice, own, options.seed);
         }
         let student = StudentOptions {
             kind: StudentKind::Linear,
@@ -593,7 +599,7 @@ impl Case<'_> {
         });
         let search = Search::new(stages.collect::<Result<_, _>>()?);
         let refit = Stage::new(&study, &trained.sets[self.at], None)?;
-        lone::fit(&search, &refit, &Choice::default(), own, options.seed)
+        baselines::fit(&search, &refit, &Choice::default(), own, options.seed)
     }
 }
 

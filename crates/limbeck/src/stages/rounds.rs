@@ -93,7 +93,7 @@ impl Rounds<'_> {
     /// The teacher's predictions for the given new rows, of the quantity that the student predicts: the mean, or a quantile.
     fn answers(&self, store: &LabelStore, rows: &[usize]) -> Vec<f64> {
         let objective = self.options.objective;
-        let answer = |&row: &usize| objective.answer(store.pilot[row], store.full.spread[row]);
+        let answer = |&row: &usize| objective.answer(store.pilot[row], store.full.std[row]);
         rows.iter().map(answer).collect()
     }
 
@@ -103,7 +103,7 @@ impl Rounds<'_> {
             .begin("rows on which a quick student disagrees with the teacher");
         candidates
             .iter()
-            .for_each(|&row| store.believed[row] = false);
+            .for_each(|&row| store.accepted[row] = false);
         let asked = store.new.features.select(candidates);
         let answers = self.quick("disputed", &store, &[&asked])?;
         let labels = self.answers(&store, candidates);
@@ -119,7 +119,7 @@ impl Rounds<'_> {
             &all,
             self.options.transfer.adversarial_rows,
         ) {
-            store.believed[candidates[place]] = true;
+            store.accepted[candidates[place]] = true;
         }
         Ok(store)
     }
@@ -173,7 +173,7 @@ impl Rounds<'_> {
         let mut place = |rows: &[usize], residual: &Prediction| {
             for (i, &row) in rows.iter().enumerate() {
                 store.teacher[row] = own[row] + step * residual.mean[i];
-                store.spread[row] = residual.spread[i];
+                store.std[row] = residual.std[i];
             }
         };
         place(&split.train, &fitted.labels.prediction);
@@ -198,7 +198,7 @@ impl Rounds<'_> {
         store.pilot = moved(&pilot.mean);
         store.full = Prediction {
             mean: moved(&full.mean),
-            spread: full.spread,
+            std: full.std,
         };
         // No teacher file is stored: the teacher alone no longer gives these labels.
         store.file = None;

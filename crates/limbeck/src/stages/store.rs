@@ -21,7 +21,8 @@ pub struct LabelStore {
     /// is out of fold, the label of a validation row is from the fold teachers, and the label of a test row from the final teacher.
     pub teacher: Vec<f64>,
     /// Standard deviation of the teacher's prediction for each row of the data set.
-    pub spread: Vec<f64>,
+    #[serde(alias = "spread")]
+    pub std: Vec<f64>,
     /// Fold of each row of the data set; [`NO_FOLD`] for rows without an out-of-fold label.
     pub fold: Vec<u32>,
     /// The new rows. Their field `source` has row numbers of the data set.
@@ -34,7 +35,8 @@ pub struct LabelStore {
     pub full: Prediction,
     /// True for the new rows that are accepted for training: the teacher's standard deviation is not too large on them, and no later stage rejected
     /// them.
-    pub believed: Vec<bool>,
+    #[serde(alias = "believed")]
+    pub accepted: Vec<bool>,
     /// The teacher's entry in the report.
     pub summary: TeacherReport,
     /// The teacher as a file, if limbeck fitted it.
@@ -66,11 +68,11 @@ impl LabelStore {
     #[must_use]
     pub fn kept(&self) -> Vec<usize> {
         let fine = |row: usize| match (self.new.second[row], self.new.second.get(row + 1)) {
-            (true, _) => self.believed[row] && self.believed[row - 1],
-            (false, Some(true)) => self.believed[row] && self.believed[row + 1],
-            (false, _) => self.believed[row],
+            (true, _) => self.accepted[row] && self.accepted[row - 1],
+            (false, Some(true)) => self.accepted[row] && self.accepted[row + 1],
+            (false, _) => self.accepted[row],
         };
-        (0..self.believed.len()).filter(|&row| fine(row)).collect()
+        (0..self.accepted.len()).filter(|&row| fine(row)).collect()
     }
 
     /// The labels as a table: one row per row of the data set, then one per new row.
@@ -101,8 +103,8 @@ impl LabelStore {
             }
         };
         let missing = vec![f64::NAN; n.max(self.new.features.rows)];
-        let believed: Vec<f64> = self
-            .believed
+        let accepted: Vec<f64> = self
+            .accepted
             .iter()
             .map(|&b| f64::from(u8::from(b)))
             .collect();
@@ -117,15 +119,15 @@ impl LabelStore {
                 ),
             ),
             Column::number("teacher", both(&self.teacher, &self.full.mean)),
-            Column::number("spread", both(&self.spread, &self.full.spread)),
+            Column::number("std", both(&self.std, &self.full.std)),
             Column::number("pilot", both(&missing[..n], &self.pilot)),
-            Column::number("believed", both(&missing[..n], &believed)),
+            Column::number("accepted", both(&missing[..n], &accepted)),
         ];
         let rows = n + self.new.features.rows;
         Table {
             columns,
             rows,
-            whole: ["row", "fold", "believed"].map(str::to_owned).to_vec(),
+            whole: ["row", "fold", "accepted"].map(str::to_owned).to_vec(),
             ..Table::default()
         }
     }
@@ -150,9 +152,9 @@ impl LabelStore {
             .iter()
             .map(|&f| if f.is_nan() { NO_FOLD } else { f as u32 })
             .collect();
-        let (teacher, spread) = (numbers("teacher")?, numbers("spread")?);
+        let (teacher, std) = (numbers("teacher")?, numbers("std")?);
         self.teacher = teacher[..n].to_vec();
-        self.spread = spread[..n].to_vec();
+        self.std = std[..n].to_vec();
         Ok(())
     }
 
@@ -166,14 +168,14 @@ impl LabelStore {
             ));
         }
         let numbers = |name| numbers(table, name);
-        let (teacher, spread) = (numbers("teacher")?, numbers("spread")?);
+        let (teacher, std) = (numbers("teacher")?, numbers("std")?);
         self.full = Prediction {
             mean: teacher[n..].to_vec(),
-            spread: spread[n..].to_vec(),
+            std: std[n..].to_vec(),
         };
         if self.new.features.rows > 0 {
             self.pilot = numbers("pilot")?[n..].to_vec();
-            self.believed = numbers("believed")?[n..].iter().map(|&b| b > 0.5).collect();
+            self.accepted = numbers("accepted")?[n..].iter().map(|&b| b > 0.5).collect();
         }
         Ok(())
     }
@@ -188,7 +190,7 @@ impl LabelStore {
             weight: data.weight_of(rows),
             blocks: data.blocks_of(rows),
             teacher: rows.iter().map(|&row| self.teacher[row]).collect(),
-            spread: rows.iter().map(|&row| self.spread[row]).collect(),
+            std: rows.iter().map(|&row| self.std[row]).collect(),
         }
     }
 
@@ -203,7 +205,7 @@ impl LabelStore {
         NewRows {
             features: self.new.features.select(&kept),
             mean: pick(mean),
-            spread: pick(&self.full.spread),
+            std: pick(&self.full.std),
             weight: source
                 .iter()
                 .map(|source| {
@@ -265,10 +267,55 @@ impl LabelStore {
     }
 }
 
-/// The number column `name` of a table of labels.
+/// Columns of labels that had another name in earlier versions.
+const OLD_NAMES: [(&str, &str); 2] = [("std", "spread"), ("accepted", "believed")];
+
+/// The number column `name` of a table of labels, which may be of an earlier version.
 fn numbers<'a>(table: &'a Table, name: &str) -> Result<&'a [f64], String> {
-    match table.column(name).map(|column| &column.values) {
+    let old = || OLD_NAMES.iter().find(|(new, _)| *new == name);
+    let column = table
+        .column(name)
+        .or_else(|| old().and_then(|(_, old)| table.column(old)));
+    match column.map(|column| &column.values) {
         Some(Values::Number(values)) => Ok(values),
         _ => Err(format!("its labels have no number column `{name}`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_earlier_versions_are_read() {
+        let table = |names: [&str; 2]| Table {
+            columns: vec![
+                Column::number("teacher", vec![1.0, 2.0]),
+                Column::number(names[0], vec![0.5, 0.25]),
+                Column::number("pilot", vec![f64::NAN, 3.0]),
+                Column::number(names[1], vec![f64::NAN, 1.0]),
+            ],
+            rows: 2,
+            ..Table::default()
+        };
+        for names in [["std", "accepted"], ["spread", "believed"]] {
+            let mut store = LabelStore {
+                teacher: vec![0.0],
+                ..LabelStore::default()
+            };
+            store.new.features.rows = 1;
+            store.fill_new(&table(names)).unwrap();
+            assert_eq!(
+                (&store.full.std[..], &store.accepted[..]),
+                (&[0.25][..], &[true][..])
+            );
+        }
+        let error = LabelStore::default().fill_new(&Table::default());
+        assert_eq!(
+            error,
+            Err("its labels have no number column `teacher`".into())
+        );
+        let lost = numbers(&table(["sd", "accepted"]), "std").map(<[f64]>::len);
+        assert_eq!(lost, Err("its labels have no number column `std`".into()));
     }
 }

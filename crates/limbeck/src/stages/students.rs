@@ -95,7 +95,7 @@ pub(crate) struct Trained<'t> {
     pub(crate) search: &'t Search<'t>,
     pub(crate) choice: &'t Choice,
     /// The trial of the baseline that the search chose.
-    pub(crate) alone: &'t Trial,
+    pub(crate) baseline: &'t Trial,
     /// The trial of the distilled student that the search chose.
     pub(crate) distilled: &'t Trial,
     /// `rows[split][target]`: the rows of the search. Split 0 is the split of the data set.
@@ -131,13 +131,13 @@ impl Trained<'_> {
 
     /// True if the distilled student is shipped, because it is at least as good on validation rows.
     pub(crate) fn distilled_ships(&self) -> bool {
-        self.distilled.valid_error <= self.alone.valid_error
+        self.distilled.valid_error <= self.baseline.valid_error
     }
 }
 
 /// For each student, the refit (one of several seeds) that is written to its file, chosen by [`search::typical`].
 pub(crate) struct Files<'t> {
-    pub(crate) alone: &'t Trial,
+    pub(crate) baseline: &'t Trial,
     pub(crate) distilled: &'t Trial,
     /// Indices of these two refits among all refits: baseline, distilled.
     pub(crate) repeats: [usize; 2],
@@ -152,9 +152,9 @@ impl<'t> Files<'t> {
                 features,
             )
         };
-        let repeats = [of(|pair| &pair.alone)?, of(|pair| &pair.distilled)?];
+        let repeats = [of(|pair| &pair.baseline)?, of(|pair| &pair.distilled)?];
         Ok(Self {
-            alone: &refits[repeats[0]].alone,
+            baseline: &refits[repeats[0]].baseline,
             distilled: &refits[repeats[1]].distilled,
             repeats,
         })
@@ -170,7 +170,7 @@ pub(crate) fn untaught_rows(data: &Dataset, rows: Vec<usize>) -> TransferSet {
         weight: data.weight_of(&rows),
         blocks: None,
         teacher: none.clone(),
-        spread: none,
+        std: none,
         rows,
     })
 }
@@ -227,11 +227,11 @@ impl Students<'_> {
             rows.len(),
         )));
         let choice = session.time("search", || search::choose(&search, &watch))?;
-        let (alone, distilled) = choice.best()?;
+        let (baseline, distilled) = choice.best()?;
 
         let mut cut = session.is_over().then_some(Cut::Search);
         let as_found = || Refitted {
-            alone: alone.clone(),
+            baseline: baseline.clone(),
             distilled: distilled.clone(),
         };
         let sets: Vec<TransferSet> = session.time("refit", || {
@@ -247,10 +247,10 @@ impl Students<'_> {
             let both = sets.iter().map(|set| (set, None)).collect();
             refit_stage = session.time("refit", || Stage::joint(&study, both))?;
             session.begin("refit on training and validation rows");
-            let mut refits = self.refit(&refit_stage, alone, distilled, &judges)?;
+            let mut refits = self.refit(&refit_stage, baseline, distilled, &judges)?;
             // A refit that was ended early is worse than the student of the search: it is dropped.
             let whole = |pair: &&Refitted| {
-                is_whole(&pair.alone, alone) && is_whole(&pair.distilled, distilled)
+                is_whole(&pair.baseline, baseline) && is_whole(&pair.distilled, distilled)
             };
             let count = refits.iter().take_while(whole).count();
             if count < refits.len() {
@@ -274,7 +274,7 @@ impl Students<'_> {
         let made = then(&Trained {
             search: &search,
             choice: &choice,
-            alone,
+            baseline,
             distilled,
             rows: &rows,
             sets: &sets,
@@ -301,7 +301,7 @@ impl Students<'_> {
     fn refit(
         &self,
         stage: &Stage<'_>,
-        alone: &Trial,
+        baseline: &Trial,
         distilled: &Trial,
         judges: &[Judge<'_>],
     ) -> Result<Vec<Refitted>> {
@@ -309,9 +309,11 @@ impl Students<'_> {
         let (repeats, most) = self.proof.repeats;
         let watch = session.watch();
         let fit = |seeds: &[u64]| -> Result<Vec<Refitted>> {
-            session.tell(&Event::Steps(seeds.len() * (alone.stop + distilled.stop)));
+            session.tell(&Event::Steps(
+                seeds.len() * (baseline.stop + distilled.stop),
+            ));
             let (a, d) = (
-                (alone.setting, alone.stop),
+                (baseline.setting, baseline.stop),
                 (distilled.setting, distilled.stop),
             );
             Ok(session.time("refit", || search::refit(stage, a, d, seeds, &watch))?)

@@ -372,10 +372,10 @@ fn figures(row: &ModelRow) -> [String; 3] {
 fn class(role: Role) -> &'static str {
     match role {
         Role::Teacher => "teacher",
-        Role::Alone => "alone",
+        Role::Baseline => "baseline",
         Role::Distilled => "distilled",
         Role::Shipped => "shipped",
-        Role::BestAlone => "lone",
+        Role::BestBaseline => "best-baseline",
     }
 }
 
@@ -428,7 +428,7 @@ fn models(report: &Report) -> String {
 
 fn shipped(report: &Report) -> String {
     let side = match report.shipped.kind {
-        ShippedKind::Alone => "the one trained alone",
+        ShippedKind::Baseline => "the one trained alone",
         ShippedKind::Distilled => "the distilled one",
     };
     let setting = match report.shipped.setting.alpha {
@@ -462,10 +462,10 @@ fn other_splits(outer: &Outer, measure: &str) -> String {
             .collect();
         format!("<tr><th scope=\"row\">{name}</th>{cells}<td class=\"text\">{ships}</td></tr>")
     };
-    let of = |fold: &Fold| [fold.teacher, fold.alone, fold.distilled, fold.shipped];
+    let of = |fold: &Fold| [fold.teacher, fold.baseline, fold.distilled, fold.shipped];
     let folds = (1..).zip(&outer.folds).map(|(at, fold): (usize, &Fold)| {
-        let ships = if fold.ships == ShippedKind::Alone {
-            "alone"
+        let ships = if fold.ships == ShippedKind::Baseline {
+            "baseline"
         } else {
             "distilled"
         };
@@ -488,7 +488,7 @@ fn other_splits(outer: &Outer, measure: &str) -> String {
     format!(
         "<h3>Results on other splits</h3><p>The whole run was repeated {} times, each time with other test rows, another teacher and another search. {measure} saved by distillation: {} ({interval}, wider because folds share rows).</p>\
          <div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{measure} by outer fold\"><table><thead><tr><th scope=\"col\">outer fold</th><th scope=\"col\">training and validation rows</th><th \
-         scope=\"col\">test rows</th><th scope=\"col\">teacher</th><th scope=\"col\">alone</th><th scope=\"col\">distilled</th><th scope=\"col\">shipped</th><th scope=\"col\" \
+         scope=\"col\">test rows</th><th scope=\"col\">teacher</th><th scope=\"col\">baseline</th><th scope=\"col\">distilled</th><th scope=\"col\">shipped</th><th scope=\"col\" \
          class=\"text\">shipped student</th></tr></thead><tbody>{rows}</tbody></table></div>",
         outer.folds.len(),
         short(saved.value),
@@ -710,7 +710,7 @@ fn curve(name: &str, trial: &Trial) -> Value {
 }
 
 fn curves(chosen: [Option<&Trial>; 2]) -> Value {
-    let both = ["alone", "distilled"].into_iter().zip(chosen);
+    let both = ["baseline", "distilled"].into_iter().zip(chosen);
     both.filter_map(|(name, trial)| {
         trial
             .filter(|trial| !trial.curve.is_empty())
@@ -739,9 +739,13 @@ fn sizes(report: &Report) -> Value {
         Some(report.measured.student_us_per_row),
         report.test.shipped.error(),
     );
-    for model in report.lone.iter().flat_map(|lone| &lone.models) {
+    for model in report
+        .baselines
+        .iter()
+        .flat_map(|baselines| &baselines.models)
+    {
         add(
-            format!("alone, {}", model.size.kind.name()),
+            format!("baseline, {}", model.size.kind.name()),
             Some(model.size.bytes),
             None,
             model.test.error(),
@@ -789,7 +793,7 @@ mod tests {
         let target: Vec<f64> = (0..20).map(f64::from).collect();
         let answers = Answers {
             teacher: target.clone(),
-            alone: target.iter().map(|y| y + 2.0).collect(),
+            baseline: target.iter().map(|y| y + 2.0).collect(),
             distilled: target.clone(),
             shipped: target.clone(),
             target,

@@ -1,6 +1,6 @@
 (() => {
-  const names = { teacher: "teacher", alone: "alone", distilled: "distilled", shipped: "shipped" };
-  const dashes = { teacher: [6, 4], alone: [2, 3], distilled: [] };
+  const names = { teacher: "teacher", baseline: "baseline", distilled: "distilled", shipped: "shipped" };
+  const dashes = { teacher: [6, 4], baseline: [2, 3], distilled: [] };
 
   keepDrawn((make) => {
     Chart.defaults.plugins.legend.labels.usePointStyle = true;
@@ -49,7 +49,7 @@
     const layerDashes = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
     stepped("layers", "distance", data.curves.flatMap((curve) => curve.layers.map((values, layer) => part(curve.name, `layer ${layer + 1}`, values, layerDashes[layer % 4]))));
 
-    const color = (name) => css(name === "teacher" || name === "shipped" ? name : "alone");
+    const color = (name) => css(name === "teacher" || name === "shipped" ? name : "baseline");
     const shapes = ["circle", "triangle", "rect", "rectRot", "star", "crossRot"];
     const cost = (id, key, title) =>
       make(id, {

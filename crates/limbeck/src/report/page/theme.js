@@ -6,7 +6,7 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 const short = (x) => (typeof x === "number" ? Number(x.toPrecision(4)).toString() : x);
 const count = (x) => x.toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
 // Each side has its mark, so that sides differ without color, too.
-const marks = { teacher: "triangle", alone: "circle", distilled: "rectRot", shipped: "star" };
+const marks = { teacher: "triangle", baseline: "circle", distilled: "rectRot", shipped: "star" };
 function keepDrawn(draw) {
   const charts = [];
   const again = () => {

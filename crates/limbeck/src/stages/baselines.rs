@@ -7,7 +7,7 @@ use limbeck_distill::search::{Choice, Search, Stage, Trial};
 
 use crate::error::Result;
 use crate::report::{
-    Against, FileReport, LoneModel, LoneReport, ShippedKind, Size, student_scores,
+    Against, BaselineModel, BaselinesReport, FileReport, ShippedKind, Size, student_scores,
 };
 
 /// One student twice: as it was chosen on validation rows, and as it was fitted again on training and validation rows.
@@ -18,16 +18,16 @@ pub(crate) struct Fitted {
 
 /// The best baseline of each kind that fits the columns and the budget.
 ///
-/// `alone` is the baseline student. The best models of other non-neural kinds are taken from the search of the run or, if it did not try a kind,
+/// `baseline` is the student of the run that was trained without the teacher. The best models of other non-neural kinds are taken from the search of the run or, if it did not try a kind,
 /// searched here. Networks are not searched here: that would take as long as the run.
 pub(crate) fn fit(
     search: &Search<'_>,
     refit: &Stage<'_>,
     choice: &Choice,
-    alone: Fitted,
+    baseline: Fitted,
     seed: u64,
 ) -> Result<Vec<Fitted>> {
-    let own = alone.chosen.setting.kind();
+    let own = baseline.chosen.setting.kind();
     let mut all = Vec::new();
     for kind in NonNeural::ALL
         .into_iter()
@@ -41,7 +41,7 @@ pub(crate) fn fit(
             all.push(Fitted { chosen, refitted });
         }
     }
-    all.push(alone);
+    all.push(baseline);
     Ok(all)
 }
 
@@ -49,10 +49,10 @@ pub(crate) fn fit(
 /// if no student of this kind fits the columns and the budget.
 fn best_of(kind: NonNeural, search: &Search<'_>, choice: &Choice) -> Result<Option<Trial>> {
     let is_of_kind = |trial: &&Trial| trial.setting.kind() == kind.student_kind();
-    let tried = choice.alone.iter().filter(is_of_kind);
+    let tried = choice.baseline.iter().filter(is_of_kind);
     match tried.min_by(|a, b| a.valid_error.total_cmp(&b.valid_error)) {
         Some(trial) => Ok(Some(trial.clone())),
-        None => Ok(kinds::lone(search, kind)?),
+        None => Ok(kinds::baseline(search, kind)?),
     }
 }
 
@@ -79,13 +79,13 @@ pub(crate) struct ShippedFile<'a> {
 /// `answers` are the predictions of the models' files on test rows, in the order of `models`. The inner `None` means that the files could not be
 /// compared.
 pub(crate) fn judge(
-    models: Vec<LoneModel>,
+    models: Vec<BaselineModel>,
     answers: &[Vec<f64>],
     shipped: &ShippedFile<'_>,
     test: &Judged<'_>,
     measure: Measure,
     worth: f64,
-) -> Option<(LoneReport, Option<FileReport>)> {
+) -> Option<(BaselinesReport, Option<FileReport>)> {
     let least = |among: &mut dyn Iterator<Item = usize>| {
         among.min_by(|&a, &b| models[a].valid_error.total_cmp(&models[b].valid_error))
     };
@@ -98,7 +98,7 @@ pub(crate) fn judge(
     };
     let as_good = least(&mut (0..models.len()).filter(does_as_well));
     let is_shipped =
-        shipped.kind == ShippedKind::Alone && models[best].size.kind == shipped.size.kind;
+        shipped.kind == ShippedKind::Baseline && models[best].size.kind == shipped.size.kind;
     let against = Against {
         size: models[best].size,
         is_shipped,
@@ -119,7 +119,7 @@ pub(crate) fn judge(
         [shipped.answers, &answers[best]],
         worth,
     );
-    let report = LoneReport {
+    let report = BaselinesReport {
         best: models[best].size.kind,
         as_good: as_good.map(|at| models[at].size.kind),
         models,

@@ -1,7 +1,7 @@
-//! The teacher's predictive standard deviation (its *spread*).
+//! The teacher's predictive standard deviation (in names: `std`).
 //!
-//! The variance of an ensemble says how much its models disagree, not how far the target is from their predictions. So the *raw spread* (the standard
-//! deviation that the models give) is scaled such that the mean squared z-score is 1, on rows that the teacher was not fitted on. The scaled spread
+//! The variance of an ensemble says how much its models disagree, not how far the target is from their predictions. So the *raw* standard
+//! deviation (the one that the models give) is scaled such that the mean squared z-score is 1, on rows that the teacher was not fitted on. The scaled one
 //! is used only if it is informative: if its Gaussian log-likelihood is higher than the log-likelihood of one constant.
 
 use serde::{Deserialize, Serialize};
@@ -11,14 +11,14 @@ use crate::sample::Sample;
 /// How the teacher's predictive standard deviation is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Spread {
+pub enum PredictiveStd {
     /// One standard deviation for all rows: the RMSE on rows that the teacher was not fitted on.
     Constant(f64),
-    /// The standard deviation that the models give (the raw spread), times this factor.
+    /// The standard deviation that the models give (the raw one), times this factor.
     Scaled(f64),
 }
 
-impl Spread {
+impl PredictiveStd {
     /// Chooses how the standard deviation is computed, on the rows `known`. The teacher was not fitted on these rows: they are out-of-fold rows, or
     /// validation rows for a teacher that limbeck did not fit. If the standard deviation is constant, the second value has a note for the report.
     ///
@@ -29,7 +29,7 @@ impl Spread {
     /// NLL(k) = mean [ln(k r_i)] + ½    NLL(c) = ln c + ½
     /// ```
     ///
-    /// with errors `e_i` and raw spreads `r_i`. Both have a mean squared z-score of 1, so the negative log-likelihoods (NLL) differ only in the mean
+    /// with errors `e_i` and raw standard deviations `r_i`. Both have a mean squared z-score of 1, so the negative log-likelihoods (NLL) differ only in the mean
     /// of the logarithm.
     #[must_use]
     pub fn fit(
@@ -54,8 +54,8 @@ impl Spread {
             return (Self::Constant(constant), vec![note]);
         };
         let scale = average(&|row| error_sq(row) / (raw[row] * raw[row])).sqrt();
-        let log_spread = average(&|row| (scale * raw[row]).ln());
-        if log_spread < constant.ln() {
+        let log_std = average(&|row| (scale * raw[row]).ln());
+        if log_std < constant.ln() {
             return (Self::Scaled(scale), Vec::new());
         }
         let note = format!(
@@ -63,7 +63,7 @@ impl Spread {
              better than one constant does (negative log-likelihood {:.4} against {:.4}). So every row gets the same standard deviation, the \
              teacher's RMSE on these rows. Predictions are not affected; options that use the standard deviation \
              treat all rows alike",
-            log_spread + 0.5,
+            log_std + 0.5,
             constant.ln() + 0.5
         );
         (Self::Constant(constant), vec![note])
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use limbeck_data::{Features, Folds};
 
-    fn fit(errors: &[f64], raw: Option<&[f64]>) -> (Spread, Vec<String>) {
+    fn fit(errors: &[f64], raw: Option<&[f64]>) -> (PredictiveStd, Vec<String>) {
         let features = Features {
             columns: Vec::new(),
             rows: errors.len(),
@@ -98,26 +98,29 @@ mod tests {
             folds: Folds::default(),
         };
         let known: Vec<usize> = (0..errors.len()).collect();
-        Spread::fit(&sample, &known, errors, raw)
+        PredictiveStd::fit(&sample, &known, errors, raw)
     }
 
     #[test]
-    fn informative_spread_is_scaled_to_unit_z() {
-        let (spread, notes) = fit(&[0.2, -0.2, 4.0, -4.0], Some(&[0.1, 0.1, 2.0, 2.0]));
-        assert_eq!(spread, Spread::Scaled(2.0));
+    fn informative_std_is_scaled_to_unit_z() {
+        let (std, notes) = fit(&[0.2, -0.2, 4.0, -4.0], Some(&[0.1, 0.1, 2.0, 2.0]));
+        assert_eq!(std, PredictiveStd::Scaled(2.0));
         assert!(notes.is_empty());
-        assert_eq!(spread.apply(Some(&[0.5]), 1), [1.0]);
+        assert_eq!(std.apply(Some(&[0.5]), 1), [1.0]);
     }
 
     #[test]
-    fn misleading_spread_gives_way_to_a_constant_and_says_so() {
-        let (spread, notes) = fit(&[4.0, -4.0, 0.0, 0.0], Some(&[0.1, 0.1, 2.0, 2.0]));
-        assert_eq!(spread, Spread::Constant(8f64.sqrt()));
+    fn misleading_std_gives_way_to_a_constant_and_says_so() {
+        let (std, notes) = fit(&[4.0, -4.0, 0.0, 0.0], Some(&[0.1, 0.1, 2.0, 2.0]));
+        assert_eq!(std, PredictiveStd::Constant(8f64.sqrt()));
         assert!(notes[0].contains("every row gets the same standard deviation"));
     }
 
     #[test]
-    fn missing_spread_is_the_rmse() {
-        assert_eq!(fit(&[3.0, -4.0], None).0, Spread::Constant(12.5f64.sqrt()));
+    fn missing_std_is_the_rmse() {
+        assert_eq!(
+            fit(&[3.0, -4.0], None).0,
+            PredictiveStd::Constant(12.5f64.sqrt())
+        );
     }
 }
