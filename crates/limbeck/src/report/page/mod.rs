@@ -109,13 +109,13 @@ pub(crate) fn page(source: &Source<'_>) -> String {
             },
         ),
         ("ASKED", asked(report)),
-        ("SENTENCE", escape(first)),
+        ("SENTENCE", prose(first)),
         (
             "MORE",
             [rest, if report.interrupted { STOPPED } else { "" }]
                 .into_iter()
                 .filter(|text| !text.is_empty())
-                .map(|text| format!("<p>{}</p>", escape(text)))
+                .map(|text| format!("<p>{}</p>", prose(text)))
                 .collect(),
         ),
         ("TILES", tiles(report)),
@@ -187,6 +187,19 @@ pub(crate) fn escape(text: &str) -> String {
         .replace("{{", "{&#123;")
 }
 
+/// Escapes a sentence, and shows what it quotes in backticks as code. A backtick without a second one stays as it is.
+fn prose(text: &str) -> String {
+    let text = escape(text);
+    let parts: Vec<&str> = text.split('`').collect();
+    let last = parts.len() - 1;
+    let part = |(at, part): (usize, &&str)| match at {
+        _ if at % 2 == 0 => (*part).to_owned(),
+        _ if at == last => format!("`{part}"),
+        _ => format!("<code>{part}</code>"),
+    };
+    parts.iter().enumerate().map(part).collect()
+}
+
 /// CSS class of the headline, which sets its color: it depends on what the shipped file gains.
 fn headline_kind(report: &Report) -> &'static str {
     match &report.file {
@@ -207,7 +220,7 @@ fn asked(report: &Report) -> String {
     };
     let periods = data.periods.as_ref();
     let periods = periods.map_or_else(String::new, |periods| {
-        format!(" {}.", escape(&periods.to_string()))
+        format!(" {}.", prose(&periods.to_string()))
     });
     format!(
         "A student of {} parameters that predicts {what} from {} columns of <b>{}</b>. Fitted on {} rows, chosen on {}, tested on {} held-out rows.{periods}",
@@ -419,7 +432,7 @@ fn models(report: &Report) -> String {
     let notes: String = report
         .model_notes()
         .iter()
-        .map(|note| format!("<p class=\"small\">{}</p>", escape(note)))
+        .map(|note| format!("<p class=\"small\">{}</p>", prose(note)))
         .collect();
     format!(
         "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"models on test rows\"><table><thead><tr><th scope=\"col\">test rows</th>{header}</tr></thead><tbody>{rows}</tbody></table></div>{notes}"
@@ -439,7 +452,7 @@ fn shipped(report: &Report) -> String {
         .notes
         .iter()
         .chain(&report.teacher.notes)
-        .map(|note| format!("<li>{}</li>", escape(note)))
+        .map(|note| format!("<li>{}</li>", prose(note)))
         .collect();
     let notes = if notes.is_empty() {
         notes
@@ -524,7 +537,7 @@ fn checks(report: &Report) -> String {
     let line = |group: &limbeck_data::Group| {
         format!(
             "<li>{} <span class=\"small\">(found by check <code>{}</code>: {})</span></li>",
-            escape(&group.message),
+            prose(&group.message),
             escape(&group.check),
             escape(&group.action.to_string())
         )
@@ -765,6 +778,15 @@ mod tests {
             "&lt;b&gt;&amp;&quot;{&#123;DATA}}"
         );
         assert_eq!(grouped(1_234_567), "1\u{202f}234\u{202f}567");
+    }
+
+    #[test]
+    fn names_in_backticks_are_code() {
+        assert_eq!(
+            prose("`a<b` and `c`: 5` long"),
+            "<code>a&lt;b</code> and <code>c</code>: 5` long"
+        );
+        assert_eq!(prose("plain"), "plain");
     }
 
     #[test]

@@ -8,6 +8,10 @@
     const axis = (title, more) => ({ title: { display: true, text: title }, ticks: { callback: short, maxRotation: 45 }, ...more });
     const log = (title) => ({ type: "logarithmic", title: { display: true, text: title }, ticks: { maxTicksLimit: 6, maxRotation: 0, autoSkip: true, callback: (x) => (Number.isInteger(Math.log10(x)) || x === 0 ? (Number.isInteger(x) ? count(x) : short(x)) : "") } });
 
+    // Ticks at 1 and 3 of each power of ten, so that labels do not overlap.
+    const powers = (title) => ({ ...axis(title), type: "logarithmic", ticks: { callback: (x) => ([1, 3].includes(Math.round(x / 10 ** Math.floor(Math.log10(x) + 1e-9))) ? short(x) : "") } });
+    // Legend marks wide enough to show dashes.
+    const dashed = { plugins: { legend: { labels: { pointStyleWidth: 30 } } }, interaction: { mode: "nearest", axis: "x", intersect: false } };
     const points = (list) => list.map(([x, y]) => ({ x, y }));
     const all = [...data.scatter.teacher, ...data.scatter.shipped].flat().filter((x) => x !== null);
     const ends = all.reduce(([a, b], x) => [Math.min(a, x), Math.max(b, x)], [Infinity, -Infinity]);
@@ -32,11 +36,11 @@
     data.columns.forEach((column, at) =>
       make("column-" + at, { type: "line", data: { labels: column.labels, datasets: column.sides.map((side) => ({ ...line(side, side.error), showLine: false, pointRadius: 6 })) }, options: { scales: { x: { offset: true, ticks: { maxRotation: 60 } }, y: axis(data.measure, { grace: "8%" }) } } }));
 
-    const curves = (id, key, title, type) =>
+    const curves = (id, key, title) =>
       make(id, {
         type: "line",
         data: { datasets: data.curves.filter((curve) => curve[key].length > 0).map((curve) => ({ label: names[curve.name], data: points(curve[key]), borderColor: css(curve.name), backgroundColor: css(curve.name), borderDash: dashes[curve.name], borderWidth: 2, pointRadius: 0, pointStyle: "line" })) },
-        options: { interaction: { mode: "nearest", axis: "x", intersect: false }, scales: { x: { type: "linear", ...axis("step") }, y: type === "log" ? { type: "logarithmic", ...axis(title) } : axis(title) } },
+        options: { ...dashed, scales: { x: { type: "linear", ...axis("step") }, y: axis(title) } },
       });
     curves("fidelity", "fidelity", "RMSE to the teacher");
     curves("valid", "valid", "error");
@@ -44,7 +48,7 @@
     // The parts of each loss: color by side, dashes by part.
     const terms = [["hard", "against targets", []], ["soft", "against the teacher", [6, 4]], ["slope", "slopes", [2, 3]]];
     const part = (side, label, values, dash) => ({ label, data: points(values), borderColor: css(side), backgroundColor: css(side), borderDash: dash, borderWidth: 2, pointRadius: 0, pointStyle: "line" });
-    const stepped = (id, title, datasets) => make(id, { type: "line", data: { datasets }, options: { interaction: { mode: "nearest", axis: "x", intersect: false }, scales: { x: { type: "linear", ...axis("step") }, y: { type: "logarithmic", ...axis(title) } } } });
+    const stepped = (id, title, datasets) => make(id, { type: "line", data: { datasets }, options: { ...dashed, scales: { x: { type: "linear", ...axis("step") }, y: powers(title) } } });
     stepped("terms", "loss", data.curves.flatMap((curve) => terms.filter(([key]) => curve[key].length > 0).map(([key, words, dash]) => part(curve.name, `${names[curve.name]}, ${words}`, curve[key], dash))));
     const layerDashes = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
     stepped("layers", "distance", data.curves.flatMap((curve) => curve.layers.map((values, layer) => part(curve.name, `layer ${layer + 1}`, values, layerDashes[layer % 4]))));
