@@ -109,7 +109,7 @@ limbeck_options::options! {
         seed: u64 = 0 => [flag("seed", "N"), common()];
         /// Number of seeds with which both students are trained for the final test.
         repeats: usize = 3 => [within(1.0, 100.0), flag("repeats", "N"), under("Proof")];
-        /// Maximum number of seeds, trained if errors vary over the first `repeats` seeds more than half as much as over test rows.
+        /// Maximum number of seeds, trained if the difference between the two students varies over the first `repeats` seeds more than half as much as over test rows.
         ///
         /// With a `time_limit`, no more than `repeats` seeds are trained.
         max_repeats: usize = 5 => [within(0.0, 100.0), flag("max-repeats", "N"), under("Proof")];

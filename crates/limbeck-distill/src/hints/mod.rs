@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 limbeck_options::words! {
     /// How a student's hidden layer is compared with a teacher's.
     pub enum HintKind {
-        /// Off.
+        /// Hidden layers are not compared.
         #[default]
         None = "none",
         /// Squared distance through an adapter, with equal weights for all coordinates.

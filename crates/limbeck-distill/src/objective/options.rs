@@ -258,7 +258,7 @@ limbeck_options::options! {
         huber_delta: f64 = 1.0 => [above(0.0), flag("huber-delta", "X"), rules(&[Rule::Where("objective.loss", &["huber"], "only the Huber loss has a delta")])];
         /// Temperature of the KL divergence of distributions: a number, batch, data or std.
         ///
-        /// `batch` and `data` follow the range of the teacher's labels, in each batch or over all training rows; `std` follows the teacher's standard
+        /// `batch` and `data` follow the range of the teacher's labels, in each batch or over all rows with a target; `std` follows the teacher's standard
         /// deviation, row by row.
         temperature: Temperature = Temperature::Fixed(1.0) => [above(0.0), flag("temperature", "T"), rules(DISTRIBUTION)];
         /// Temperature at the end of training, reached linearly; the temperature at the start must be a number.

@@ -64,7 +64,7 @@ limbeck_options::options! {
         steps: usize = 110_000 => [at_least(1.0), flag("steps", "N")];
         /// Rows per training step; small batches are noisier, which helps against overfitting when rows are few.
         #[serde(skip_serializing_if = "Option::is_none")]
-        batch: Option<usize> = None => [at_least(1.0), unset("64 with fewer than 3000 rows, else 256"), example("64")];
+        batch: Option<usize> = None => [at_least(1.0), unset("64 with fewer than 3000 training and validation rows, else 256"), example("64")];
         /// Peak learning rate.
         learning_rate: f64 = 4e-3 => [above(0.0)];
         /// Number of settings to compare on validation rows, for each of the two students (trained alone, and distilled).
@@ -76,7 +76,7 @@ limbeck_options::options! {
         /// With more than one split, the longest schedule takes a quarter of `steps`. There is only one split if validation rows are given or the split
         /// follows time.
         #[serde(skip_serializing_if = "Option::is_none")]
-        splits: Option<usize> = None => [within(1.0, 10.0), unset("2 with fewer than 3000 rows, else 1"), example("3")];
+        splits: Option<usize> = None => [within(1.0, 10.0), unset("2 with fewer than 3000 training and validation rows, else 1"), example("3")];
     }
 }
 

@@ -48,7 +48,7 @@ limbeck_options::options! {
         boundary_literal: bool = false => [flag("boundary-literal", ""), rules(&[Rule::With("transfer.boundary_rows")])];
         /// Maximum number of new rows made by averaging two rows with similar targets (mixup).
         mixup_rows: usize = 0 => [flag("mixup-rows", "N")];
-        /// How far apart the two targets typically are, in standard deviations of the target.
+        /// How far apart the targets of the two averaged rows typically are, in standard deviations of the target.
         mixup_bandwidth: f64 = 0.3 => [above(0.0), rules(&[Rule::With("transfer.mixup_rows")])];
         /// Maximum number of copies of training rows with a little noise added, which the teacher labels.
         ///

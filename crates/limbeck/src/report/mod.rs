@@ -5,7 +5,7 @@
 //! | key | what |
 //! |---|---|
 //! | `schema`, `version`, `seed`, `interrupted` | version of these keys; version of limbeck; seed of the recipe; true if the user stopped the run |
-//! | `target`, `log_target` | target column; true if its logarithm was learned |
+//! | `target`, `log_target`, `quantile` | target column; true if its logarithm was learned; the quantile that the student predicts, if not the mean |
 //! | `data` | numbers of rows and columns, split sizes, features, findings of the checks; `periods`: first and last time of each part of the split, with the option `time`; `ranges` of number features in training and validation rows; `learned`: hashes of at most 256 of these rows, by which `evaluate` recognizes them |
 //! | `teacher` | kind, `parameters`, `bytes`, `learners` with `learner` and `weight`, numbers of new and of rejected rows, notes |
 //! | `student` | `kind`, `parameters`, `bytes`, `hidden` (widths of the hidden layers), `inputs` (inputs of the first layer after encoding) |
@@ -14,13 +14,14 @@
 //! | `selection` | trials of both students on validation rows: `baseline`, `distilled`; `closed_form_alpha` |
 //! | `shipped` | `kind` (`baseline` or `distilled`), its setting, and the validation errors that decided |
 //! | `test` | `teacher`, `baseline`, `distilled`, `shipped`: `rmse`, `mae`, `r2`; students also `fidelity_rmse` (RMSE to the teacher), `fidelity_r2` (R² to the teacher) |
-//! | `test_seeds` | the same of both students, per `seed` |
+//! | `test_seeds` | the metrics of `baseline` and `distilled` for each `seed` |
 //! | `baselines` | baselines of every kind of student, trained without a teacher within the same budget: `models` with `kind`, `spec`, `parameters`, `bytes`, `valid_error`, `test`; `best`: the best kind on validation rows; `as_good`: another kind that is no worse than the shipped student on validation rows and no larger |
-//! | `method` | comparison of the distilled student with the baseline: `kind`, `error_saved` and `teacher_lead` (`value`, `low`, `high`), `level`, `blocks`, `seeds`, `se_rows`, `se_seeds`; `reason` if there is no verdict |
-//! | `outer` | the whole run repeated on other splits, with `outer_folds`: `folds` with `learned` and `tested` (numbers of rows), the errors `teacher`, `baseline`, `distilled` and `shipped`, and `ships` and `taught`; `kind`, `error_saved`, `teacher_lead` over folds |
+//! | `method` | comparison of the distilled student with the baseline: `kind`, `error_saved` and `teacher_lead` (`value`, `low`, `high`), `level` (of the intervals), `blocks` (number of test groups, time periods or single rows), `seeds`, `se_rows` and `se_seeds` (standard errors of `error_saved` over test rows and over seeds); `reason` if there is no verdict |
+//! | `outer` | the whole run repeated on other splits, with `outer_folds`: `folds` with `learned` and `tested` (numbers of rows), the errors `teacher`, `baseline`, `distilled` and `shipped`, `ships` (the student that would be shipped) and `taught` (true if the distilled student learned from the teacher); `kind`, `error_saved`, `teacher_lead` over folds |
 //! | `file` | comparison of the shipped file with the best file without a teacher: `value`, `low`, `high`, `significant`, `worth_having`, `worth`, `threshold`, `against` (`kind`, `parameters`, `bytes`, and `test`: metrics of this file), `reason` |
 //! | `gap_closed` | share of the error gap between baseline and teacher that the distilled student closes: `value`, `low`, `high`; `reason` if there is no value |
 //! | `verdict` | `kind`, `teacher_better`, `sentence`, and the differences on which it is based |
+//! | `notes` | notes on the students |
 //! | `measured` | seconds per stage and in all, µs per row, peak memory: the only part that differs between repeated runs |
 //!
 //! Errors are in the target's unit; `test.baseline` and `test.distilled` are means over seeds, `test.shipped` is for the shipped file.
