@@ -720,7 +720,7 @@ fn one_student_predicts_several_targets() {
         recipe.check().unwrap_err().to_string()
     };
     assert!(refused(&|r| r.targets.clear()).contains("targets"));
-    assert!(refused(&|r| r.target_weights = vec![1.0]).contains("2 targets"));
+    assert!(refused(&|r| r.target_weights = vec![1.0]).contains("expected 2 values"));
     assert!(refused(&|r| r.target_weights = vec![1.0, 0.0]).contains("above 0"));
     assert!(refused(&|r| r.hints.kind = HintKind::Hint).contains("hints.kind"));
     assert!(refused(&|r| r.data.teacher_column = Some("p".into())).contains("teacher_column"));
