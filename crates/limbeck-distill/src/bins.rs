@@ -44,7 +44,7 @@ const CELLS: usize = 256;
 const MOST_BINS: usize = 128;
 /// The trees are fitted to at most this many rows, evenly spaced in the table.
 const SEEN_ROWS: usize = 50_000;
-/// Maximum number of encoded columns for categories in the quick fit of trees.
+/// Maximum number of encoded columns of all category columns together, when trees are fitted for their cuts.
 const CATEGORY_WIDTH: usize = 64;
 
 impl Cuts {
@@ -88,8 +88,8 @@ impl Cuts {
         ))
     }
 
-    /// Merges the cuts of several targets. Each item has the cuts for one target and that target's standard deviation; gains are divided by its
-    /// square.
+    /// Merges the cuts of several targets. Each item has the cuts for one target and that target's standard deviation. Each gain is divided by the
+    /// square of this standard deviation.
     pub(crate) fn merged(all: impl ExactSizeIterator<Item = (Self, f64)>) -> Self {
         let scaled = |(cuts, scale): (Self, f64)| match scale {
             1.0 => cuts.0,
