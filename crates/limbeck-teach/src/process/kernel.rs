@@ -6,8 +6,9 @@
 //!          = e^(−r² / 2)                         squared exponential
 //! ```
 //!
-//! with `ρ_g` the inverse length scale of the column that coordinate `d` belongs to; all coordinates of one column have the same `ρ_g`. All
-//! parameters are stored as logarithms, `θ = (ln s², ln σ², ln c², ln ρ_1, …)`, so that they need no bounds.
+//! with `s²` the variance of the first part, `c²` the variance of the linear part, and `ρ_g` the inverse length scale of the column that coordinate
+//! `d` belongs to. All coordinates of one column have the same `ρ_g`. `σ²` is the variance of the noise. All parameters are stored as logarithms,
+//! `θ = (ln s², ln σ², ln c², ln ρ_1, …)`, so that they need no bounds.
 
 use nalgebra::{DMatrix, DMatrixView, DVector};
 use serde::{Deserialize, Serialize};

@@ -259,7 +259,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// [`Error::MalformedTeacher`] if a part is missing or contradicts another part.
+    /// [`Error::Runtime`] if a part is missing or unreadable, or if the encoder is invalid; [`Error::MalformedTeacher`] if a part contradicts another
+    /// part, or holds no finite f64 numbers.
     pub fn restore(container: &Container, name: &str) -> Result<Self> {
         let malformed = |message: String| Error::MalformedTeacher { message };
         let numbers = |part: &str| match &container.tensor(&format!("{name}.{part}"))?.numbers {
