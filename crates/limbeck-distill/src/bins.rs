@@ -36,7 +36,8 @@ pub(crate) struct NumberColumn {
 /// a piecewise-linear fit falls like `1/K` (for jumps) to `1/K⁴` (for smooth curves). The best number of bins is then proportional to a power of the
 /// gain between 1/2 and 1/5.
 const GAIN_POWER: f64 = 1.0 / 3.0;
-/// Share of the bin edges that follow the gains of the cuts; the other edges are at quantiles of the rows.
+/// Share of a column's bin edges that are distributed in proportion to the square roots of the cells' gains. The other edges are at quantiles of the
+/// rows.
 const CUT_SHARE: f64 = 0.3;
 /// A column is divided into this many cells with equally many rows. Gains are summed per cell before edges are placed.
 const CELLS: usize = 256;

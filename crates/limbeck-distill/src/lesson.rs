@@ -22,7 +22,7 @@ pub struct Standardized<'a> {
     pub set: &'a TransferSet,
     /// Mean of the target, in the learned unit. Standardization turns this value into 0.
     pub center: f64,
-    /// Standard deviation of the target, in the learned unit. A standardized unit is this long.
+    /// Standard deviation of the target, in the learned unit. Standardization turns this deviation into 1.
     pub scale: f64,
 }
 

@@ -56,7 +56,7 @@ struct Pair {
     width: usize,
     /// Sum of the widths of the student's earlier layers.
     before: usize,
-    /// Number of adapter weights of the earlier layers.
+    /// Number of adapter weights and biases of the student's earlier layers.
     own: usize,
     /// Index of the teacher's layer.
     partner: usize,

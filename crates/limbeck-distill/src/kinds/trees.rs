@@ -29,7 +29,7 @@ const SEEN_ROWS: usize = 40_000;
 /// With fewer training rows than this, a leaf needs at least the weight of 3 average rows, otherwise of 10.
 const FEW_ROWS: usize = 4000;
 
-/// The encoder of a student of boosted trees. All category columns together get at most `CATEGORY_WIDTH` encoded columns.
+/// The encoder of a student of boosted trees. All category columns share a budget of at most `CATEGORY_WIDTH` encoded columns.
 pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder {
     let rows: Vec<usize> = (0..features.rows).collect();
     let width = (options.params / CATEGORY_SHARE).min(CATEGORY_WIDTH);
