@@ -578,6 +578,7 @@ fn trimmed(cell: Option<&str>) -> Option<&str> {
 }
 
 /// Parses a cell:
+///
 /// - `Some(Some(number))`: the cell is a number.
 /// - `Some(None)`: the cell is a marker of a missing value.
 /// - `None`: the cell is any other text.
