@@ -2,7 +2,7 @@
 //!
 //! # Numbers
 //!
-//! A missing number is replaced by the column's median. With `indicator`, a column that has missing cells in the fitted rows gets a
+//! A missing number is replaced by the column's median. With `indicator`, a column of which some cells are missing in the fitted rows gets a
 //! second output, which is 1 if the cell is missing. Then the numbers are scaled: either the mean is subtracted and the result is divided by
 //! the standard deviation, or the column's quantiles are mapped to a normal distribution. Mean and standard deviation are those of the
 //! numbers that are not missing; a standard deviation of 0 is replaced by 1.
@@ -56,7 +56,7 @@ pub struct EncodeOptions {
     pub scaling: EncodeScaling,
     /// Budget: number of outputs of all category columns together, except ordinal ones.
     pub max_width_for_categories: usize,
-    /// If true, each number column with missing numbers in the fitted rows gets a second output, which is 1 if the number is missing.
+    /// If true, each number column of which some numbers are missing in the fitted rows gets a second output, which is 1 if the number is missing.
     pub indicator: bool,
     /// Category columns encoded as the index of their level.
     pub ordinal: Vec<String>,
@@ -212,7 +212,7 @@ impl LevelCounts {
 
 /// The outputs that one category column gets from the budget.
 struct Share {
-    /// Codes of the kept levels, ascending.
+    /// Codes of the levels that get an output of their own, ascending. If the column is `hashed`, only the length of this list is used.
     kept: Vec<usize>,
     other: bool,
     hashed: bool,

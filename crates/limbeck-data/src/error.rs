@@ -159,7 +159,7 @@ pub enum Error {
         source_name: String,
         /// Data row, from 1.
         row: usize,
-        /// Line of the file, from 1, if the file has lines.
+        /// Line of the file, from 1; `None` if it is not known, as in a Parquet file.
         line: Option<usize>,
         /// Column name.
         column: String,

@@ -31,7 +31,7 @@ pub(super) struct Place {
     pub(super) source: String,
     /// Data row, from 1.
     pub(super) row: usize,
-    /// Line of the file, from 1, if it is known.
+    /// Line of the file, from 1; `None` if it is not known, as in a Parquet file.
     pub(super) line: Option<usize>,
 }
 

@@ -135,13 +135,13 @@ impl std::fmt::Display for Period {
 /// Statistics of a target over training and validation rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TargetSummary {
-    /// Weighted mean.
+    /// Mean of the target values, weighted by the weights of the rows.
     pub mean: f64,
-    /// Weighted standard deviation.
+    /// Standard deviation of the target values, weighted by the weights of the rows.
     pub standard_deviation: f64,
-    /// Smallest value.
+    /// Smallest target value.
     pub min: f64,
-    /// Largest value.
+    /// Largest target value.
     pub max: f64,
 }
 
