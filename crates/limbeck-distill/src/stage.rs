@@ -671,8 +671,8 @@ impl<'a> Stage<'a> {
         (last.step - snapshots[best].step) as f64 > PATIENCE * self.study.student.steps as f64
     }
 
-    /// Trains a quick student: a distilled network, for a sixth of the option `student.steps`. It is used before the search, to choose new rows or to correct teacher
-    /// labels. `phase` names that purpose.
+    /// Trains a quick student: a distilled network, for a sixth of the option `student.steps`. It is used before the search, to choose new rows or to
+    /// correct teacher labels. `phase` names that purpose.
     ///
     /// # Errors
     ///

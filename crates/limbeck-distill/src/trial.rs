@@ -221,8 +221,9 @@ pub struct Trial {
     pub curve: Vec<Point>,
     /// Stopping point: the number of steps after which the refit stops; 0 for a non-neural student.
     pub stop: usize,
-    /// Validation error over the validation rows of all splits. For a network it is the lowest value of the smoothed validation curve,
-    /// in which each point is averaged with its neighbors. If the network was trained `again`, it is the error over all seeds. Infinite for a trial without validation rows.
+    /// Validation error over the validation rows of all splits. For a network it is the lowest value of the smoothed validation curve, in which each
+    /// point is averaged with its neighbors. If the network was trained `again`, it is the error over all seeds. Infinite for a trial without
+    /// validation rows.
     pub valid_error: f64,
     /// Predictions for the validation rows at the stopping point, in the learned unit (the target's own unit, or its logarithm), one split after the
     /// other.

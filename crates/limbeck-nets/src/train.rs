@@ -287,8 +287,8 @@ impl<'a, N: Network> Trainer<'a, N> {
         }
     }
 
-    /// Trains from `state` until `until` steps have been taken in all, or until the observer or the function given to [`stopping`](Self::stopping) ends training. The
-    /// observer is called after every `every`-th step and after step `until`.
+    /// Trains from `state` until `until` steps have been taken in all, or until the observer or the function given to [`stopping`](Self::stopping)
+    /// ends training. The observer is called after every `every`-th step and after step `until`.
     ///
     /// # Errors
     ///

@@ -529,9 +529,9 @@ impl<'s, 'a> Ladder<'s, 'a> {
     }
 
     /// Settings for the last rung. The first is the best distilled student with the whole schedule. Among trials with the same schedule whose error
-    /// exceeds the lowest by at most one standard error, the one with the largest `alpha` counts as best. If `alpha` is chosen automatically, the second has `alpha` 1 and little weight decay; the first is left out if
-    /// its `alpha` is 1, too. The reason for the second: short schedules favor targets and weight decay, since learning from the transfer set takes
-    /// longer and there is little noise to overfit.
+    /// exceeds the lowest by at most one standard error, the one with the largest `alpha` counts as best. If `alpha` is chosen automatically, the
+    /// second has `alpha` 1 and little weight decay; the first is left out if its `alpha` is 1, too. The reason for the second: short schedules favor
+    /// targets and weight decay, since learning from the transfer set takes longer and there is little noise to overfit.
     ///
     /// The first is the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3): the teacher's labels
     /// have less noise than targets, so a smaller `alpha` must be clearly better to be chosen.

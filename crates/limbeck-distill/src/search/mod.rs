@@ -1,10 +1,10 @@
 //! Hyperparameter search on validation rows, and refit of the chosen settings.
 //!
 //! The baseline (the student trained alone) and the distilled student go through the same search ([`choose`]): the same schedules, the same number of
-//! trials on the first two of the three rungs (stages of the search), and sizes from the whole parameter budget to an eighth of it. With few rows, every trial is validated on several
-//! splits ([`Search`]), and the best trials of each student are trained again with other seeds before the final choice. The chosen setting of each
-//! student is then fitted again on all training and validation rows ([`refit`]), with the same schedule. It stops at the stopping point that the
-//! search found on validation rows.
+//! trials on the first two of the three rungs (stages of the search), and sizes from the whole parameter budget to an eighth of it. With few rows,
+//! every trial is validated on several splits ([`Search`]), and the best trials of each student are trained again with other seeds before the final
+//! choice. The chosen setting of each student is then fitted again on all training and validation rows ([`refit`]), with the same schedule. It stops
+//! at the stopping point that the search found on validation rows.
 //!
 //! Each training is saved in the run's [`Checkpoints`](limbeck_data::Checkpoints), also from time to time before it is finished.
 

@@ -270,8 +270,8 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// Maximum number of encoded columns of all category columns together, if the layers have `width` units. If there are numeric columns too, half of the first layer's
-/// budget is left for them.
+/// Maximum number of encoded columns of all category columns together, if the layers have `width` units. If there are numeric columns too, half of
+/// the first layer's budget is left for them.
 fn room_for_categories(features: &Features, options: &StudentOptions, width: usize) -> usize {
     let room = options.params.saturating_sub(width * (width + 3)) / (width + 2);
     let mut values = features.columns.iter().map(|column| &column.values);
