@@ -17,7 +17,7 @@ const CATEGORY_WIDTH: usize = 256;
 const LOOK: usize = 16;
 
 /// The encoder of a linear student. All category columns together get as many encoded columns as the parameter budget allows, up to
-/// `CATEGORY_WIDTH`. Each of these encoded columns costs two parameters: one in the encoder, and a weight.
+/// `CATEGORY_WIDTH`. Each of these encoded columns costs at most two parameters: one in the encoder, and a weight.
 pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder {
     let rows: Vec<usize> = (0..features.rows).collect();
     let numbers = features
