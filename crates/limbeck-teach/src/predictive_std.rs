@@ -31,8 +31,8 @@ impl PredictiveStd {
     /// NLL(k) = mean [ln(k r_i)] + ½    NLL(c) = ln c + ½
     /// ```
     ///
-    /// with errors `e_i` and raw standard deviations `r_i`. Both have a mean squared z-score of 1, so the negative log-likelihoods (NLL) differ only in the mean
-    /// of the logarithm.
+    /// with errors `e_i` and raw standard deviations `r_i`. Both `k r_i` and `c` give a mean squared z-score of 1, so the negative log-likelihoods
+    /// (NLL) differ only in the mean of the logarithm.
     #[must_use]
     pub fn fit(
         sample: &Sample<'_>,

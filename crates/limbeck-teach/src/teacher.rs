@@ -560,8 +560,8 @@ impl FittedTeacher {
         })
     }
 
-    /// Reads the first format of the file. A teacher then had only trees and networks. For each of the two, the last fit in the file was fitted on all
-    /// rows, and all fits predict together.
+    /// Reads the first format of the file. A teacher then had only trees and networks. For each of the two, the last fit in the file was fitted on
+    /// all rows, and all fits predict together.
     fn from_first_form(container: &Container) -> Result<Self> {
         let malformed = |message: String| Error::MalformedTeacher { message };
         let (trees, networks): (usize, usize) = container.json("counts")?;
