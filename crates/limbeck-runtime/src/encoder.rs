@@ -293,8 +293,8 @@ impl Encoding {
         matches!(self, Encoding::Number { .. })
     }
 
-    /// For a one-hot or hashed column, the index of the output that is 1 for a level; for an ordinal column, the level's index. `None` if all outputs
-    /// are 0.
+    /// For a one-hot or hashed column, the index of the output that is 1 for a level; for an ordinal column, the level's index. `level` is `None` for
+    /// a missing value. The result is `None` if all outputs are 0.
     fn place(&self, level: Option<&str>) -> Option<usize> {
         let find = |levels: &[String]| {
             level.and_then(|level| levels.iter().position(|known| known == level))

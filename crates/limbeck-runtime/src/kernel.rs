@@ -10,9 +10,9 @@
 //! # Order of summation
 //!
 //! Each output is one sum over ascending `p`, whichever tile, strip or panel it belongs to. (There is one exception: for a single output column, if
-//! both factors are contiguous in `p`, it is 16 partial sums, which are added pairwise.) The result therefore depends neither on the number of rows in a call nor on threads. With fused multiply-add, every step of
-//! the sum is fused; without it, each product is rounded first. Two machines may thus differ by rounding, but one machine always gives the same
-//! result.
+//! both factors are contiguous in `p`, it is 16 partial sums, which are added pairwise.) The result therefore depends neither on the number of rows
+//! in a call nor on threads. With fused multiply-add, every step of the sum is fused; without it, each product is rounded first. Two machines may
+//! thus differ by rounding, but one machine always gives the same result.
 
 use crate::blocks::{Operand, Product, Start};
 use crate::simd;

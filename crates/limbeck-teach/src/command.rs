@@ -373,7 +373,7 @@ fn unanswered(keys: &[Vec<u8>], known: &HashMap<Vec<u8>, Answer>) -> Vec<usize> 
         .collect()
 }
 
-/// The content of each row as bytes: bits of numbers, texts of categories.
+/// One key per row: the content of the row as bytes, which are the bits of its numbers and the texts of its categories.
 fn row_keys(x: &Features) -> Vec<Vec<u8>> {
     let mut keys = vec![Vec::with_capacity(9 * x.columns.len()); x.rows];
     for column in &x.columns {

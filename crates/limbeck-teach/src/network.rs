@@ -223,7 +223,7 @@ struct Curve {
 pub struct NetworkFolds {
     /// One ensemble of networks per fold, fitted on the rows outside the fold.
     pub networks: Vec<NetworkEnsemble>,
-    /// This point, as a fraction of the schedule: there, the out-of-fold error was smallest.
+    /// The fraction of the training schedule at which the weights of all ensembles were taken: there, the total out-of-fold error was smallest.
     pub stop: f64,
 }
 
@@ -490,7 +490,7 @@ impl NetworkEnsemble {
         Ok(moments.unzip())
     }
 
-    /// The hidden activations: for each member and each hidden layer, the values `[n_samples, width]`.
+    /// The hidden activations. `result[m][l]` has the values of hidden layer `l` of member `m`, `[n_samples, width]`.
     ///
     /// # Errors
     ///

@@ -113,7 +113,7 @@ impl TreeOptions {
         ]
     }
 
-    /// Options for nearly the same fit in less time, for [`choose`]: twice the learning rate, half the rounds, fewer bins.
+    /// Options for nearly the same fit in less time, for [`choose`]: twice the learning rate, half the rounds, at most 128 bins.
     fn hurried(&self) -> Self {
         let learning_rate = (self.learning_rate * HURRY as f64).min(1.0);
         Self {

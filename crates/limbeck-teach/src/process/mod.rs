@@ -58,7 +58,7 @@ pub struct ProcessPlan {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Process {
     plan: ProcessPlan,
-    /// Coordinates of the rows that the process was fitted on, `[width, n_samples]`, divided by their length scales.
+    /// Coordinates of the rows that the process was fitted on, `[width, n_samples]`. Each coordinate is divided by the length scale of its column.
     rows: DMatrix<f64>,
     /// The vector `(K + noise)⁻¹ z`, with the warped targets `z`.
     alpha: DVector<f64>,
