@@ -1,8 +1,9 @@
 //! The teacher's predictive standard deviation (in names: `std`).
 //!
 //! The variance of an ensemble says how much its models disagree, not how far the target is from their predictions. So the *raw* standard
-//! deviation (the one that the models give) is scaled such that the mean squared z-score is 1, on rows that the teacher was not fitted on. The scaled one
-//! is used only if it is informative: if its Gaussian log-likelihood is higher than that of one constant standard deviation for all rows.
+//! deviation (the one that the models give) is scaled such that the mean squared z-score is 1, on rows that the teacher was not fitted on. The
+//! scaled one is used only if it is informative: if its Gaussian log-likelihood is higher than that of one constant standard deviation for all
+//! rows.
 
 use serde::{Deserialize, Serialize};
 
