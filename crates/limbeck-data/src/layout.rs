@@ -12,11 +12,11 @@ use crate::text::Separator;
 use crate::warning::{Action, Warning};
 use crate::{Error, Result};
 
-/// Number of bytes at the start of a file that are searched for the layout.
+/// The layout is found from at most this many bytes at the start of a file.
 pub(crate) const SAMPLE_BYTES: usize = 256 << 10;
-/// Largest number of records that are searched for the layout.
+/// The layout is found from at most this many records at the start of a file.
 const SAMPLE_RECORDS: usize = 200;
-/// Number of records at the start of a file among which the header is searched for.
+/// The header is looked for only among this many records at the start of a file.
 const MOST_TITLES: usize = 30;
 /// The separators that are tried. If none fits, the one that splits the most records into the same number of cells (at least two) is chosen; among
 /// equals, the first in this list.

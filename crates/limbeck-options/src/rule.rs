@@ -7,8 +7,8 @@ use crate::Seen;
 /// A condition on an option (*this option*), which depends on other options. [`check`](crate::check) refuses this option if the condition does not
 /// hold, unless this option has its default value.
 ///
-/// Other options are named by their keys, such as `data.group`. [`Seen::is_on`] says when an option is *on*. The text `reason` is
-/// part of the error message.
+/// Other options are named by their keys, such as `data.group`. [`Seen::is_on`] says when an option is *on*. The text `reason` is part of the
+/// error message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
     /// `With(other)`: the option `other` must be on. Otherwise this option would have no effect.
