@@ -12,7 +12,7 @@ use crate::text::Separator;
 use crate::warning::{Action, Warning};
 use crate::{Error, Result};
 
-/// The layout is found from at most this many bytes at the start of a file.
+/// The layout is found from the first bytes of a file, at most this many. Only `stream` uses more, if the header is longer.
 pub(crate) const SAMPLE_BYTES: usize = 256 << 10;
 /// The layout is found from at most this many records at the start of a file.
 const SAMPLE_RECORDS: usize = 200;

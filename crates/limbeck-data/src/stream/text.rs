@@ -27,8 +27,8 @@ use crate::{Error, Result};
 
 /// Intended size of a block in bytes.
 const BLOCK_BYTES: usize = 256 << 10;
-/// Largest expected size of a record in bytes; a much larger record is an error. Without a limit, a quotation mark that is never closed would make the
-/// rest of the file one record.
+/// Largest expected size of a record in bytes; a much larger record is an error. Without a limit, a quotation mark that is never closed would make
+/// the rest of the file one record.
 const RECORD_BYTES: usize = 64 << 20;
 
 /// An open file of a text table.
