@@ -7,10 +7,11 @@
 //! ```
 //!
 //! A negative child is the leaf with index `−child − 1`. The bits of `decision_type` are: 1 for a categorical split, 2
-//! for default left, 4 for missing type zero, 8 for missing type NaN. After early stopping, `save_model` writes only
-//! the trees up to the best iteration. So all trees of a file are used, as in `Booster.predict`. Comparisons and sums
-//! are in double precision; `value ≤ threshold` goes left. A category goes right if it is missing, negative or not in
-//! the set. A linear leaf returns its plain value if one of its inputs is missing.
+//! if missing numbers go left, 4 if zeros count as missing, too (missing type zero), 8 for missing type NaN. Without
+//! bits 4 and 8, missing numbers are compared as 0. After early stopping, `save_model` writes only the trees up to the
+//! best iteration. So all trees of a file are used, as in `Booster.predict`. Comparisons and sums are in double
+//! precision; `value ≤ threshold` goes left. A category goes right if it is missing, negative or not in the set. A
+//! linear leaf returns its plain value (`leaf_value`) if one of its inputs is missing.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;

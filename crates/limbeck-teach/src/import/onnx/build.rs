@@ -796,8 +796,8 @@ impl Reader {
         })
     }
 
-    /// A list of numbers of a `TreeEnsembleRegressor`: from the attribute `KEY_as_tensor` (a tensor) if the node has
-    /// it, else from the attribute `KEY` (floats), where `KEY` is `key`.
+    /// A list of numbers of a `TreeEnsembleRegressor`. It is the tensor in the attribute `{key}_as_tensor` if the node
+    /// has it, else the floats in the attribute `{key}`.
     fn numbers(&mut self, node: &FileNode<'_>, key: &str) -> Parsed<Vec<f64>> {
         let as_tensor = format!("{key}_as_tensor");
         match node.has(&as_tensor) {

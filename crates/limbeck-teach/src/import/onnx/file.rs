@@ -155,8 +155,8 @@ impl<'a> FileValue<'a> {
     ///
     /// # Errors
     ///
-    /// For an unsupported element type, a number of columns that is not fixed, no or too many columns, and any other
-    /// number of axes.
+    /// For an unsupported element type; for a number of columns that is not fixed, zero or too large; and if there are
+    /// neither one nor two axes.
     pub(super) fn columns(&self) -> Parsed<usize> {
         let place = || format!("input {}", short(self.name));
         if Kind::numbered(self.kind).is_none() {

@@ -56,7 +56,7 @@ const ROW_WORK: u64 = 1 << 15;
 /// Number of operations that a run may use per row for each value that the files hold. A usual network uses each weight
 /// once or twice per row.
 const WORK_PER_NUMBER: u64 = 32;
-/// Replaces `WORK_PER_NUMBER` if this number times the number of input columns is larger. A network with a token for
+/// This number times the number of input columns replaces `WORK_PER_NUMBER` if it is larger. A network with a token for
 /// each column uses each weight once per column, and compares each column with all others.
 const WORK_PER_COLUMN: u64 = 4;
 /// The number of rows in one run is chosen so that the run needs about this many values in memory, or fewer.
