@@ -177,7 +177,7 @@ pub struct TeacherReport {
     pub learners: Vec<limbeck_teach::Share>,
     /// Number of new rows (rows without targets, labeled by the teacher), rejected ones included.
     pub new_rows: usize,
-    /// Number of new rows that were rejected, because the teacher's standard deviation is too large on them.
+    /// Number of new rows that were rejected, because the teacher's standard deviation is too large on them or its prediction is not finite.
     pub rejected_rows: usize,
     /// The teachers whose labels were averaged; empty if there is only one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -18,8 +18,8 @@ use crate::session::Session;
 /// Share of teacher labels in the loss of a quick student, if the option `alpha` is auto.
 const QUICK_ALPHA: f64 = 0.7;
 
-/// Completes the labels, if the options ask for more than a teacher's predictions. Of the candidate rows, keeps those on which a quick student
-/// disagrees most with the teacher. Then corrects the labels by the residuals of quick students, once for each round.
+/// Completes the labels, if the options ask for more than a teacher's predictions. Of the new rows that are candidates, keeps those on which a quick
+/// student disagrees most with the teacher. Then corrects the labels by the residuals of quick students, once for each round.
 ///
 /// # Errors
 ///
