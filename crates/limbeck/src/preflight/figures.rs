@@ -64,13 +64,13 @@ pub struct RowCounts {
 /// The answer of a preflight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
-    /// `limbeck distill` is likely to save at least `worth`.
+    /// `limbeck distill` is likely to save at least the share `worth` of the baseline's RMSE.
     #[serde(rename = "pays")]
     Pays,
-    /// `limbeck distill` is likely to save less than `worth`, or nothing.
+    /// `limbeck distill` is likely to save less than the share `worth` of the baseline's RMSE, or nothing.
     #[serde(rename = "will not pay")]
     WillNotPay,
-    /// The probability is between the thresholds of the other two answers ([`rules`](super::rules)).
+    /// The probability that it pays is between the thresholds of the other two answers ([`rules`](super::rules)).
     #[serde(rename = "unsure")]
     Unsure,
 }
@@ -118,10 +118,10 @@ pub struct Outlook {
     pub kind: Answer,
     /// Smallest saving that pays, as a share of the baseline's RMSE: the recipe's `worth`.
     pub worth: f64,
-    /// Probability that the full run saves at least `worth`.
+    /// Probability that the full run saves at least the share `worth` of the baseline's RMSE.
     pub chance: f64,
-    /// Share of the baseline's test RMSE that the full run is expected to save, `1 − √(1 − m)`, with the ends of its range from `m ∓ 1.96 d`.
-    /// Below 0 if the distilled student is expected to be worse.
+    /// Share of the baseline's test RMSE that the full run is expected to save, with its 95 % interval. Below 0 if the distilled student is expected
+    /// to be worse. With `m` and `d` of [`Outlook`], it is `1 − √(1 − m)`, and the ends of the interval are the same for `m ∓ 1.96 d`.
     pub saving: Share,
     /// The reasons, as sentences.
     pub reasons: Vec<String>,

@@ -9,9 +9,10 @@ pub const WILL_NOT_UP_TO: f64 = 0.45;
 /// Saving that is expected before any pilot, if the teacher is as good as the baseline. The saving is the share by which distillation reduces the
 /// baseline's squared error.
 pub const PRIOR: f64 = 0.0;
-/// Increase of the prior mean of the saving per unit of the teacher's lead. Both are shares of the baseline's squared error.
+/// Increase of the saving that is expected before any pilot, per unit of the teacher's lead (how much smaller its squared error is). Saving and lead
+/// are shares of the baseline's squared error.
 pub const PRIOR_LEAD: f64 = 0.65;
-/// Bound of the teacher's lead: a lead beyond ± this value is replaced by the bound.
+/// Bound of the teacher's lead, as a share of the baseline's squared error: a lead beyond ± this value is replaced by the bound.
 pub const LEAD_CLAMP: f64 = 0.3;
 /// Standard deviation, across tables, of the true saving around the prior mean.
 pub const PRIOR_SD: f64 = 0.026;

@@ -49,7 +49,8 @@ pub(crate) const TEACHER_END: f64 = 0.62;
 const MEASURED: f64 = 0.03;
 /// Seconds that the smallest teacher and students take together, at least, on any table.
 const AT_LEAST: f64 = 3.0;
-/// The speed is measured on at most `SAMPLE` rows and `SAMPLE_CELLS` cells (rows × columns), but on at least `LEAST_SAMPLE` rows.
+/// The speed of trees and students is measured on at most `SAMPLE` rows and `SAMPLE_CELLS` cells (rows × columns), but on at least `LEAST_SAMPLE`
+/// rows.
 const SAMPLE: usize = 4000;
 const SAMPLE_CELLS: usize = 400_000;
 const LEAST_SAMPLE: usize = 800;
