@@ -109,7 +109,8 @@ pub(crate) struct Flags<C> {
     recipe: Option<PathBuf>,
     /// The recipe options that flags set, as nested tables.
     overlay: Table,
-    /// Options that are lists of names, by key, with the texts as given; only those with a comma in a text, which may be part of a name.
+    /// The options that are lists of names: the key of each, and the texts that the user gave. Only options with a comma in one of the texts are
+    /// listed: the comma may be a part of a name, which is known only when the table is read.
     lists: Vec<(String, Vec<String>)>,
     command: PhantomData<C>,
 }

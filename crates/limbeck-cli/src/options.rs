@@ -27,7 +27,7 @@ impl Listed {
             .unwrap_or(self.section.heading)
     }
 
-    /// The default value of the option at a quality level, given by its index; `None` if the option is not set.
+    /// The default value of the option at a quality level; `None` if the option is not set. `quality` is the index of the level in `Quality::ALL`.
     fn value(&self, quality: usize) -> Option<&'static Value> {
         let mut table = &QUALITIES[quality];
         for section in self.section.name.split('.').filter(|name| !name.is_empty()) {

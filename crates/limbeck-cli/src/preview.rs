@@ -181,8 +181,8 @@ fn features(kinds: &[FeatureKind]) -> String {
     format!("{}: {list}\n", counted(kinds.len(), "feature"))
 }
 
-/// The check that refused the table with `error`, and another action of this check that lets the table through. `None` if no check refused it, or if
-/// this action has been tried already.
+/// If a check refused the table with `error`: the name of the check, and one of its actions that does not refuse. `None` if no check refused the
+/// table, or if `options` have this action already.
 fn let_through(
     error: &limbeck_data::Error,
     options: &DataOptions,

@@ -77,7 +77,7 @@ enum Mode {
     Live(ProgressBar),
 }
 
-/// What has been told about the current stage.
+/// What has been shown of the progress of the current stage.
 #[derive(Debug, Default)]
 struct State {
     stage: String,
@@ -115,7 +115,7 @@ impl State {
         is_due.then_some(taken)
     }
 
-    /// True if the bar has to change to this part: the part is new, or the bar shows no part.
+    /// True if the bar has to change to `part`, because `part` is new or because the bar shows no part.
     fn is_next(&self, part: &Part<'_>) -> bool {
         self.shown.is_none() || !self.parts.contains_key(part.name)
     }

@@ -19,8 +19,8 @@ use crate::error::{Error, Result};
 pub(crate) struct Source {
     /// The student.
     pub(crate) student: Student,
-    /// Kinds of the student's input columns. A `.limbeck` file does not say which number columns were booleans; a number column may be read from
-    /// either.
+    /// Kinds of the student's input columns. A `.limbeck` file does not say which number columns were booleans, so a number column may be read from
+    /// numbers or from booleans.
     kinds: Vec<FeatureKind>,
     /// The options with which the student's run read its table; the defaults if the user named a `.limbeck` file.
     pub(crate) reading: ReadOptions,
@@ -28,7 +28,8 @@ pub(crate) struct Source {
     missing_targets: BTreeMap<String, MissingNumbers>,
     /// Counts values outside the ranges of the training and validation rows. It watches no column if the user named a `.limbeck` file.
     pub(crate) watch: Watch,
-    /// The run's target, and hashes of rows that the run learned from: of their features and this target. `None` if the user named a `.limbeck` file.
+    /// The target of the run, and hashes of rows that the run learned from. Each hash is of a row's features and its value of this target. `None` if
+    /// the user named a `.limbeck` file.
     learned: Option<(String, LearnedRows)>,
 }
 

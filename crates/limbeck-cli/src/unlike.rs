@@ -60,7 +60,7 @@ impl<'a> Unlike<'a> {
         ));
     }
 
-    /// A line for each column with such values. A column that several students read is listed once.
+    /// A line for each column with values unlike those that the students learned from. A column that several students read is listed once.
     fn lines(&self) -> Vec<String> {
         let outside = self.outside.lock().unwrap_or_else(PoisonError::into_inner);
         let numbers = self.sources.iter().zip(outside.iter());

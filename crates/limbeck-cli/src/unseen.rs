@@ -78,8 +78,8 @@ impl Unseen {
         }
     }
 
-    /// Name and message of each column that has values to warn of. Where an unknown text may be a rare level of the training table, there is a
-    /// message only if the student knows none of the column's values.
+    /// The name of each column with values that the student does not know, and a message about them. If an unknown text may be a rare level of the
+    /// training table, there is a message only if the student knows none of the column's values.
     pub(crate) fn messages(&self) -> Vec<(String, String)> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let both = self.columns.iter().zip(found.iter());

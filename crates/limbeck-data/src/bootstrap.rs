@@ -20,7 +20,7 @@ use crate::rng::generator;
 pub struct Options {
     /// Number of resamples.
     pub resamples: usize,
-    /// Share of resamples inside the interval.
+    /// Share of resamples whose statistic lies inside the interval.
     pub level: f64,
     /// Seed of the resampling. Calls with equal seeds draw the same rows, whatever the statistic is.
     pub seed: u64,
@@ -107,11 +107,11 @@ pub fn paired<const M: usize>(
     })
 }
 
-/// Sums over the rows of each block, so that a resample only adds one short row of sums per drawn block.
+/// Sums over the rows of each block. A resample adds the sums of the drawn blocks, and does not visit rows again.
 struct BlockSums {
     seeds: usize,
     blocks: usize,
-    /// `[n_blocks, 1 + n_seeds · M]`: first the weight, then weighted squared errors by seed and model.
+    /// `[n_blocks, 1 + n_seeds · M]`: for each block, the sum of its weights, then the sum of weighted squared errors for each seed and model.
     sums: Vec<f64>,
     width: usize,
 }
@@ -170,7 +170,7 @@ impl BlockSums {
     }
 }
 
-/// Block of each row, renumbered from 0 without gaps.
+/// Block of each row, renumbered from 0 without gaps. Without `blocks`, each row is its own block.
 fn dense(rows: usize, blocks: Option<&[u32]>) -> Vec<usize> {
     let Some(blocks) = blocks else {
         return (0..rows).collect();

@@ -158,7 +158,7 @@ impl Read for Bounded {
 struct Utf16 {
     bytes: Bytes,
     unit: fn([u8; 2]) -> u16,
-    /// Bytes that are not decoded yet: an incomplete code unit or surrogate pair at the end of a block.
+    /// Bytes that were read but not decoded yet, because they end within a code unit or a surrogate pair.
     rest: Vec<u8>,
     /// Decoded text. Its bytes from position `given` on are not returned yet.
     text: String,

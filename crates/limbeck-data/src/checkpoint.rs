@@ -64,8 +64,8 @@ impl Checkpoints {
         })
     }
 
-    /// Checkpoints in the same folder whose names begin with the prefix `scope`, for work that a run does several times. Pieces with the same name in
-    /// different scopes are different pieces.
+    /// Checkpoints in the same folder, with `scope` as a prefix of the name of each piece, for work that a run does several times. Pieces with the
+    /// same name in different scopes are different pieces.
     #[must_use]
     pub fn scope(&self, scope: &str) -> Self {
         Self {
@@ -139,7 +139,7 @@ impl Checkpoints {
         write::atomic(path, |file| file.write_all(&bytes))
     }
 
-    /// Loads the piece with a name; if there is none, computes it by `make` and saves it.
+    /// Loads the piece with a name. If there is none, or if it is damaged, computes it by `make` and saves it.
     ///
     /// # Errors
     ///

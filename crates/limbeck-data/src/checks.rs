@@ -154,7 +154,8 @@ impl Check {
     }
 }
 
-/// Collects the findings of the checks: takes the action that the user chose for each check, and stores the warnings.
+/// Collects the findings of the checks. For each finding, takes the action that the user chose for the check, or else its default action, and stores
+/// a warning.
 pub(crate) struct Findings<'a> {
     actions: BTreeMap<Check, Action>,
     keep: &'a [String],
@@ -196,7 +197,7 @@ impl<'a> Findings<'a> {
         self.keep.iter().any(|name| name == column)
     }
 
-    /// The action that the user chose for a check, if any.
+    /// The action that the user chose for a check; `None` if the user chose none.
     pub(crate) fn given(&self, check: Check) -> Option<Action> {
         self.actions.get(&check).copied()
     }
@@ -344,7 +345,7 @@ fn drops(findings: &mut Findings<'_>, check: Check, column: &str, found: Finding
     Ok(findings.found_in_column(check, column, found)? == Action::Drop)
 }
 
-/// Checks a single column, without comparing it with others. Returns the first finding and its message.
+/// Checks a single column, without comparing it with others. Returns the first check that found something, and what it found; `None` if none did.
 fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, Finding)> {
     let name = &column.name;
     let at = format!("{source}: column `{name}`");
@@ -398,9 +399,9 @@ fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, Find
 const WRITE_DATES: &str =
     "if these are dates, write them as YYYY-MM-DD, because it is unclear which number is the day";
 
-/// Number of different texts in a category column, if it is at least half of the number of rows with a text.
+/// Number of different texts in a category column, if it is at least half of `known`, the number of rows with a text.
 ///
-/// Returns `None` for other columns, and if fewer than 100 rows have a text.
+/// Returns `None` if it is less, if `known` is below 100, and for columns that are not categories.
 fn nearly_unique(column: &Column, rows: &[usize], known: usize) -> Option<usize> {
     const FEWEST_ROWS: usize = 100;
     let Values::Category { codes, .. } = &column.values else {
@@ -414,7 +415,7 @@ fn nearly_unique(column: &Column, rows: &[usize], known: usize) -> Option<usize>
     (known >= FEWEST_ROWS && 2 * texts.len() >= known).then_some(texts.len())
 }
 
-/// Returns a warning for a category column that was probably meant to contain numbers or dates.
+/// Returns a warning for a category column that was probably meant to contain numbers or dates; `None` for other columns.
 fn number_text(source: &str, column: &Column, rows: &[usize]) -> Option<Finding> {
     const FEWEST: usize = 20;
     let Values::Category { codes, levels } = &column.values else {
@@ -466,8 +467,8 @@ fn looks_like_number(word: &str) -> bool {
     unsigned.starts_with(|c: char| c.is_ascii_digit()) && others <= 4
 }
 
-/// Warns if at least 5 test rows, and at least 5 % of all test rows, also occur in the training or validation rows. `seen` is their number; `test` is
-/// the number of all test rows.
+/// Warns if at least 5 test rows, and at least 5 % of all test rows, also occur in the training or validation rows. `seen` is the number of test rows
+/// that also occur there; `test` is the number of all test rows.
 pub(crate) fn check_seen_test(
     source: &str,
     seen: usize,
@@ -549,8 +550,8 @@ pub(crate) fn is_id(column: &Column, rows: &[usize]) -> bool {
     }
 }
 
-/// True if the values number the rows in their order. From one of `rows` to the next, the value must grow at least as much as the row's position. In
-/// total it may grow at most 10 % more, because rows may have been left out of the table.
+/// True if the values number the rows in their order. From one of `rows` to the next, the value must grow at least as much as the row's position.
+/// From the first to the last, it may grow at most 10 % more than the position, because rows may have been left out of the table.
 fn counts_rows(values: &[f64], rows: &[usize]) -> bool {
     let mut rows = rows.to_vec();
     rows.sort_unstable();
@@ -592,7 +593,7 @@ fn sounds_like_id(name: &str) -> bool {
     words.iter().any(|word| WORDS.contains(&word.as_str()))
 }
 
-/// A hash of the cells in `rows`. Equal columns have equal hashes.
+/// A hash of the cells of a column in `rows`. Two columns with equal cells in these rows have equal hashes.
 fn hash(values: &Values, rows: &[usize]) -> u64 {
     let mix = |hash: u64, word: u64| {
         (hash ^ word)
@@ -645,7 +646,7 @@ fn equal(a: &Values, b: &Values, rows: &[usize]) -> bool {
     }
 }
 
-/// Checks whether features are copies of the target, perhaps in another unit, or monotone functions of it. Returns the columns that are kept.
+/// Check `leak`: looks for features that equal the target, perhaps in another unit, or are monotone functions of it. Returns the columns to keep.
 fn drop_leaks(
     source: &str,
     columns: Vec<Column>,
@@ -689,10 +690,11 @@ fn with_value(rows: &[usize], values: &[f64]) -> Vec<usize> {
     rows.iter().copied().filter(has).collect()
 }
 
-/// Describes how a column copies the target; `None` if it does not.
+/// Describes how a column copies the target; `None` if it does not copy it. Also `None` if fewer than 20 rows, or less than half of the rows, have a
+/// value.
 ///
 /// Pearson's correlation finds linear copies, and the correlation of ranks finds other monotone copies. A column that is the only feature
-/// (`alone`) may be a nonlinear monotone function of the target, because the curve of a noise-free sensor is such a function.
+/// (`alone`) is allowed to be a nonlinear monotone function of the target, because the curve of a noise-free sensor is such a function.
 fn leak(values: &Values, rows: &[usize], target: &[f64], alone: bool) -> Option<&'static str> {
     const COPY: f64 = 0.99999;
     const FEWEST_ROWS: usize = 20;
@@ -730,7 +732,7 @@ fn different(rows: &[usize], values: &[f64]) -> usize {
 }
 
 /// Warns if many rows have the largest target value: at least 5 rows, at least 1 % of `rows`, and more than 5 times the average number of rows per
-/// value.
+/// different target value.
 pub(crate) fn check_capped_target(
     source: &str,
     name: &str,

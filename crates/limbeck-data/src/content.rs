@@ -28,7 +28,8 @@ pub(crate) fn seen(features: &Features, target: &[f64], learn: &[usize], test: &
         .count()
 }
 
-/// SHA-256 checksum of features, `numbers` (targets and weights), teacher predictions from the table and split, as hexadecimal text.
+/// SHA-256 checksum, as hexadecimal text, of the features, of `numbers` (targets and weights), of the teacher predictions `given` in the table, and
+/// of the split.
 pub(crate) fn content(
     features: &Features,
     numbers: &[&Vec<f64>],

@@ -138,7 +138,7 @@ impl<'a> Design<'a> {
     /// # Formula
     ///
     /// The model for the pseudo-values `x_bs` of `B` blocks and `S` seeds is `μ + β_b + σ_s + ε_bs`, with random effects of blocks and of seeds. The
-    /// mean squares come from a two-way analysis of variance with one value per cell; `MS_both` is the mean square of the residuals:
+    /// mean squares come from a two-way analysis of variance with one value per cell; `MS_both` is the mean square of its residuals `ε_bs`:
     ///
     /// ```text
     /// V_rows  = (MS_rows  − ½ min(MS_rows,  MS_both)) / (B S)
@@ -264,12 +264,13 @@ impl<'a> Design<'a> {
     }
 }
 
-/// Errors of one model for each seed, with their pseudo-values for each block; or differences between the errors of two models.
+/// The error of one model for each seed, and its jackknife pseudo-values for each block (see [`Design::parts`]). After [`minus`](Self::minus), the
+/// same for the difference between the errors of two models.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parts {
-    /// Error over all rows, for each seed.
+    /// Error (or difference of errors) over all rows, for each seed.
     estimates: Vec<f64>,
-    /// Pseudo-values, `[n_seeds][n_blocks]`.
+    /// Jackknife pseudo-values, `[n_seeds][n_blocks]`.
     values: Vec<Vec<f64>>,
 }
 
@@ -280,7 +281,7 @@ impl Parts {
         self.estimates.len()
     }
 
-    /// Mean error over seeds.
+    /// Error (or difference of errors) over all rows, averaged over seeds.
     #[must_use]
     pub fn mean(&self) -> f64 {
         self.estimates.iter().sum::<f64>() / self.estimates.len() as f64
@@ -305,10 +306,10 @@ impl Parts {
     }
 }
 
-/// A mean with its 95 % confidence interval, `value ± half`.
+/// An error, or a difference of two errors, averaged over seeds, with its 95 % confidence interval `value ± half`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// The mean.
+    /// The error, or the difference of two errors, averaged over seeds.
     pub value: f64,
     /// Half-width of the 95 % interval.
     pub half: f64,
@@ -332,7 +333,7 @@ impl Estimate {
     }
 }
 
-/// A ratio with its 95 % confidence interval.
+/// A ratio of two means over seeds (see [`Design::ratio`]), with its 95 % confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ratio {
     /// The ratio.
@@ -343,8 +344,8 @@ pub struct Ratio {
     pub high: f64,
 }
 
-/// Mean squares of blocks, of seeds and of residuals (see [`Design::estimate`]), each divided by `B S`. For two different tables of pseudo-values,
-/// mean products.
+/// Mean squares of blocks, of seeds and of residuals (see [`Design::estimate`]), each divided by `B S`. Computed from two tables of pseudo-values:
+/// if they differ, these are mean products in place of mean squares.
 #[derive(Clone, Copy, Debug)]
 struct Squares {
     by_block: f64,

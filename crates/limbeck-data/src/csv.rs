@@ -1,8 +1,8 @@
 //! Reads whole text tables into memory, and writes CSV.
 //!
-//! First, a pass over all records finds errors in the structure of the file: encoding, header, rows with another number of cells, quotation marks
-//! that are never closed. Then the cells of a file, or of the parts in a folder, are collected as text by column, and [`kind`](crate::kind) converts
-//! them to values.
+//! First, a pass over all records finds errors in the structure of the file: encoding, header, rows with more or fewer cells than the header,
+//! quotation marks that are never closed. Then the cells of a file, or of the parts in a folder, are collected as text by column, and
+//! [`kind`](crate::kind) converts them to values.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -191,7 +191,7 @@ impl Text {
         self.records().nth(row + 1).map(|record| record.line)
     }
 
-    /// Appends the cells of the picked columns to `chunks`, by column.
+    /// Appends the cells of each column in `picked` to its list in `chunks`. `picked` has column positions, from 0.
     fn split(&self, picked: &[usize], chunks: &mut [Vec<StringArray>]) {
         let mut builders: Vec<StringBuilder> =
             picked.iter().map(|_| StringBuilder::new()).collect();
@@ -234,7 +234,7 @@ fn bad_cell(texts: &[Text], column: &str, mut bad: BadCell) -> Error {
     cell_error(&source, column, bad, line)
 }
 
-/// Position in a file at which a part of its text begins.
+/// Where a part of a file's text begins, in bytes and in lines.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Place {
     /// Number of bytes before the part.

@@ -2,7 +2,7 @@
 //!
 //! # Numbers
 //!
-//! A missing number is replaced by the column's median. With `indicator`, a column that has missing cells in the fitted rows gets a
+//! A missing number is replaced by the column's median. With `indicator`, a column of which some cells are missing in the fitted rows gets a
 //! second output, which is 1 if the cell is missing. Then the numbers are scaled: either the mean is subtracted and the result is divided by
 //! the standard deviation, or the column's quantiles are mapped to a normal distribution. Mean and standard deviation are those of the
 //! numbers that are not missing; a standard deviation of 0 is replaced by 1.
@@ -16,8 +16,8 @@
 //!    levels. In the other columns, an unseen level gives only zeros: the weights of an output that is never 1 in training would be random.
 //! 2. Otherwise each column gets its most frequent level and `other`. The rest of the budget goes to the most frequent levels of all columns,
 //!    one by one. The remaining levels of a column share its `other`.
-//! 3. A column with at least 4 outputs whose kept levels cover less than half of its rows uses these outputs as hash buckets instead.
-//!    Otherwise most of its rows would have the level `other`.
+//! 3. If a column has at least 4 outputs, but its kept levels cover less than half of its rows, these outputs become hash buckets: a hash of the
+//!    level chooses the output. Otherwise most of its rows would have the level `other`.
 //!
 //! In case 2, each column gets its two outputs even if that exceeds the budget.
 
@@ -56,7 +56,7 @@ pub struct EncodeOptions {
     pub scaling: EncodeScaling,
     /// Budget: number of outputs of all category columns together, except ordinal ones.
     pub max_width_for_categories: usize,
-    /// Adds an output that marks missing numbers, for columns with missing numbers.
+    /// If true, each number column of which some numbers are missing in the fitted rows gets a second output, which is 1 if the number is missing.
     pub indicator: bool,
     /// Category columns encoded as the index of their level.
     pub ordinal: Vec<String>,
@@ -181,7 +181,7 @@ fn standard(sorted: &[f64]) -> Scaling {
     }
 }
 
-/// Number of fitted rows for each level of a category column.
+/// For each level of a category column, the number of rows with this level, among the rows that the encoder is fitted on.
 struct LevelCounts {
     counts: Vec<usize>,
     missing: usize,
@@ -212,13 +212,14 @@ impl LevelCounts {
 
 /// The outputs that one category column gets from the budget.
 struct Share {
-    /// Codes of the kept levels, ascending.
+    /// Codes of the levels that get an output of their own, ascending. If the column is `hashed`, only the length of this list is used.
     kept: Vec<usize>,
     other: bool,
     hashed: bool,
 }
 
-/// Pairs of column and level, the most frequent first; equally frequent ones in order of column and level.
+/// All levels that occur, the most frequent first, as pairs: index in `columns`, and code of the level. Equally frequent ones are in order of column
+/// and code.
 fn by_frequency(columns: &[&LevelCounts]) -> Vec<(usize, usize)> {
     let mut found: Vec<(usize, usize, usize)> = Vec::new();
     for (index, column) in columns.iter().enumerate() {

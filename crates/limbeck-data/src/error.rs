@@ -96,11 +96,11 @@ pub enum Error {
         path: PathBuf,
         /// Data row, from 1.
         row: usize,
-        /// Line of the file, from 1.
+        /// Line of the file on which the row begins, from 1.
         line: usize,
-        /// Cells in that row.
+        /// Number of cells in that row.
         found: usize,
-        /// Cells in the header.
+        /// Number of cells in the header.
         expected: usize,
     },
     /// The first line is not a header, and no other line is clearly one.
@@ -112,13 +112,13 @@ pub enum Error {
     NoHeader {
         /// The file.
         path: PathBuf,
-        /// Line of the file, from 1.
+        /// Number of this first line in the file, from 1.
         line: usize,
         /// Number of cells in that line that are not empty.
         found: usize,
-        /// Cells in most lines.
+        /// Number of cells in most lines of the file.
         expected: usize,
-        /// Number of lines to skip, so that the next line that may be the header becomes the first.
+        /// Value for the option `skip_lines`: then the next line that may be the header becomes the first line.
         skip: usize,
     },
     /// A quotation mark that is never closed.
@@ -126,7 +126,7 @@ pub enum Error {
     OpenQuote {
         /// The file.
         path: PathBuf,
-        /// Line of the file, from 1.
+        /// Line of the file with the quotation mark, from 1.
         line: usize,
     },
     /// Two columns with the same name.
@@ -137,7 +137,7 @@ pub enum Error {
     DuplicateHeader {
         /// The file.
         path: PathBuf,
-        /// The name.
+        /// The name that both columns have.
         column: String,
         /// Position of the first of the two columns, from 1.
         first: usize,
@@ -159,7 +159,7 @@ pub enum Error {
         source_name: String,
         /// Data row, from 1.
         row: usize,
-        /// Line of the file, from 1, if the file has lines.
+        /// Line of the file, from 1; `None` if it is not known, as in a Parquet file.
         line: Option<usize>,
         /// Column name.
         column: String,
@@ -204,7 +204,7 @@ pub enum Error {
     /// The rows cannot be split as the options require.
     #[error("cannot split the rows: {message}")]
     Split {
-        /// Why, and how to fix it.
+        /// Why the rows cannot be split, and how to fix it.
         message: String,
     },
 }
@@ -253,7 +253,7 @@ impl Error {
     }
 }
 
-/// End of a sentence about a name that does not exist: a question with the most similar names, or a period.
+/// End of a sentence about a name that does not exist: a question with the most similar names, or a period if `nearest` is empty.
 pub(crate) fn did_you_mean(nearest: &[String]) -> String {
     match nearest {
         [] => ".".to_owned(),
@@ -261,7 +261,7 @@ pub(crate) fn did_you_mean(nearest: &[String]) -> String {
     }
 }
 
-/// Up to three names that are most similar to `name`, best first.
+/// The names in `among` that are most similar to `name`: at most three, best first. Empty if no name is similar.
 pub(crate) fn nearest(name: &str, among: &[String]) -> Vec<String> {
     let wanted = Spelling::of(name);
     let scored = among.iter().filter_map(|candidate| {
@@ -311,7 +311,7 @@ impl Spelling {
         (best > 0.0).then_some(best)
     }
 
-    /// Share of the letters that need no edit to make one name from the other; 0 if more than a third of the letters need one.
+    /// Share of the letters of the longer name that need no edit to make one name from the other; 0 if more than a third of them need an edit.
     fn share_of_letters(&self, other: &Self) -> f64 {
         let lengths = [self, other].map(|one| one.letters.chars().count());
         let (short, long) = (lengths[0].min(lengths[1]), lengths[0].max(lengths[1]));
@@ -325,8 +325,8 @@ impl Spelling {
         }
     }
 
-    /// Share of the letters of both names that are in common words; or, if one name is the beginning of the other, in this beginning. 0 if the share
-    /// is below one half.
+    /// Share of the letters of both names that belong to words in both. If one name begins with the other name, the common beginning counts as a word
+    /// in both. 0 if the share is below one half.
     fn share_of_words(&self, other: &Self) -> f64 {
         let [own, others] = [&self.letters, &other.letters].map(|letters| letters.len());
         let shared = self.words.iter().filter(|word| other.words.contains(word));

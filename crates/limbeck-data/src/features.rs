@@ -28,7 +28,7 @@ pub struct Feature {
     pub name: String,
     /// The cells, one per row.
     pub values: FeatureValues,
-    /// True if all training values that are not missing are whole numbers; augmentation then rounds new values.
+    /// True if the column has numbers, and all its known numbers in the training and validation rows are whole. Augmentation then rounds new values.
     pub integer: bool,
     /// Numbers that mean *missing* in the table, such as −999. `values` has NaN in their place. The student's file lists these numbers, because the
     /// student reads tables that contain them.
@@ -223,7 +223,7 @@ impl Features {
         Ok(features)
     }
 
-    /// Sets [`Feature::integer`] of all columns from the values of the given rows.
+    /// Sets [`Feature::integer`] of all number columns: true if the column has values in the given rows, and all of them are whole numbers.
     pub fn mark_integers(&mut self, rows: &[usize]) {
         for column in &mut self.columns {
             if let FeatureValues::Number(values) = &column.values {
@@ -346,7 +346,7 @@ impl Features {
         Ok(())
     }
 
-    /// Appends the rows of all parts, in order; without parts, the result has no columns.
+    /// Appends the rows of all `parts`, in order. If `parts` is empty, the result has no columns.
     ///
     /// # Errors
     ///

@@ -26,7 +26,8 @@ pub fn counted(count: usize, noun: &str) -> String {
     format!("{} {noun}{ending}", grouped(count))
 }
 
-/// A measured number as text, with four significant digits; in scientific notation from 1e8 and below 1e-5.
+/// A measured number as text, with four significant digits; digits before the decimal point are never rounded away. From 1e8 and below 1e-5, in
+/// scientific notation.
 ///
 /// ```
 /// use limbeck_data::figures::short;
@@ -46,8 +47,8 @@ pub fn short(value: f64) -> String {
 
 /// A range of values as text: `low to high`.
 ///
-/// If both ends are whole numbers, such as years, they are written in full. Otherwise both have four significant digits ([`short`]). In a narrow
-/// range they have more, so that the difference of the two has at least three significant digits.
+/// If both ends are whole numbers, such as years, they are written in full. Otherwise each is written as by [`short`]. In a narrow range both have
+/// more digits, so that their difference has at least three significant digits.
 ///
 /// ```
 /// use limbeck_data::figures::range;

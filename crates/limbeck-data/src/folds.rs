@@ -9,7 +9,7 @@ use crate::rng::generator;
 use crate::split::FoldKind;
 pub use crate::split::NO_FOLD;
 
-/// Share of the blocks that is left out on each side of a held-out stretch of time.
+/// Share of all blocks that is left out on each side of a held-out stretch of time.
 const GAP: f64 = 0.01;
 
 /// Folds of rows: which rows each fold's teacher predicts, and which it learns from.
@@ -18,7 +18,7 @@ const GAP: f64 = 0.01;
 /// |---|---|---|
 /// | random | random rows; sizes differ by at most one row | all other rows |
 /// | group | whole groups: the largest group first, each into the fold with the fewest rows; fewer groups than `k` give fewer folds | all other rows |
-/// | time | a stretch of consecutive blocks | all other rows except the *gap*: 1 % of all blocks on each side (at least one, at most half a stretch) |
+/// | time | a stretch of consecutive blocks | all other rows except the *gap*: on each side, 1 % of all blocks, rounded up, at most half a stretch |
 ///
 /// A block is a short stretch of rows that are consecutive in time. Rows that are close in time resemble each other: without the gap, a teacher would
 /// learn from rows that almost equal the rows that it predicts. The teacher of the last stretch of time learns from earlier rows only.
@@ -26,7 +26,7 @@ const GAP: f64 = 0.01;
 pub struct Folds {
     /// Fold of each row; [`NO_FOLD`] if no fold's teacher predicts it.
     pub of: Vec<u32>,
-    /// Order of the rows in time, if the folds are stretches of time.
+    /// Order of the rows in time; `None` if the folds are not stretches of time.
     time: Option<Time>,
 }
 
@@ -40,8 +40,8 @@ struct Time {
 }
 
 impl Folds {
-    /// Makes up to `k` folds of the given rows; the split of the data set decides the kind. A `k` below 2 counts as 2. Rows of the folds are
-    /// positions in `rows`.
+    /// Makes up to `k` folds of the given rows of the data set; its split decides the kind of the folds. A `k` below 2 counts as 2. The folds number
+    /// these rows by their positions in `rows`.
     #[must_use]
     pub fn new(data: &Dataset, rows: &[usize], k: usize, seed: u64) -> Self {
         let k = k.max(2).min(rows.len().max(1));
@@ -61,7 +61,7 @@ impl Folds {
         Self { of, time: None }
     }
 
-    /// Folds of whole groups, from the group of each row.
+    /// Makes up to `k` folds of whole groups, from the group of each row.
     #[must_use]
     pub fn grouped(group: &[u32], k: usize, seed: u64) -> Self {
         let mut sizes: BTreeMap<u32, usize> = BTreeMap::new();
@@ -86,9 +86,9 @@ impl Folds {
         }
     }
 
-    /// Folds that are stretches of time, from the block of each row; blocks are numbered in order of time.
+    /// Makes up to `k` folds that are stretches of time, from the block of each row; blocks are numbered in order of time.
     ///
-    /// If all rows lie in one block, they have no order in time and get random folds.
+    /// The folds are random if all rows lie in one block (they have no order in time then), or if one stretch would contain all rows.
     #[must_use]
     pub fn stretches(block: &[u32], k: usize, seed: u64) -> Self {
         let mut sizes: BTreeMap<u32, usize> = BTreeMap::new();
@@ -176,7 +176,8 @@ impl Folds {
     }
 }
 
-/// Number of blocks in the gap on each side of a stretch: at least one, at most half a stretch.
+/// Number of blocks in the gap on each side of a stretch: 1 % of all blocks, rounded up, but at most half the blocks of an average stretch. It is 0
+/// if stretches have fewer than two blocks on average.
 fn gap(blocks: usize, stretches: usize) -> usize {
     let most = blocks / (2 * stretches.max(1));
     ((GAP * blocks as f64).ceil() as usize).max(1).min(most)

@@ -117,7 +117,7 @@ const RECIPE: Content = Content::Foreign {
 
 const ZIP: &[u8] = b"PK\x03\x04";
 
-/// Binary formats: the bytes with which a file begins (one of several), the format in words, and what to do instead.
+/// Binary formats. A file that begins with any of the listed byte strings has the format. Then: the format in words, and what to do instead.
 const BEGINNINGS: &[(&[&[u8]], &str, &str)] = &[
     (
         &[b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"],
@@ -190,7 +190,7 @@ const BEGINNINGS: &[(&[&[u8]], &str, &str)] = &[
     (&[b"\x7fELF", b"MZ"], "a compiled program or library", NONE),
 ];
 
-/// Formats that are zip archives: a part of the name of a member, the format in words, and what to do instead.
+/// Formats that are zip archives: a text that occurs in the name of a file in the archive, the format in words, and what to do instead.
 const MEMBERS: &[(&[u8], &str, &str)] = &[
     (b"xl/workbook", "an Excel workbook", SHEET),
     (
@@ -208,7 +208,8 @@ const MEMBERS: &[(&[u8], &str, &str)] = &[
     ),
 ];
 
-/// Text formats: the text with which a file begins (one of several, in lower case), the format in words, and what to do instead.
+/// Text formats. A file that begins with any of the listed texts, in upper or lower case, has the format. Then: the format in words, and what to do
+/// instead.
 const WORDS: &[(&[&str], &str, &str)] = &[
     (
         &["%pdf-"],
@@ -271,7 +272,7 @@ pub(crate) fn of_bytes(start: &[u8], end: &[u8]) -> Option<Content> {
     }
 }
 
-/// True if a text begins like JSON: with an empty object or one with a quoted key, or with a list of objects or lists.
+/// True if a text begins like JSON: with an object (empty, or with a quoted key), or with a list whose first item is an object or a list.
 fn is_json(text: &str) -> bool {
     let next = |open: char| {
         text.strip_prefix(open)

@@ -127,8 +127,8 @@ pub(crate) struct BadCell {
     pub(crate) expected: String,
 }
 
-/// The values of a column, and what the warnings about its cells need: markers, odd texts, and numbers or dates that are not written as programs
-/// write them.
+/// The values of a column. Also what the warnings about its cells mention: markers, odd texts (see [`odd`](Self::odd)), and numbers or dates that are
+/// not written as programs write them.
 #[derive(Debug)]
 pub(crate) struct Parsed {
     pub(crate) kind: ColumnKind,
@@ -139,7 +139,8 @@ pub(crate) struct Parsed {
     pub(crate) odd: Vec<String>,
     /// Number of cells with an odd text.
     pub(crate) odd_cells: usize,
-    /// An example for the warning: the text of a cell and the value read from it, if numbers or dates are not written as programs write them.
+    /// For the warning: the text of one cell and the value read from it, if the cell is not written as programs write numbers or dates. `None` if
+    /// there is no such cell, or if the notation of the column was known before.
     pub(crate) written: Option<(String, String)>,
     /// How the numbers and dates of the column are written.
     pub(crate) notation: Notation,
@@ -171,9 +172,10 @@ pub(crate) fn infer(cells: &Cells, rules: &Rules<'_>) -> Parsed {
         .unwrap_or_else(|| infer_text(cells, rules))
 }
 
-/// Infers the kind of a category column again, from the given rows only. Cells of other rows that do not have this kind become missing.
+/// Infers the kind of a category column again: only the cells in `rows` decide. The result has all rows; a cell that does not have the inferred kind
+/// is read as missing.
 ///
-/// Returns `None` if the column is of kind category or text by the given rows, too.
+/// Returns `None` if the cells in `rows` are neither numbers, booleans nor dates.
 pub(crate) fn infer_by_rows(
     codes: &[u32],
     texts: &[String],
@@ -187,8 +189,8 @@ pub(crate) fn infer_by_rows(
     numbers().or_else(booleans).or_else(times)
 }
 
-/// Returns the column if it has no odd text (neither a value nor a marker), or if at most 10 % of its cells are odd texts and it has at least 20
-/// different values beside them.
+/// Returns the column if it has no odd text (neither a value nor a marker). Also returns it if it has few: at most 10 % of its cells (not counting
+/// empty cells and markers), beside at least 20 different texts that are values. Else returns `None`.
 fn few_odd(read: ReadColumn) -> Option<Parsed> {
     const FEWEST_BESIDE_ODD: usize = 20;
     const MOST_ODD: f64 = 0.1;
@@ -199,7 +201,7 @@ fn few_odd(read: ReadColumn) -> Option<Parsed> {
     fits.then_some(read.parsed)
 }
 
-/// A column of text read as another kind.
+/// A column of text, read as numbers, times or booleans.
 struct ReadColumn {
     parsed: Parsed,
     /// Number of cells that are not empty, in the rows that decide on the kind.
@@ -302,7 +304,7 @@ impl<'a> Levels<'a> {
         self.texts.iter().enumerate().map(meaning).collect()
     }
 
-    /// The value of each row, from the value of each text; `missing` for a row without text.
+    /// The value of each row. `values` has the value of each different text; a row without text gets `missing`.
     fn each<T: Copy>(&self, values: &[T], missing: T) -> Vec<T> {
         let value = |code: &u32| values.get(*code as usize).copied().unwrap_or(missing);
         self.codes.iter().map(value).collect()
@@ -367,8 +369,8 @@ pub(crate) fn infer_text(cells: &Cells, rules: &Rules<'_>) -> Parsed {
 
 /// Converts cells to a given kind.
 ///
-/// For a number column, `true` and `yes` also become 1, `false` and `no` become 0, because a student's file stores a boolean
-/// as a number. Numbers as people write them are read; any other text is an error.
+/// In a number column, `true` and `yes` also become 1, `false` and `no` become 0, because a student's file stores a boolean as a number. Numbers as
+/// people write them (`1,085.5`) are read, too. Markers of a missing value become NaN; any other text is an error.
 pub(crate) fn convert(
     cells: &Cells,
     kind: ColumnKind,
@@ -453,7 +455,7 @@ fn convert_numbers(cells: &Cells, rules: &Rules<'_>) -> Result<Parsed, BadCell> 
     all_or_bad(cells, read, kind, refused)
 }
 
-/// Completes a column of a later table, which is read as the training table is written: numbers that the option `missing` names become NaN, and an
+/// Last step of reading a column of a later table, which is written like the training table. Numbers that the option `missing` names become NaN. An
 /// infinite number is an error.
 pub(crate) fn finish(mut parsed: Parsed, rules: &Rules<'_>) -> Result<Parsed, BadCell> {
     if let Values::Number(values) = &mut parsed.values {
@@ -470,7 +472,7 @@ pub(crate) fn finish(mut parsed: Parsed, rules: &Rules<'_>) -> Result<Parsed, Ba
     }
 }
 
-/// The first infinite number of a column.
+/// The first infinite number of a column; `None` if there is none.
 pub(crate) fn infinite_cell(values: &Values) -> Option<BadCell> {
     let Values::Number(values) = values else {
         return None;
@@ -575,7 +577,11 @@ fn trimmed(cell: Option<&str>) -> Option<&str> {
     cell.map(str::trim).filter(|cell| !cell.is_empty())
 }
 
-/// Parses a cell: `Some(None)` is a marker of a missing value, `None` means that the cell is not a number.
+/// Parses a cell:
+///
+/// - `Some(Some(number))`: the cell is a number.
+/// - `Some(None)`: the cell is a marker of a missing value.
+/// - `None`: the cell is any other text.
 #[expect(
     clippy::option_option,
     reason = "three outcomes: number, missing, neither"
@@ -623,7 +629,7 @@ pub(crate) fn encode_levels<'a>(
     (codes, levels)
 }
 
-/// Sorts the levels by name; changes codes from positions in `order` to positions in the result.
+/// Sorts the levels by name. Each code is changed from an index in `order` to an index in the result.
 fn sort_levels(order: &[&str], codes: &mut [u32]) -> Vec<String> {
     let mut by_name: Vec<u32> = (0..order.len() as u32).collect();
     by_name.sort_unstable_by_key(|code| order[*code as usize]);

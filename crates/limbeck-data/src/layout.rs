@@ -12,14 +12,14 @@ use crate::text::Separator;
 use crate::warning::{Action, Warning};
 use crate::{Error, Result};
 
-/// Number of bytes at the start of a file that are searched for the layout.
+/// The layout is found from the first bytes of a file, at most this many. Only `stream` uses more, if the header is longer.
 pub(crate) const SAMPLE_BYTES: usize = 256 << 10;
-/// Largest number of records that are searched for the layout.
+/// The layout is found from at most this many records at the start of a file.
 const SAMPLE_RECORDS: usize = 200;
-/// Number of records at the start of a file among which the header is searched for.
+/// The header is looked for only among this many records at the start of a file.
 const MOST_TITLES: usize = 30;
-/// The separators that are tried. If none fits, the one that gives the most records the same number of cells is chosen; among equals, the first in
-/// this list.
+/// The separators that are tried. If none fits, the one that splits the most records into the same number of cells (at least two) is chosen; among
+/// equals, the first in this list.
 const CANDIDATES: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// The layout of a text table.
@@ -27,7 +27,7 @@ const CANDIDATES: [u8; 4] = [b',', b';', b'\t', b'|'];
 pub(crate) struct Layout {
     /// Separator between cells.
     pub(crate) separator: u8,
-    /// Position of the header's first byte.
+    /// Position of the header's first byte in the text, from 0. A byte order mark does not count.
     pub(crate) start: usize,
     /// Line of the header, from 1.
     pub(crate) line: usize,
@@ -86,7 +86,8 @@ fn skip_lines(path: &Path, bytes: &[u8], count: usize) -> Result<(usize, usize)>
     Ok((position, count + 1))
 }
 
-/// The separator named by a first line such as `sep=;`, which spreadsheets write, and the length of this line in bytes.
+/// The separator named by a first line such as `sep=;`, which spreadsheets write, and the length of this line in bytes. `None` if the first line
+/// names no separator.
 fn named_separator(bytes: &[u8]) -> Option<(u8, usize)> {
     let end = bytes
         .iter()
@@ -199,7 +200,8 @@ impl Sample<'_> {
             && numbers > 0
     }
 
-    /// Finds the header for a separator. Returns the layout.
+    /// Finds the header of the text, with the given separator between cells. Returns the layout, or the error of
+    /// [`unclear`](Self::unclear).
     fn header(&self, separator: u8, options: &ReadOptions) -> Result<Layout> {
         let survey = self.survey(self.bytes, separator);
         let at = |titles: usize| {
@@ -270,7 +272,7 @@ impl Sample<'_> {
     }
 
     /// True if a record can be the header. Its cells must be different texts, none of them empty or a value such as a number (see `is_value`). At
-    /// least one column below it must contain only values and empty cells.
+    /// least one column below it must contain values, and only empty cells beside them.
     fn is_header(&self, survey: &Survey, at: usize) -> bool {
         let names = &survey.cells[at];
         let mut texts: Vec<_> = names.iter().map(|cell| cell.text(self.bytes)).collect();
@@ -289,13 +291,14 @@ impl Sample<'_> {
             && (0..names.len()).any(column)
     }
 
-    /// True for a record of at least three cells of which at most one is not empty.
+    /// True for a record that looks like a title: it has at least three cells, and at most one of them is not empty.
     fn is_title(&self, cells: &[Cell]) -> bool {
         let filled = cells.iter().filter(|cell| !self.is_blank(cell)).count();
         cells.len() > 2 && filled < 2
     }
 
-    /// The error for a first line that is not the header, if it is unclear which line is; `None` if the first line may be the header.
+    /// The error for a table in which no header was found. `None` if the first record is taken as the header then. It is an error if the first record
+    /// has few cells, although nearly all records have the same, larger number of cells.
     fn unclear(&self, survey: &Survey) -> Option<Error> {
         let found = survey.cells.first()?;
         let filled = found.iter().filter(|cell| !self.is_blank(cell)).count();
@@ -311,7 +314,7 @@ impl Sample<'_> {
         })
     }
 
-    /// Number of cells up to the last cell that is not empty.
+    /// Number of cells up to and including the last cell that is not empty.
     fn filled(&self, cells: &[Cell]) -> usize {
         let last = cells.iter().rposition(|cell| !self.is_blank(cell));
         last.map_or(0, |last| last + 1)

@@ -21,13 +21,13 @@ pub struct LearnedRows {
 
 /// Maximum number of hashes that are stored.
 const MOST: usize = 256;
-/// Minimum number of a table's rows that must have a stored hash. With fewer, there is no estimate.
+/// Minimum number of rows of the other table whose hashes are stored. With fewer, there is no estimate.
 const FEWEST: usize = 5;
-/// Minimum share of learned rows that is worth a warning.
+/// Minimum share of the other table's rows that the run learned from. A smaller share is not worth a warning.
 const SHARE: f64 = 0.05;
 
 impl LearnedRows {
-    /// The smallest hashes of the rows `learn`. In `features`, numbers that mean *missing* must already be NaN.
+    /// The smallest hashes (at most 256) of the rows `learn`. In `features`, numbers that mean *missing* must already be NaN.
     pub(crate) fn of(features: &Features, target: &[f64], learn: &[usize]) -> Self {
         let none = vec![MissingNumbers::default(); features.columns.len()];
         let all = hashes(features, &none, target);
@@ -49,8 +49,8 @@ impl LearnedRows {
         self.hashes.is_empty()
     }
 
-    /// An estimate of the share of a table's rows that the run learned from. `None` if it is below 5 %, or if fewer than five rows have a stored
-    /// hash.
+    /// An estimate of the share of a table's rows that the run learned from. `None` if it is below 5 %, or if fewer than five of these rows have a
+    /// hash that is stored.
     ///
     /// `missing` has the numbers that mean *missing* in each feature. Rows whose target is NaN are left out.
     #[must_use]

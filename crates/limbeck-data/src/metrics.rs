@@ -53,7 +53,7 @@ pub fn r2(pred: &[f64], target: &[f64], weight: &[f64]) -> Option<f64> {
     (variance > 0.0).then(|| 1.0 - error / variance)
 }
 
-/// The error measure of predictions: a mean over rows; for RMSE, its square root, which is in the target's unit.
+/// How errors of predictions are measured. Pinball loss is a mean over rows. RMSE is the square root of such a mean, so it is in the target's unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Measure {
     /// Root mean squared error, `√(Σ w (p − y)² / Σ w)`; smallest if predictions are conditional means.
@@ -76,7 +76,7 @@ impl Measure {
         }
     }
 
-    /// The term of one row in the mean: its squared error or pinball loss.
+    /// The error of one row, whose mean over rows is taken: the squared error or the pinball loss.
     #[must_use]
     pub fn row(self, pred: f64, target: f64) -> f64 {
         match self {
@@ -87,7 +87,7 @@ impl Measure {
         }
     }
 
-    /// Converts a mean over rows to the measure; for RMSE, the square root.
+    /// Converts the mean of [`row`](Self::row) over rows to the measure. For RMSE, this is the square root; for pinball loss, nothing changes.
     #[must_use]
     pub fn of_mean(self, mean: f64) -> f64 {
         match self {
@@ -105,14 +105,14 @@ impl Measure {
             .collect()
     }
 
-    /// The measure over all rows.
+    /// The measure over all rows, weighted by `weight`.
     #[must_use]
     pub fn score(self, pred: &[f64], target: &[f64], weight: &[f64]) -> f64 {
         self.of_mean(mean(self.rows(pred, target).into_iter(), weight))
     }
 }
 
-/// Share of targets at or below their predictions, `Σ w 1[y ≤ p] / Σ w`; equals `q` if predictions are the true `q`-quantiles.
+/// Share of targets at or below their predictions, `Σ w 1[y ≤ p] / Σ w`. If predictions are the true conditional `q`-quantiles, it is about `q`.
 #[must_use]
 pub fn covered(pred: &[f64], target: &[f64], weight: &[f64]) -> f64 {
     mean(
@@ -207,7 +207,7 @@ pub fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {
     (xx > 0.0 && yy > 0.0).then(|| xy / (xx.sqrt() * yy.sqrt()))
 }
 
-/// Ranks from 0; equal values get their mean rank.
+/// Rank of each value in ascending order, from 0; equal values get their mean rank.
 #[must_use]
 pub fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();

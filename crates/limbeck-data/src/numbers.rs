@@ -55,7 +55,7 @@ const MARKERS: [&str; 38] = [
     "error",
 ];
 
-/// Currency signs and codes that are allowed before and after a number.
+/// Currency signs and codes that are allowed before or after a number.
 const CURRENCIES: [&str; 15] = [
     "$", "€", "£", "¥", "₹", "₽", "₩", "US$", "USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR",
 ];
@@ -85,7 +85,7 @@ pub struct Notation {
     /// The unit after each number, such as `%`; empty if there is none.
     #[serde(skip_serializing_if = "String::is_empty")]
     unit: String,
-    /// The order of day, month and year.
+    /// The order of day, month and year in dates.
     #[serde(skip_serializing_if = "is_iso")]
     pub(crate) dates: DateOrder,
     /// Texts that mean *missing* in a column of numbers or dates, besides the known markers.
@@ -105,7 +105,7 @@ impl Notation {
     /// Largest number of texts in `missing`.
     const MOST_TEXTS: usize = 1000;
 
-    /// This notation, with texts that mean *missing*.
+    /// This notation, in which `texts` mean *missing*: at most 1000 of them, in place of the former texts.
     pub(crate) fn with_missing<'a>(mut self, texts: impl Iterator<Item = &'a String>) -> Self {
         self.missing = texts.take(Self::MOST_TEXTS).cloned().collect();
         self
@@ -116,7 +116,7 @@ impl Notation {
         Self { dates, ..self }
     }
 
-    /// True if this is the plain notation, in which no text means *missing*.
+    /// True if this is the plain notation, and no texts beside the known markers mean *missing*.
     pub(crate) fn is_plain(&self) -> bool {
         *self == Self::PLAIN
     }
@@ -183,7 +183,7 @@ impl Notation {
     }
 }
 
-/// True for the default order, which serde does not write.
+/// True for the default order of dates, ISO 8601. Serde leaves out this order when writing.
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde passes a reference"
@@ -212,7 +212,7 @@ pub(crate) struct Rules<'a> {
 }
 
 impl Rules<'_> {
-    /// True for a text that means *missing*.
+    /// True for a text that means *missing* in all columns, or by the notation of this column. Known markers such as `NA` are not considered here.
     pub(crate) fn is_missing(&self, cell: &str) -> bool {
         let is = |texts: &[String]| texts.iter().any(|text| text == cell);
         is(self.missing) || self.notation.is_some_and(|known| is(&known.missing))
@@ -315,8 +315,10 @@ impl Reading {
     }
 }
 
-/// The unit of all numbers. Returns `None` if units differ, or if the unit is a word and there are fewer than 10 different numbers: such texts
-/// are names (`2D`, `3D`).
+/// The unit of all numbers; an empty text if no number has a unit.
+///
+/// Returns `None` if units differ. Also returns `None` if there is a unit other than `%`, but fewer than 10 different texts: such texts are
+/// names (`2D`, `3D`).
 fn common_unit<'a>(written: impl Iterator<Item = &'a Written>) -> Option<String> {
     const FEWEST_WITH_UNIT: usize = 10;
     let written: Vec<&Written> = written.collect();
@@ -353,7 +355,7 @@ impl Mark {
 #[derive(Clone, Debug, PartialEq)]
 struct Written {
     value: f64,
-    /// The unit after the number, without currencies.
+    /// The unit after the number; empty if there is none, or if it is a currency.
     unit: String,
 }
 
@@ -394,7 +396,8 @@ impl Written {
     }
 }
 
-/// Splits a sign off the start of a text. Returns true for minus, false for plus or `None` without a sign, and the rest of the text.
+/// Splits a sign off the start of a text. Returns the sign and the rest of the text. The sign is `Some(true)` for minus, `Some(false)` for plus, and
+/// `None` if the text has no sign.
 fn sign(text: &str) -> (Option<bool>, &str) {
     let rest = |prefix: char| text.strip_prefix(prefix).map(str::trim_start);
     match (rest('-').or_else(|| rest('−')), rest('+')) {
@@ -412,7 +415,8 @@ fn without_currency(text: &str) -> &str {
     longest.map_or(text, |sign| text[sign.len()..].trim_start())
 }
 
-/// Reads the text after the digits. Returns whether it is a minus sign, and the unit; `None` for any other text.
+/// Reads the text after the digits. Returns `(true, "")` if it is a minus sign, `(false, unit)` if it is a unit, and `(false, "")` if it is empty, a
+/// currency or a point. `None` for any other text.
 fn unit(tail: &str) -> Option<(bool, String)> {
     const LONGEST: usize = 8;
     let tail = tail.trim();
@@ -449,8 +453,8 @@ fn digits(text: &str, mark: Mark) -> Option<String> {
     Some(format!("{whole}.{fraction}0e{exponent}"))
 }
 
-/// Removes the thousands separators from a whole number. All separators must be the same character. Groups must have three digits (or two,
-/// as in India, except for the last group); the first group may be shorter.
+/// Removes the thousands separators from a whole number. All separators must be the same character: `group` or one of [`GROUPING`]. Groups must have
+/// three digits (or two, as in India, except for the last group); the first group may be shorter. Returns `None` for any other text.
 fn ungrouped(whole: &str, group: char) -> Option<String> {
     let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let Some(mark) = whole.chars().find(|c| !c.is_ascii_digit()) else {

@@ -29,8 +29,8 @@ use crate::{Error, Result};
 
 /// Reads the wanted columns of one or more Parquet files, which are the parts of one table.
 ///
-/// The decoder panics on some damaged files; the panic is caught and reported like other damage. A column that cannot be read is
-/// left out with a warning, unless it was requested by name.
+/// The decoder panics on some damaged files; the panic is caught and reported like other damage. A column that cannot be read is left out with a
+/// warning; if it was requested by name, it is an error.
 pub(crate) fn read(
     files: &[PathBuf],
     source: &str,
@@ -309,7 +309,11 @@ fn bad_cell(parts: &[Part], column: &str, mut bad: BadCell) -> Error {
     cell_error(&source, column, bad, None)
 }
 
-/// Converts a column. The outer error is damage that only the conversion finds; the inner error names a cell that does not have the kind.
+/// Converts a column to the kind `kind`; `None` infers the kind.
+///
+/// - `Ok(Ok(_))`: the converted column.
+/// - `Ok(Err(_))`: a cell does not have the kind.
+/// - `Err(_)`: the column is damaged or of an unsupported type, as only the conversion finds.
 pub(crate) fn converted(
     path: &Path,
     name: &str,
@@ -391,7 +395,7 @@ fn supported(source: &str, name: &str, data_type: &DataType, notes: &mut Vec<War
     known
 }
 
-/// Converts a column; the inner error names a cell that does not have the requested kind.
+/// Converts a column like [`converted`], but may panic on damaged data.
 fn column(
     path: &Path,
     name: &str,

@@ -55,7 +55,8 @@ pub(crate) fn of(path: &Path) -> Result<Parts> {
     })
 }
 
-/// True if the first file is named like a table. Then an error about this file says more than an error that the folder has no table.
+/// True if the first file has the extension of a table, such as `.csv`. Then an error about this file says more than an error that the folder has no
+/// table.
 fn is_one_broken_table(files: &[PathBuf]) -> bool {
     let known = ["csv", "tsv", "txt", "parquet", "pq"];
     let is_named = |file: &PathBuf| known.iter().any(|extension| named(file, extension));
@@ -95,7 +96,8 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Finds the part that contains a row of the whole table. Returns the part, and the row's position in it.
+/// Finds the part that contains a row of the whole table. Returns the part, and the row's position in it; `None` if the table has no such row. `rows`
+/// gives the number of rows of a part.
 ///
 /// Both row positions count from 0.
 pub(crate) fn locate<T>(

@@ -38,11 +38,12 @@ impl Dataset {
     /// | group | whole groups in random order, each if it still fits (if none fits, the smallest group) | by whole groups |
     /// | time | the latest whole stretches | the earliest are training rows, the latest test rows |
     ///
-    /// Pilots with the same `seed` have the same rows; each `turn` below [`pilots`](Self::pilots) gives other test rows.
+    /// Pilots with the same `seed` and `rows` have the same rows. Each `turn` from 0 up to, but not including, [`pilots`](Self::pilots) gives other
+    /// test rows.
     ///
     /// # Errors
     ///
-    /// [`Error::Split`] if a part would be empty because there are too few rows, groups or stretches of time.
+    /// [`Error::Split`] if there are too few rows, groups or stretches of time, so that training, validation or test rows would be missing.
     pub fn pilot(&self, rows: usize, turn: usize, seed: u64) -> Result<Self> {
         let mut units = self.units();
         if self.fold_kind == FoldKind::Time {
@@ -141,7 +142,7 @@ impl Dataset {
         }
     }
 
-    /// This data set with only the rows of `split`, which get new positions.
+    /// This data set with only the rows of `split`. Positions of rows are numbered anew, from 0.
     fn only(&self, split: &Split) -> Self {
         let mut kept = [split.train.as_slice(), &split.valid, &split.test].concat();
         kept.sort_unstable();

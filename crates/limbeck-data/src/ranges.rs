@@ -85,7 +85,7 @@ pub struct Outside {
     pub highest: f64,
 }
 
-/// The counts of no rows.
+/// Counts for zero rows, to which the counts of other rows are added.
 const NONE: Outside = Outside {
     rows: 0,
     below: 0,
@@ -95,7 +95,7 @@ const NONE: Outside = Outside {
 };
 
 impl Outside {
-    /// Counts the values of rows, one for each row; NaN is a missing value.
+    /// Counts the values that are outside the range. `values` has one value for each row; NaN is a missing value.
     pub(crate) fn count(values: impl Iterator<Item = f64>, range: Range) -> Self {
         values.fold(NONE, |all, value| Self {
             rows: all.rows + 1,
@@ -186,8 +186,8 @@ struct Watched {
 }
 
 impl Watch {
-    /// Watches the features that have an entry in `ranges` (by feature name). `columns` has name, numbers that mean *missing*, and part of a date of
-    /// every feature, in the order of the [`Features`] that are counted later.
+    /// Watches the features that have an entry in `ranges` (by feature name). `columns` has, for every feature: its name, the numbers in it that mean
+    /// *missing*, and the part of a date that it is (`None` if it is none). Its order is that of the [`Features`] that are counted later.
     pub fn new<'a>(
         columns: impl Iterator<Item = (&'a str, &'a MissingNumbers, Option<DatePart>)>,
         ranges: &BTreeMap<String, Range>,
@@ -208,13 +208,13 @@ impl Watch {
         }
     }
 
-    /// Counts of no rows, one for each watched column, to which those of [`count`](Self::count) can be added.
+    /// Counts for zero rows: one entry for each watched column. The results of [`count`](Self::count) are added to it.
     #[must_use]
     pub fn start(&self) -> Vec<Outside> {
         vec![NONE; self.columns.len()]
     }
 
-    /// The counts of some rows, one for each watched column.
+    /// Counts the rows of `features`: one entry for each watched column.
     #[must_use]
     pub fn count(&self, features: &Features) -> Vec<Outside> {
         let count = |column: &Watched| {
@@ -244,7 +244,8 @@ impl Watch {
     }
 }
 
-/// A feature whose test values are mostly unlike its training values: numbers outside the training range, or categories without training rows.
+/// A feature that is mostly different in the test rows: more than half of its test values are numbers outside the training range, or categories that
+/// do not occur in the training rows.
 pub(crate) struct Shifted {
     pub(crate) name: String,
     /// Share of the test values that lie outside the training range or are new categories. Missing values are left out.
@@ -253,8 +254,8 @@ pub(crate) struct Shifted {
     pub(crate) range: Option<String>,
 }
 
-/// The features with more than half of their values in the rows `test` outside the range, or the set of categories, of the rows `learn`. Missing
-/// values are left out.
+/// The features of which more than half of the values in the rows `test` do not resemble the rows `learn`: numbers outside their range, or categories
+/// that do not occur in them. Missing values are left out, and so are sines and cosines of dates.
 pub(crate) fn shifted(features: &Features, learn: &[usize], test: &[usize]) -> Vec<Shifted> {
     let columns = features.columns.iter();
     let all = columns

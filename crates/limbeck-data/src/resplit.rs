@@ -9,21 +9,20 @@ use crate::folds::Folds;
 use crate::rng::generator;
 use crate::split::{FoldKind, Split, Ties};
 
-/// Smallest number of validation rows of a further split. A smaller number is enough if this is more than 1 / `PART` of the training and validation
-/// rows.
+/// A further split has at least this many validation rows; or, in a data set with few rows, 1 / `PART` of the training and validation rows.
 const VALID_ROWS: usize = 150;
-/// In a data set with few rows, 1 / `PART` (a quarter) of the training and validation rows are enough as validation rows.
+/// In a data set with few rows, 1 / `PART` (a quarter) of the training and validation rows are enough as validation rows of a further split.
 const PART: usize = 4;
 
 impl Dataset {
-    /// At most `more` further data sets with the same rows and other validation rows. No row is a validation row of two data sets, including this
-    /// one.
+    /// At most `more` further data sets with the same rows and other validation rows. Each row is a validation row of at most one data set; this
+    /// counts the present data set, too.
     ///
-    /// Each has as many validation rows as this data set, but at least 150, or a quarter of the training and validation rows if that is less.
-    /// Groups stay whole. Test rows stay the same.
+    /// Each has about as many validation rows as this data set, but at least about 150. If a quarter of the training and validation rows is less than
+    /// 150, this quarter replaces the 150. Groups stay whole. Test rows stay the same.
     ///
-    /// Returns an empty list if the validation rows were given, or if the split follows time: then only the last stretch resembles the test
-    /// rows. Returns fewer than `more` data sets if there are not enough training rows or groups.
+    /// Returns an empty list if the validation rows were given by the user. Also returns an empty list if the split follows time: then only the last
+    /// stretch resembles the test rows. Returns fewer than `more` data sets if there are not enough training rows or groups.
     #[must_use]
     pub fn resplits(&self, more: usize, seed: u64) -> Vec<Self> {
         let mut all = Vec::new();
@@ -76,7 +75,8 @@ impl Dataset {
     /// The test rows are random rows, whole groups, or, if the split follows time, a stretch of the later half of the rows. Together, the folds
     /// test each row once; with time, each row of the later half. With time, only rows before the stretch are training and validation rows.
     ///
-    /// Validation rows are drawn anew, with the same share of training and validation rows as in this data set.
+    /// Validation rows are drawn anew. Of the training and validation rows together, the share of validation rows is about the same as in this data
+    /// set.
     ///
     /// # Errors
     ///

@@ -16,28 +16,31 @@ use limbeck_runtime::MissingNumbers;
 
 use crate::table::cells;
 
-/// Smallest gap of a sentinel that looks like a marker, in widths of the body.
+/// A number that looks like a marker is a sentinel if it is further from the body (all other values of the column) than this many widths of the body.
+/// The width is the highest value of the body minus the lowest.
 const MARKER_GAP: f64 = 3.0;
-/// Smallest gap of any other sentinel and of a spike, in widths of the body.
+/// Any other number is a sentinel or a spike only if it is further from the body (all other values of the column) than this many widths of the body.
+/// The width is the highest value of the body minus the lowest.
 const ANY_GAP: f64 = 20.0;
 /// Smallest number of different values in the body (all other values of the column). It applies to all spikes and sentinels, except a sentinel that
 /// looks like a marker and has a gap of more than [`MARKER_GAP`].
 const FEWEST_IN_BODY: usize = 10;
-/// Smallest number of cells with the same sentinel.
+/// A number is a sentinel only if it occurs in at least this many cells.
 const FEWEST_CELLS: usize = 3;
-/// Smallest share of a column's cells with the same sentinel.
+/// A number is a sentinel only if it occurs in at least this share of the column's cells that have a value.
 const LEAST_SHARE: f64 = 0.0005;
-/// Largest share of a column's cells that are spikes.
+/// Largest share of a column's cells with a value that one group of spikes may have. A single cell is always allowed.
 const MOST_SPIKES: f64 = 0.005;
 
-/// The sentinels and spikes of a column.
+/// The sentinels and spikes of a column: numbers that mean *missing*, because they do not fit the other values. A sentinel is one such number that
+/// occurs in several cells. Spikes are all numbers beyond a bound, in few cells.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Apart {
     /// Sentinels, each with its number of cells.
     pub(crate) sentinels: Vec<(f64, usize)>,
-    /// Bound below which values are spikes, and the number of cells below it.
+    /// The bound below which all values are spikes, and the number of cells with such values; `None` if no values are spikes at the low end.
     pub(crate) below: Option<(f64, usize)>,
-    /// Bound above which values are spikes, and the number of cells above it.
+    /// The bound above which all values are spikes, and the number of cells with such values; `None` if no values are spikes at the high end.
     pub(crate) above: Option<(f64, usize)>,
     /// Lowest and highest value of the body (all values that are neither sentinels nor spikes).
     pub(crate) body: (f64, f64),
@@ -114,7 +117,7 @@ impl Counted {
         }
     }
 
-    /// Removes one sentinel, one group of spikes, or a pair of sentinels from the ends; false if there is none.
+    /// Moves one sentinel, one group of spikes, or a pair of sentinels from the ends of the column to `found`. Returns false if there is none.
     fn take_one(&mut self, found: &mut Apart) -> bool {
         [End::High, End::Low]
             .into_iter()
@@ -164,8 +167,8 @@ impl Counted {
         is_one
     }
 
-    /// Removes one sentinel from each end at the same time. One by one, −9999 and 9999 would not be found, because each would count as part of
-    /// the body of the other, which would then be wide.
+    /// Moves one sentinel from each end to `found` at the same time. One by one, −9999 and 9999 would not be found, because each would count as part
+    /// of the body of the other, which would then be wide. Returns false if there is no such pair.
     fn take_pair(&mut self, found: &mut Apart) -> bool {
         let [low, body @ .., high] = &self.values[..] else {
             return false;
@@ -238,7 +241,7 @@ struct Cut<'a> {
     edge: f64,
     /// The split-off value that is nearest to the body.
     nearest: f64,
-    /// Gap between `edge` and `nearest`, in widths of the body.
+    /// Distance between `edge` and `nearest`, divided by the width of the body (its highest value minus its lowest).
     gaps: f64,
 }
 

@@ -12,10 +12,10 @@ use crate::error::{did_you_mean, nearest, quoted};
 use crate::figures::counted;
 use crate::{Error, Result};
 
-/// Fold number of a row that no fold's teacher predicts.
+/// Fold number of a row without an out-of-fold prediction: no fold's teacher predicts it.
 pub const NO_FOLD: u32 = u32::MAX;
 
-/// The split: positions of the rows of each part, ascending and without overlap.
+/// The split: positions (from 0) of the training, validation and test rows of a data set. Each list is ascending, and no row is in two lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
     /// Training rows: models are fitted on them.

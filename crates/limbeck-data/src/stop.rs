@@ -49,7 +49,7 @@ pub struct Stop<'a> {
 pub struct Stopped;
 
 impl Stop<'static> {
-    /// A stop without requests and without a deadline.
+    /// A stop that never ends the work: without requests and without a deadline.
     pub const NEVER: Self = Self {
         asked: None,
         until: None,
@@ -66,13 +66,13 @@ impl<'a> Stop<'a> {
         }
     }
 
-    /// The same requests with another deadline; `None` for no deadline.
+    /// A stop with the same requests and another deadline; `None` for no deadline.
     #[must_use]
     pub fn until(self, until: Option<Instant>) -> Self {
         Self { until, ..self }
     }
 
-    /// The same requests with a deadline in `seconds` from now, or the present deadline if it is earlier.
+    /// A stop with the same requests. Its deadline is in `seconds` from now, or the present deadline if that is earlier.
     #[must_use]
     pub fn within(self, seconds: f64) -> Self {
         let own = Duration::try_from_secs_f64(seconds.max(0.0))

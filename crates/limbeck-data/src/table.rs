@@ -58,7 +58,7 @@ pub(crate) enum Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// Positions in the file of the columns to read, each with the requested kind, if there is one.
+    /// The columns to read: the position of each in the file, from 0, and its requested kind. The kind is `None` if it is to be inferred.
     pub(crate) fn pick(
         &self,
         source: &str,
@@ -311,7 +311,8 @@ fn append_values(values: &mut Values, added: Values) {
     }
 }
 
-/// Appends category codes that refer to `added_levels`. If these differ from `levels`, renumbers all codes and returns the merged levels.
+/// Appends the category codes `added`, which refer to `added_levels`. If `added_levels` differ from `levels`, renumbers all codes and returns the
+/// merged levels; else returns `None`.
 pub(crate) fn append_codes(
     codes: &mut Vec<u32>,
     levels: &[String],
@@ -392,7 +393,8 @@ pub(crate) fn notes_of(source: &str, name: &str, parsed: &Parsed) -> Vec<Warning
     notes
 }
 
-/// The `limit` most frequent texts with their numbers of cells, and the number of other texts: `` `?` in 12 cells, `NA` in 1 cell and 3 more ``.
+/// The `limit` most frequent texts, each with its number of cells, and how many other texts there are:
+/// `` `?` in 12 cells, `NA` in 1 cell and 3 more ``.
 fn with_counts(texts: &BTreeMap<String, usize>, limit: usize) -> String {
     let mut all: Vec<(&String, &usize)> = texts.iter().collect();
     all.sort_by_key(|(_, count)| std::cmp::Reverse(**count));

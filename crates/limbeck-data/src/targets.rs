@@ -22,7 +22,7 @@ impl LearnedUnit {
         }
     }
 
-    /// Converts a value in the learned unit to the target's unit.
+    /// Converts a value in the learned unit to the target's own unit.
     #[must_use]
     pub fn target(self, learned: f64) -> f64 {
         match self {

@@ -44,7 +44,8 @@ impl DateOrder {
         (!is_unclear).then_some(order)
     }
 
-    /// Reads a date, or a date and time, as microseconds since 1970-01-01T00:00 (UTC if the text has a time zone); `None` for any other text.
+    /// Reads a date, or a date and time, as microseconds since 1970-01-01T00:00. If the text has a time zone, the time is converted to UTC. `None`
+    /// for any other text.
     pub(crate) fn read(self, text: &str) -> Option<i64> {
         match self {
             Self::Iso => iso(text),
@@ -169,7 +170,8 @@ fn microseconds(text: &str) -> Option<i64> {
     Some(seconds * 1_000_000 + micros)
 }
 
-/// Parses an ISO 8601 date, or date and time, into microseconds since 1970-01-01T00:00 (UTC if the text has a time zone).
+/// Parses an ISO 8601 date, or date and time, into microseconds since 1970-01-01T00:00. If the text has a time zone, the time is converted to UTC.
+/// `None` for any other text.
 ///
 /// Format: `YYYY-MM-DD`, optionally followed by `T` or a space and `HH:MM`, then optionally `:SS`, a decimal fraction, and `Z` or `±HH:MM`.
 pub(crate) fn iso(text: &str) -> Option<i64> {
@@ -220,7 +222,7 @@ pub(crate) fn iso(text: &str) -> Option<i64> {
     Some(date + clock - zone(text.get(rest..)?)?)
 }
 
-/// Offset from UTC in microseconds; 0 if the text has no time zone.
+/// Reads the end of a time: its offset from UTC in microseconds, 0 for `Z` or an empty text. `None` for any other text.
 fn zone(text: &str) -> Option<i64> {
     let sign = match text.as_bytes() {
         [] | [b'Z'] => return Some(0),

@@ -32,7 +32,7 @@ impl fmt::Display for Action {
 /// One finding of a check, or of reading a table, as the report shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
-    /// Name of the check, or of a warning from reading a table, such as `title_rows`.
+    /// Name of the check that warns. Some warnings from reading a table have other names, such as `title_rows`.
     pub check: String,
     /// Action that was taken.
     pub action: Action,
@@ -148,8 +148,8 @@ fn listed(warnings: &[&Warning], what: &str, advice: &str) -> String {
     )
 }
 
-/// The words for a group of columns with this finding, which follow `3 columns`, and advice, which follows the list of columns (may be empty). `None`
-/// if such warnings are not grouped.
+/// Two texts for a message about several columns with this finding. First: the words after the number of columns, such as `with infinite numbers`.
+/// Second: advice at the end of the message, which may be empty. `None` if such warnings are not grouped.
 fn heading(warning: &Warning) -> Option<(&'static str, &'static str)> {
     use Action::{Drop, Warn};
     const KEEP: &str = " (`--keep COLUMN` keeps one)";

@@ -108,7 +108,7 @@ fn sync_folder(path: &Path) {
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
-/// Removes temporary files that an interrupted [`atomic`] left in a folder or its subfolders.
+/// Removes the temporary files that an interrupted [`atomic`] left in a folder or its subfolders: all files with names such as `.NAME.tmp`.
 ///
 /// # Errors
 ///
@@ -132,7 +132,8 @@ pub fn sweep(folder: impl AsRef<Path>) -> Result<()> {
 /// End of the name of a temporary file.
 const TEMPORARY: &str = ".tmp";
 
-/// Path of a temporary file in the same folder: `.NAME.PID.N.tmp`, with the first `N` that is free.
+/// Path of a temporary file in the folder of `path`: `.NAME.PID.N.tmp`, with the first `N` that is free. `NAME` is the file's name, `PID` the number
+/// of this process.
 fn temporary_name(path: &Path) -> io::Result<PathBuf> {
     let name = path
         .file_name()

@@ -36,7 +36,8 @@ pub(crate) struct NumberColumn {
 /// a piecewise-linear fit falls like `1/K` (for jumps) to `1/K⁴` (for smooth curves). The best number of bins is then proportional to a power of the
 /// gain between 1/2 and 1/5.
 const GAIN_POWER: f64 = 1.0 / 3.0;
-/// Share of the bin edges that follow the gains of the cuts; the other edges are at quantiles of the rows.
+/// Share of a column's bin edges that are distributed in proportion to the square roots of the cells' gains. The other edges are at quantiles of the
+/// rows.
 const CUT_SHARE: f64 = 0.3;
 /// A column is divided into this many cells with equally many rows. Gains are summed per cell before edges are placed.
 const CELLS: usize = 256;
@@ -44,7 +45,7 @@ const CELLS: usize = 256;
 const MOST_BINS: usize = 128;
 /// The trees are fitted to at most this many rows, evenly spaced in the table.
 const SEEN_ROWS: usize = 50_000;
-/// Maximum number of encoded columns for categories in the quick fit of trees.
+/// Maximum number of encoded columns of all category columns together, when trees are fitted for their cuts.
 const CATEGORY_WIDTH: usize = 64;
 
 impl Cuts {
@@ -88,8 +89,8 @@ impl Cuts {
         ))
     }
 
-    /// Merges the cuts of several targets. Each item has the cuts for one target and that target's standard deviation; gains are divided by its
-    /// square.
+    /// Merges the cuts of several targets. Each item has the cuts for one target and that target's standard deviation. Each gain is divided by the
+    /// square of this standard deviation.
     pub(crate) fn merged(all: impl ExactSizeIterator<Item = (Self, f64)>) -> Self {
         let scaled = |(cuts, scale): (Self, f64)| match scale {
             1.0 => cuts.0,

@@ -11,8 +11,8 @@ use crate::search::{Stage, Study, TransferSet};
 use crate::student::options::{StudentKind, StudentOptions};
 use crate::student::{Heads, smallest};
 
-/// The smallest student needs at most `EACH` parameters per numeric column, plus `BESIDE`. If the budget is at least this large, [`check`] has
-/// nothing else to do.
+/// The smallest student has at most `EACH` parameters per numeric column, plus `BESIDE`. [`check`] accepts a budget that is at least this large
+/// at once, without an exact count.
 const EACH: usize = 10;
 const BESIDE: usize = 200;
 

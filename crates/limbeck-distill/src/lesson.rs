@@ -20,9 +20,9 @@ use crate::transfer::set::TransferSet;
 pub struct Standardized<'a> {
     /// The rows with their targets and labels, not standardized: in the learned unit (the target's own unit, or its logarithm).
     pub set: &'a TransferSet,
-    /// Mean of the target, in the learned unit. It is 0 in standardized units.
+    /// Mean of the target, in the learned unit. Standardization turns this value into 0.
     pub center: f64,
-    /// Standard deviation of the target, in the learned unit. It is 1 in standardized units.
+    /// Standard deviation of the target, in the learned unit. Standardization turns this deviation into 1.
     pub scale: f64,
 }
 
@@ -130,7 +130,7 @@ struct Order {
 }
 
 impl Order {
-    /// All training rows. Pairs come first, so that the two rows of each pair are in the same group of the loss.
+    /// All training rows. Pairs come first, so that each pair is one of the loss's groups of two consecutive rows, which stay together in a batch.
     fn training(&self) -> Vec<Row> {
         let paired = self.paired.iter().copied().map(Row::New);
         let known = (0..self.copies).flat_map(|_| (0..self.known).map(Row::Known));
@@ -153,7 +153,7 @@ impl Order {
 const LABELLED_SHARE: f64 = 0.25;
 /// Size of a probe: at most `PROBE` rows with a target, `PROBE` new rows that are not paired, and `PROBE / 4` pairs of new rows.
 const PROBE: usize = 128;
-/// A teacher label is an outlier if its error exceeds this number of robust standard deviations of the errors.
+/// A teacher label `t` of a row with the target `y` is an outlier if `|t − y|` exceeds this number of robust standard deviations of `t − y`.
 const OUTLIER: f32 = 3.0;
 /// Converts a median absolute deviation to a standard deviation, for a normal distribution.
 const ROBUST: f32 = 1.4826;
@@ -256,7 +256,8 @@ impl Standardized<'_> {
         }
     }
 
-    /// A function that returns the label of a row. `gates` has the weight of the teacher label of each row with a target.
+    /// A function that returns the labels of a row (its target and its teacher label). `gates` has the weight of the teacher label of each row with
+    /// a target.
     fn labels(&self, gates: &[f32]) -> impl Fn(&Row) -> LabelRow {
         let TransferSet { known, new, .. } = self.set;
         let weights = known.weight.iter().map(|&w| w as f32);

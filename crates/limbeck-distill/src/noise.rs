@@ -13,9 +13,10 @@ pub const NEIGHBORS: usize = 10;
 /// Two estimates of the noise variance of a target, in squared target units, from rows that are close to each other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Noise {
-    /// Estimate of the Gamma test: the half mean squared difference of targets, extrapolated to distance zero; at least 0.
+    /// Estimate of the Gamma test, at least 0. It is half the mean squared difference between the targets of near rows, extrapolated to distance 0.
     pub gamma: f64,
-    /// Estimate from the nearest row of each row alone. It is usually too large, since the target also changes with the distance to this row.
+    /// Half the mean squared difference between the targets of each row and of its nearest row. As an estimate it is usually too large, since the
+    /// target also changes with the distance between the two rows.
     pub nearest: f64,
 }
 

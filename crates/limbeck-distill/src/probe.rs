@@ -22,13 +22,14 @@ use crate::objective::{HeadKind, LabelRow, Objective, columns};
 /// The unit of the loss: squared standardized target units; standardized target units for a quantile; nats for a distribution.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
-    /// Mean loss against targets.
+    /// Mean loss against targets; `None` if no row has a target.
     pub hard: Option<f64>,
-    /// Mean loss against teacher labels.
+    /// Mean loss against teacher labels; `None` if no teacher label is used.
     pub soft: Option<f64>,
-    /// Mean temperature of the loss against teacher labels; `None` for point predictions.
+    /// Mean temperature of the loss against teacher labels. `None` for point predictions, for several targets, or if no teacher label is used.
     pub temperature: Option<f64>,
     /// Name and values of each [`Term`](crate::objective::Term): `slope` with one value, or `layers` with one value per hidden layer of the student.
+    /// Empty for several targets, or if the loss has no terms.
     pub terms: Vec<(String, Vec<f64>)>,
 }
 
@@ -58,7 +59,7 @@ pub struct Probe {
 pub struct Probed {
     /// Label columns that the loss `judge` reads, row-major.
     pub labels: Vec<f32>,
-    /// The loss whose parts are reported, of this target alone.
+    /// The loss of this target alone. Its parts are reported.
     pub judge: Objective,
     /// Share of this target in the loss of all targets.
     pub share: f64,

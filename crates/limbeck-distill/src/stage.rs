@@ -66,7 +66,7 @@ pub(crate) const DISTILLED_DECAY: f64 = 1e-3;
 pub(crate) const SIZES: [f64; 4] = [1.0, 0.5, 0.25, 0.125];
 /// Maximum number of points of a training curve.
 const CURVE: usize = 40;
-/// If the user asks to stop, a training without any point of its curve may go on for this time.
+/// If the user asks to stop, a training that has no point of its curve yet may continue for at most this time.
 const GRACE: Duration = Duration::from_millis(700);
 /// Early stopping: a training ends once this share of the option `steps` has passed without a better point of the curve. So a schedule shorter than
 /// this share is always completed: a trial that looks bad at a high learning rate is often best once the learning rate falls.
@@ -298,8 +298,8 @@ impl<'a> Stage<'a> {
         self.arms[0].get().is_some()
     }
 
-    /// The network sizes to try, as shares of the parameter budget: all of [`SIZES`] in which a network fits. Only 1 if the user gives layers or
-    /// bins.
+    /// The network sizes to try, as shares of the parameter budget: all of [`SIZES`] in which a network fits. If the user gives layers or bins, the
+    /// only size is 1.0, the whole budget.
     pub(crate) fn sizes(&self) -> Result<Vec<f64>> {
         let StudentOptions { hidden, bins, .. } = self.study.student;
         let asked = if hidden.is_some() || bins.is_some() {
@@ -367,7 +367,7 @@ impl<'a> Stage<'a> {
         .sum()
     }
 
-    /// For each row, its squared error or pinball loss, summed over all targets with their factors.
+    /// For each row, its squared error or pinball loss. With several targets, it is the sum over targets, each multiplied by its factor in `shares`.
     pub(crate) fn losses(&self, pred: &[f64], label: &[f64]) -> Vec<f64> {
         let rows = label.len() / self.targets.len();
         let of_row = |row: usize| -> f64 {
@@ -447,8 +447,8 @@ impl<'a> Stage<'a> {
         Ok(Lesson::joint(lessons, &self.study.shares()))
     }
 
-    /// Trains a network for `until` steps of its schedule. If the run has a checkpoint of this training, it is resumed, or its saved result is
-    /// returned.
+    /// Trains a network up to step number `until` of its schedule. If the run has a checkpoint of an unfinished training, this training is resumed.
+    /// If it has a checkpoint of the finished training, the saved result is returned.
     ///
     /// # Errors
     ///
@@ -588,8 +588,8 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Adds the results on validation rows to a point of the training curve: the error, given its `mean` over rows; the RMSE between the predictions
-    /// `pred` and the teacher's predictions; and the difference from the teacher's error.
+    /// Adds the results on validation rows to a point of the training curve: the student's error, computed from the `mean` of its squared errors or
+    /// pinball losses; the RMSE between its predictions `pred` and the teacher's predictions; and its error minus the teacher's error.
     fn judge_point(
         &self,
         point: &mut Point,
@@ -644,7 +644,8 @@ impl<'a> Stage<'a> {
         several.enumerate().filter_map(point).collect()
     }
 
-    /// The stage and the layer weights of progressive alignment at step `step`, as text for the observer. `None` without progressive alignment.
+    /// The stage and the layer weights of progressive alignment at step `step`, as text for the observer. `None` without progressive alignment, and
+    /// for the baseline.
     fn staged(&self, setting: Setting, design: &Design, step: usize) -> Option<String> {
         let (hints, layers) = (self.study.hints, design.shape.hidden().len());
         if !hints.progressive || setting.alpha.is_none() {
@@ -670,8 +671,8 @@ impl<'a> Stage<'a> {
         (last.step - snapshots[best].step) as f64 > PATIENCE * self.study.student.steps as f64
     }
 
-    /// Trains a quick student: a distilled network, on a sixth of the steps. It is used before the search, to choose new rows or to correct teacher
-    /// labels. `phase` names that purpose.
+    /// Trains a quick student: a distilled network, for a sixth of the option `student.steps`. It is used before the search, to choose new rows or to
+    /// correct teacher labels. `phase` names that purpose.
     ///
     /// # Errors
     ///

@@ -130,7 +130,7 @@ impl std::fmt::Display for Training {
 }
 
 impl Training {
-    /// Name of the checkpoint of the training. Baselines are called `alone` there, as in all versions.
+    /// Name of the checkpoint of the training. In this name, a baseline is called `alone`, as in all versions of limbeck.
     pub(crate) fn checkpoint(&self) -> String {
         let side = if self.setting.alpha.is_some() {
             "distilled"
@@ -172,7 +172,7 @@ pub struct Point {
     pub learning_rate: f64,
     /// Validation error (RMSE or pinball loss) in the target's unit; `None` without validation rows, as in the refit.
     pub valid_error: Option<f64>,
-    /// RMSE between the predictions of student and teacher on validation rows, in the target's unit; `None` if there are none to compare.
+    /// RMSE between the predictions of student and teacher on validation rows, in the target's unit; `None` if the teacher labelled none of them.
     pub fidelity_rmse: Option<f64>,
     /// Validation error of the student minus that of the teacher; `None` without validation rows that the teacher labelled.
     pub gap_to_teacher: Option<f64>,
@@ -187,11 +187,11 @@ pub struct Point {
 /// Errors of one of several targets at a point of the training curve, in the unit of that target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetPoint {
-    /// Validation error.
+    /// Validation error of the student (RMSE or pinball loss).
     pub valid_error: f64,
     /// RMSE between the predictions of student and teacher on validation rows; `None` if the teacher labelled none of them.
     pub fidelity_rmse: Option<f64>,
-    /// Validation error of the student minus that of the teacher; `None` if it cannot be computed.
+    /// Validation error of the student minus that of the teacher; `None` unless the teacher labelled all validation rows.
     pub gap_to_teacher: Option<f64>,
 }
 
@@ -221,8 +221,9 @@ pub struct Trial {
     pub curve: Vec<Point>,
     /// Stopping point: the number of steps after which the refit stops; 0 for a non-neural student.
     pub stop: usize,
-    /// Validation error over the validation rows of all splits. For a network it is the lowest value of the validation curve, smoothed over
-    /// neighboring points. If the network was trained `again`, it is the error over all seeds. Infinite for a trial without validation rows.
+    /// Validation error over the validation rows of all splits. For a network it is the lowest value of the smoothed validation curve, in which each
+    /// point is averaged with its neighbors. If the network was trained `again`, it is the error over all seeds. Infinite for a trial without
+    /// validation rows.
     pub valid_error: f64,
     /// Predictions for the validation rows at the stopping point, in the learned unit (the target's own unit, or its logarithm), one split after the
     /// other.
@@ -290,7 +291,7 @@ pub struct Choice {
     /// Closed-form estimate of the best share of the soft loss ([`closed_form_alpha`]), before it is clamped to `[0, 1]`; `None` if it was not
     /// computed or is undefined.
     pub closed_form: Option<f64>,
-    /// Positions of the chosen trials, in `baseline` and in `distilled`; `None` if one of the lists is empty.
+    /// Indices of the chosen trials: one in `baseline`, one in `distilled`. `None` if one of the lists is empty.
     pub(crate) chosen: Option<(usize, usize)>,
 }
 

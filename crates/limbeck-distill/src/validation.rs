@@ -255,8 +255,9 @@ impl<'a> Search<'a> {
         Ok(trials.into_iter().flatten().collect())
     }
 
-    /// Combines the trainings of a setting on all splits into one trial. The stopping point is the best point of the smoothed validation curve. But
-    /// if training reached the end of the schedule, it is that end, unless the best point is better by more than one standard error.
+    /// Combines the trainings of a setting on all splits into one trial. The stopping point is the best point of the smoothed validation curve,
+    /// with one exception. If training reached the end of the schedule, and the best point is not better than that end by more than one standard
+    /// error, the stopping point is the end.
     fn stopped(&self, setting: Setting, mut trained: Vec<Trained>) -> Trial {
         let points = trained
             .iter()

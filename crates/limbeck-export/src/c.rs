@@ -1,8 +1,9 @@
 //! Exports a student as C99 source.
 //!
 //! The C code computes the same as [`Graph::run`](limbeck_runtime::Graph::run), in the same order of summation. It takes two shortcuts that do not
-//! change the result: it skips products with 0, and bins above the number that is encoded. Its predictions are equal to the graph's to the last bit,
-//! unless they use logarithms or exponentials, or the compiler fuses multiplications with additions.
+//! change the result: it skips products with 0, and it skips the bins above the number in a piecewise-linear encoding. Its predictions are equal to
+//! those of limbeck's runtime to the last bit, unless they use functions such as `exp` or `log`, or the compiler fuses multiplications with
+//! additions.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,7 +18,8 @@ use crate::names::{self, Names, comment, literal};
 
 /// Maximum length of a category's text in bytes: a C99 string literal may have 4095 characters in the source, and each byte takes up to four.
 const LONGEST_LEVEL: usize = 1000;
-/// Maximum number of categories of a column whose codes get named constants. With more categories, there is only the function from text to code.
+/// The codes of a column's categories get named constants if the column has at most this many categories. With more, there is only the function that
+/// returns the code for a text.
 const NAMED_LEVELS: usize = 64;
 
 /// The files that [`c`] makes.
@@ -27,7 +29,8 @@ pub struct CFiles {
     pub header: String,
     /// `NAME.c`: the constants and the code of the prediction function.
     pub source: String,
-    /// `NAME_test.c`: a program that predicts the golden rows (rows with known predictions) and compares; it exits with 0 if all predictions agree.
+    /// `NAME_test.c`: a program that predicts the golden rows (rows with known predictions) and compares its predictions with the known ones. It
+    /// exits with 0 if all agree.
     pub test: String,
 }
 
@@ -73,17 +76,19 @@ pub fn c(student: &Student, name: &str) -> Result<CFiles> {
 struct Column<'a> {
     title: &'a str,
     field: String,
-    /// For a column made from a date: the part of the date, and true if the column is the first one made from that date.
+    /// `None` for a column that is not made from dates. Else: the part of the date (such as the month); and true if this is the first column made
+    /// from that column of dates.
     date: Option<(DatePart, bool)>,
     missing: &'a MissingNumbers,
     encoding: &'a Encoding,
-    /// Names of the constants for the codes of the categories; empty if there are too many categories, and for a number or a hashed column.
+    /// Names of the constants for the codes of the categories. Empty for a number or a hashed column, and if there are more than [`NAMED_LEVELS`]
+    /// categories.
     codes: Vec<String>,
     /// Name of the C function that returns the code for a category's text; `None` for a number column.
     function: Option<String>,
 }
 
-/// The input columns with their names in C, and the names of the constants for the index of each output in the array `out`.
+/// First: the input columns with their names in C. Second: for each output, the name of the constant that is its index in the array `out`.
 fn names_of<'a>(student: &'a Student, name: &str) -> Result<(Vec<Column<'a>>, Vec<String>)> {
     let (mut fields, mut globals) = (Names::default(), Names::default());
     let upper = name.to_uppercase();
@@ -263,7 +268,7 @@ fn header(
     out
 }
 
-/// The text before the declaration of the prediction function: a comment and, if there are several outputs, the constants for their indices.
+/// The text before the declaration of the prediction function: a comment and, if there are several outputs, the constants for their indices in `out`.
 fn heading(student: &Student, upper: &str, outputs: &[String]) -> String {
     if let [output] = &student.outputs[..] {
         let name = comment(&output.name);
@@ -363,7 +368,7 @@ fn float(value: f32) -> String {
     format!("{value:e}f")
 }
 
-/// The C source of a student, and the bytes of constants and stack that it needs, for the comment in the header.
+/// The C source of a student. `constants` and `stack` are the numbers of bytes that it needs, for the comment in the header.
 #[derive(Default)]
 struct Body {
     source: String,
@@ -381,7 +386,8 @@ struct Writer {
     constants: usize,
     stack: usize,
     math: bool,
-    /// True if the code needs the variable `number`. It holds a part of a date, or a raw number with NaN in place of numbers that mean *missing*.
+    /// True if the C code needs the variable `number`. This variable holds a part of a date, or a raw number with NaN in place of numbers that mean
+    /// *missing*.
     reads_number: bool,
     reads_input: bool,
 }
@@ -461,7 +467,7 @@ impl Writer {
     }
 }
 
-/// The numbers of a column that mean *missing*, as text for a comment; empty if there are none.
+/// The numbers that mean *missing* in a column, as text for a comment in the C code; empty if there are none.
 fn missing_comment(missing: &MissingNumbers) -> String {
     let values = missing.values.iter().map(f64::to_string);
     let below = missing.below.map(|below| format!("below {below}"));
@@ -509,7 +515,7 @@ static void add(float x, const float *w, float *out, int32_t cols)
     if (x != 0.0f) for (j = 0; j < cols; j++) out[j] += x * w[j];
 }
 ";
-/// Computes one part of a date; `part` is an index into [`DatePart::ALL`].
+/// C function that computes one part of a date, such as the month; its argument `part` is an index into [`DatePart::ALL`].
 const DATE: &str = "static double date_part(int64_t seconds, int32_t part)
 {
     const double tau = 6.283185307179586;
@@ -701,8 +707,8 @@ impl Writer {
         self.array(kind, size, name, values.iter().map(u32::to_string));
     }
 
-    /// The C expression for a column's value: its field of the struct, or the variable `number` if the code must compute a part of a date or replace
-    /// numbers that mean *missing*.
+    /// The C expression for a column's value. It is the column's field of the struct, or the variable `number` if the C code must first compute a
+    /// part of a date, or replace numbers that mean *missing* by NaN.
     fn without_missing(&mut self, column: &Column<'_>) -> String {
         let field = match column.date {
             None => format!("row->{}", column.field),
@@ -829,7 +835,7 @@ impl Writer {
         }
     }
 
-    /// Writes all nodes of the graph; returns the name of the buffer that holds the last node's result.
+    /// Writes the C code of all nodes that the output needs. Returns the name of the buffer that holds the last node's result.
     fn graph(&mut self, student: &Student) -> Result<String> {
         let graph = &student.graph;
         // This cannot fail for a student, since its graph was checked when it was made.
@@ -1029,7 +1035,8 @@ impl Writer {
     }
 }
 
-/// The interpolation in a table as one C expression; the last axis is interpolated first.
+/// The interpolation in a table along `axis` and all later axes, as one C expression; the last axis is interpolated first. `at` is the C expression
+/// for the index that the earlier axes give.
 fn corners(index: usize, axes: &[usize], axis: usize, at: String) -> String {
     let Some(n) = axes.get(axis) else {
         return format!("values_{index}[{at}]");
@@ -1048,7 +1055,7 @@ fn corners(index: usize, axes: &[usize], axis: usize, at: String) -> String {
         corner(1)
     )
 }
-/// A node of the graph whose C code is to be written.
+/// A node of the graph, to write its C code.
 struct Written<'a> {
     index: usize,
     width: usize,
@@ -1056,12 +1063,13 @@ struct Written<'a> {
     inputs: &'a [String],
     /// Name of the buffer that the node writes.
     out: &'a str,
-    /// The piecewise-linear encoding that is fused into this node; `None` if there is none.
+    /// The piecewise-linear encoding whose result only this node reads, and whose code is therefore part of this node's code; `None` if there is
+    /// none.
     bins: Option<&'a Op>,
 }
 
-/// How often each value is read by nodes that have an effect on the output; the output itself counts as read once. Values that no node reads
-/// are not written, to avoid compiler warnings.
+/// How often each value is read by nodes that have an effect on the output. Value 0 is the graph's input, and value `i + 1` is the result of node
+/// `i`. The output itself counts as read once. No C code is written for values that are never read, to avoid compiler warnings.
 fn uses(graph: &Graph, values: usize) -> Vec<usize> {
     let mut uses = vec![0; values];
     uses[graph.nodes.len()] = 1;
@@ -1075,7 +1083,8 @@ fn uses(graph: &Graph, values: usize) -> Vec<usize> {
     uses
 }
 
-/// True if node `index` is a piecewise-linear encoding that only one linear layer reads. It is then fused into that layer, and needs no buffer.
+/// True if node `index` is a piecewise-linear encoding that is read by one linear layer and nothing else. Its code is then part of the code of that
+/// layer, and it needs no buffer.
 fn is_visited(graph: &Graph, uses: &[usize], index: usize) -> bool {
     let mut readers = graph
         .nodes

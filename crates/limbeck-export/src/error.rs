@@ -7,11 +7,11 @@ pub enum Error {
     /// A part of the student cannot be expressed in the format of the export.
     #[error("{place}: {what} cannot be written as {format}; {fix}")]
     Refused {
-        /// Name of the format.
+        /// Name of the export's format.
         format: &'static str,
-        /// Column or operation concerned.
+        /// The column or operation that cannot be expressed.
         place: String,
-        /// What cannot be expressed.
+        /// What cannot be expressed, such as a scaling by quantiles.
         what: String,
         /// How to fix it.
         fix: &'static str,

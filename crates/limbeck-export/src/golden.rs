@@ -5,14 +5,15 @@ use serde_json::{Value, json};
 
 use crate::error::Result;
 
-/// Writes the golden vectors (raw rows and the student's predictions) as JSON; numbers are hexadecimal floats, which are exact.
+/// Writes the golden vectors (raw rows and the student's predictions for them) as JSON. Numbers are hexadecimal floats, which are exact.
 ///
 /// ```json
 /// {"target": "y", "columns": ["a", "b"], "rows": [{"raw": ["0x1.8p+1", null], "prediction": "0x1p+0"}]}
 /// ```
 ///
-/// A missing value is `null`, and a category is `{"text": "…"}`. A student of several targets has `"targets": ["y", "z"]` in place of `target`,
-/// and each of its rows has `"predictions": ["0x1p+0", …]`, in the order of the targets.
+/// A missing value is `null`, a category is `{"text": "…"}`, and a date is `{"time": 1704067200}`, in seconds since 1970. For a student of several
+/// targets, the JSON has `"targets": ["y", "z"]` in place of `target`, and each row has `"predictions": ["0x1p+0", …]` in place of `prediction`, in
+/// the order of the targets.
 ///
 /// # Errors
 ///

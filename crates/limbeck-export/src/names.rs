@@ -91,7 +91,7 @@ impl Names {
         self.0.insert(name.to_owned());
     }
 
-    /// Makes an identifier that resembles the text and is not in use; marks it as in use.
+    /// Makes an identifier that resembles the text, is not in use and is no reserved word; marks it as in use.
     pub(crate) fn of(&mut self, text: &str) -> String {
         let plain = plain(text);
         let free = |name: &String| !self.0.contains(name) && !RESERVED.contains(&name.as_str());
@@ -104,7 +104,7 @@ impl Names {
     }
 }
 
-/// Converts text to ASCII letters, digits and single underscores, beginning with a letter.
+/// Converts text to ASCII letters, digits and single underscores, beginning with a letter. A long text is cut after about 60 characters.
 pub(crate) fn plain(text: &str) -> String {
     let mut name = String::new();
     for c in text
@@ -123,7 +123,8 @@ pub(crate) fn plain(text: &str) -> String {
     }
 }
 
-/// Checks that `name`, the prefix of all names that an exported file defines, is a valid C identifier.
+/// An error unless `name`, the prefix of all names that an exported file defines, is a C identifier that begins with a letter, has at most 60
+/// characters and is no reserved word.
 pub(crate) fn check(name: &str) -> Result<()> {
     let fine = name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -134,7 +135,7 @@ pub(crate) fn check(name: &str) -> Result<()> {
     }
 }
 
-/// Converts text so that it can stand inside a C comment, on one line.
+/// Changes text so that it can stand inside a C comment, on one line.
 pub(crate) fn comment(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars().map(|c| {

@@ -1,9 +1,9 @@
 //! Exports a student as an ONNX model that takes raw columns and predicts in the target's unit.
 //!
-//! Each raw column is an input of shape `[rows, 1]`. Numbers are doubles; NaN marks a missing value. Categories are strings; a text that training did
-//! not have, or an empty text, is encoded as the student encodes missing or unknown categories. As in the runtime, columns are scaled in double
-//! precision, the graph runs in single precision, and the transform back to the target is in double precision. Format and operators: the ONNX
-//! specification, opset 17 and `ai.onnx.ml` 3.
+//! Each raw column is an input of shape `[rows, 1]`. Numbers are doubles; NaN marks a missing value. Dates are 64-bit integers, in seconds since
+//! 1970; the smallest integer marks a missing date. Categories are strings; an empty text, or a text that did not occur in training, is encoded as
+//! the student encodes missing or unknown categories. As in the runtime, columns are scaled in double precision, the graph runs in single precision,
+//! and the transform back to the target's unit is in double precision. Format and operators: the ONNX specification, opset 17 and `ai.onnx.ml` 3.
 
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
@@ -18,7 +18,7 @@ use crate::proto::Message;
 
 const OPSET: i64 = 17;
 const OPSET_ML: i64 = 3;
-/// Version of the ONNX file format (`ir_version`) that belongs to this opset.
+/// Version of the ONNX file format (`ir_version`) that belongs to operator set [`OPSET`].
 const IR_VERSION: i64 = 8;
 const ML: &str = "ai.onnx.ml";
 const FORMAT: &str = "ONNX";
@@ -191,7 +191,7 @@ mod attribute {
     }
 }
 
-/// Names of the values in the ONNX graph that are computed from one column of dates. All of them are whole numbers.
+/// Names of the values in the ONNX graph that are computed from one column of dates. All these values are integers.
 #[derive(Clone)]
 struct Calendar {
     seconds: String,
@@ -211,16 +211,16 @@ struct Builder {
     nodes: Vec<Message>,
     tensors: Vec<Message>,
     values: usize,
-    /// For each column of dates, the values that are computed from it.
+    /// For the name of each column of dates: the values that are computed from it.
     dates: BTreeMap<String, Calendar>,
 }
 
-/// The outputs of a piecewise-linear encoding. Each list has one entry for each output.
+/// The outputs of a piecewise-linear encoding: one for each bin, and one for each column without bins. Each list has one entry for each output.
 #[derive(Default)]
 struct Bins {
     /// Index of the input column that the output encodes.
     columns: Vec<usize>,
-    /// Lower edge of the output's bin; `width` is the width of that bin. They are 0 and 1 for a column without bins.
+    /// Lower edge of the output's bin; `width` is the width of that bin. For a column without bins, the lower edge is 0 and the width is 1.
     low: Vec<f32>,
     width: Vec<f32>,
     /// 1 for a column without bins, else 0.
@@ -306,7 +306,7 @@ impl Builder {
         self.with("Cast", &[value], vec![attribute::int("to", to as i64)])
     }
 
-    /// Adds a node that concatenates the columns of several values.
+    /// Adds a node that concatenates the columns of several values; returns the name of the result. A single value needs no node.
     fn concat(&mut self, parts: Vec<String>) -> String {
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         if let [one] = parts[..] {
@@ -329,7 +329,7 @@ impl Builder {
             .push(node(last, &[&shifted], output, "", Vec::new()));
     }
 
-    /// Adds a node that selects columns of a value, by index.
+    /// Adds a node that selects the columns of a value with the given indices.
     fn gather(&mut self, value: &str, columns: &[usize]) -> String {
         let indices = columns.iter().map(|&column| column as i64);
         let columns = self.ints(&[columns.len()], indices);
@@ -342,8 +342,8 @@ impl Builder {
         self.node("Clip", &[value, &low, &high])
     }
 
-    /// Adds the model's input for a raw column, and returns the name of the value that holds the column: strings, doubles, or a part of a date. All
-    /// parts of one date share one input, in whole seconds.
+    /// Adds the model's input for a raw column. Returns the name of the value that holds the column: the input itself (strings or doubles), or a part
+    /// of a date computed from it (doubles). All parts of one date share one input, in whole seconds.
     fn raw(&mut self, column: &InputColumn, inputs: &mut Vec<Message>) -> String {
         let Some(date) = &column.date else {
             let is_number = matches!(column.encoding, Encoding::Number { .. });
@@ -360,8 +360,8 @@ impl Builder {
         self.date_part(&calendar, date.part)
     }
 
-    /// Adds the nodes that turn the column `seconds` (since 1970) into the day, the second of the day, and year, month and day of the year, by the formulas
-    /// of [`DatePart`].
+    /// Adds the nodes that compute, from the column `seconds` (since 1970): days since 1970, second of the day, year, month, and day of the year.
+    /// Formulas: see [`DatePart`].
     fn calendar(&mut self, seconds: &str) -> Calendar {
         let (days, second) = self.divided(seconds, 86_400);
         let shifted = self.shifted(&days, 719_468);
@@ -402,7 +402,7 @@ impl Builder {
         }
     }
 
-    /// Adds the nodes for a value that is 1 in leap years, else 0.
+    /// Adds the nodes for a value that is 1 if `year` is a leap year, else 0.
     fn leap_day(&mut self, year: &str) -> String {
         let zero = self.ints(&[], [0]);
         let [four, hundred, all] = [4, 100, 400].map(|by| {
@@ -452,7 +452,8 @@ impl Builder {
         self.cast(&value, Type::Double)
     }
 
-    /// Adds the nodes for an integer division. Returns the names of the quotient, rounded down, and of the remainder.
+    /// Adds the nodes for an integer division. Returns two names: of the quotient, rounded down; and of the remainder, which is not negative for a
+    /// positive divisor.
     fn divided(&mut self, value: &str, by: i64) -> (String, String) {
         let by = self.ints(&[], [by]);
         let rest = self.node("Mod", &[value, &by]);
@@ -470,13 +471,14 @@ impl Builder {
         self.node("Mul", &[value, &by])
     }
 
-    /// Adds the nodes that add `by[0]` to the value if the condition is true, else `by[1]`.
+    /// Adds the nodes that compute `value + by[0]` if the condition is true, else `value + by[1]`.
     fn either(&mut self, condition: &str, value: &str, by: [i64; 2]) -> String {
         let [one, other] = by.map(|by| self.shifted(value, by));
         self.node("Where", &[condition, &one, &other])
     }
 
-    /// Replaces the numbers of a raw column that mean *missing*, such as −999, by NaN.
+    /// Adds the nodes that replace the numbers of a raw column that mean *missing*, such as −999, by NaN. Returns the name of the result: `raw` if no
+    /// numbers mean *missing*.
     fn without_missing(&mut self, column: &InputColumn, raw: String) -> String {
         let name = &raw;
         let mut is_missing = Vec::new();
@@ -504,8 +506,8 @@ impl Builder {
         self.node("Where", &[&any, &nan, name])
     }
 
-    /// Adds the nodes that encode one raw column as floats, and appends their result to `parts`. `name` is the value to encode; `title` is the
-    /// column's name for messages.
+    /// Adds the nodes that encode one raw column as floats, and appends the names of their results to `parts`. `name` is the name of the value to
+    /// encode; `title` is the column's name, for messages.
     fn column(
         &mut self,
         title: &str,
@@ -575,7 +577,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Adds a node that gives the index of each text in `levels`, or the number of levels for any other text.
+    /// Adds a node that replaces each text by its index in `levels`, or by the number of levels if it is not in `levels`.
     fn code(&mut self, name: &str, levels: &[String]) -> String {
         // The list of keys must not be empty. The empty text is safe as a key: no table has it as a level, because an empty cell is missing.
         let keys: Vec<&str> = if levels.is_empty() {
@@ -633,7 +635,8 @@ impl Builder {
         Ok(values.pop().unwrap_or_default())
     }
 
-    /// Adds the nodes of a piecewise-linear encoding: `clamp((x − low) / width, 0, 1)` for each bin. Columns without edges stay as they are.
+    /// Adds the nodes of a piecewise-linear encoding: for each bin of a column, `clamp((x − low) / width, 0, 1)`. Columns without bins stay as they
+    /// are.
     fn bins(&mut self, x: &str, edges: &[Vec<f32>]) -> String {
         let Bins {
             columns,
@@ -795,7 +798,8 @@ impl Builder {
     }
 }
 
-/// Attributes of a tree ensemble in ONNX's form: flat lists of the nodes and the leaves of all trees.
+/// Attributes of ONNX's `TreeEnsembleRegressor`: lists with one entry for each node of all trees; for `leaf_tree`, `leaf_id` and `leaf`, one entry
+/// for each leaf.
 #[derive(Default)]
 struct Walked {
     tree: Vec<i64>,

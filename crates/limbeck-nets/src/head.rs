@@ -84,7 +84,7 @@ impl Bins {
 /// overflow.
 pub const LOG_VARIANCE_LIMIT: f32 = 12.0;
 
-/// Number of bins below the smallest target, and above the largest one. The probability mass of a label spreads over about this many bins.
+/// Number of bins below the smallest target; as many lie above the largest one. The probability mass of a label spreads over about this many bins.
 const PADDING: f32 = 3.0;
 
 impl Head {

@@ -18,9 +18,10 @@ pub enum Segment {
         /// `bins + 1` ascending edges, in the unit of the encoded column.
         edges: Vec<f32>,
     },
-    /// A category: one row of weights per level. The position is the index of the level, or negative for a data row without a level.
+    /// A category: one row of weights per level. The position is the index of the level, or −1 if all encoded columns of the
+    /// category are 0 in a data row.
     OneHot {
-        /// Number of levels of the category column.
+        /// Number of levels of the category: one encoded column each.
         levels: usize,
     },
 }

@@ -24,7 +24,8 @@ pub trait StepLoss: Send + Sync {
     /// Number of outputs per row that the network must have.
     fn outputs(&self) -> usize;
 
-    /// A number computed from the labels of all rows of a batch, which the loss of each row may use, such as a range. 0 if the loss needs none.
+    /// A number computed from the labels of all rows of a batch, such as their range. The loss of each row may use it. 0 if the loss needs no such
+    /// number.
     fn statistic(&self, _labels: &[f32]) -> f32 {
         0.0
     }
@@ -48,8 +49,8 @@ pub trait StepLoss: Send + Sync {
     }
 
     /// Like [`value_and_grad`](Self::value_and_grad), for a block of rows with its hidden activations. The gradient with respect to outputs is
-    /// written to the block; that with respect to hidden activations is added. `_own` are the loss's own weights; the gradient with respect to them
-    /// is *added* to `_grad_own`.
+    /// written to `block.grad_pred`. The gradient with respect to hidden activations is *added* to `block.grad_hidden`. `_own` are the loss's own
+    /// weights; the gradient with respect to them is *added* to `_grad_own`.
     fn inside(
         &self,
         block: Block<'_>,

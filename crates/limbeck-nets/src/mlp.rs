@@ -337,8 +337,8 @@ impl MlpShape {
             .resize((self.input.rows() + self.splines()) * self.hidden[0], 0.0);
     }
 
-    /// Adds the gradient of some rows to `grad`. The part of the first layer's weights is added to the gradient with respect to the lookup table
-    /// instead, in `scratch`.
+    /// Adds the gradient of some rows to `grad`, except for the weights of the first layer. Their gradient is not computed here. Instead, the
+    /// gradient with respect to the lookup table is added to `scratch.table_grad`.
     fn backward_rows(
         &self,
         params: &[f32],

@@ -81,7 +81,7 @@ pub struct TrainOptions {
     pub seed: u64,
 }
 
-/// The complete state of a training between two steps. All vectors have the same layout.
+/// The complete state of a training between two steps. All vectors have the layout of `params`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainState {
     /// Number of steps taken.
@@ -287,8 +287,8 @@ impl<'a, N: Network> Trainer<'a, N> {
         }
     }
 
-    /// Trains from `state` until step `until`, or until the observer or the function given to [`stopping`](Self::stopping) ends training. The
-    /// observer is called after every `every`-th step and after step `until`.
+    /// Trains from `state` until `until` steps have been taken in all, or until the observer or the function given to [`stopping`](Self::stopping)
+    /// ends training. The observer is called after every `every`-th step and after step `until`.
     ///
     /// # Errors
     ///

@@ -67,7 +67,7 @@ pub struct Word {
     pub doc: &'static str,
 }
 
-/// An option's current value, in the form that [`check`] compares.
+/// The current value of an option, converted to one of a few forms, so that [`check`] can compare it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Seen {
     /// No value: the option is not set.
@@ -85,7 +85,7 @@ pub enum Seen {
 }
 
 impl Seen {
-    /// True if the option is on. An option is off if it has no value, or if its value is `false`, 0, the word `none`, an empty text or an empty list.
+    /// True if the value switches the option on. A value is off if it is `None`, `false`, 0, the word `none`, an empty text or an empty list.
     #[must_use]
     pub fn is_on(&self) -> bool {
         match self {
@@ -98,7 +98,7 @@ impl Seen {
         }
     }
 
-    /// All texts and words in the value that are not empty.
+    /// All texts and words in the value, except empty ones.
     fn texts(&self) -> Vec<&str> {
         match self {
             Self::Text(text) | Self::Word(text) if !text.is_empty() => vec![text],
@@ -116,7 +116,7 @@ impl Seen {
         }
     }
 
-    /// If the value is an empty list or an unusable text (only white space, or with a NUL character), what a message shows for it. `None` for other
+    /// If the value is an empty list or an unusable text (empty, only white space, or with a NUL character): how a message shows it. `None` for other
     /// values.
     fn blank(&self) -> Option<String> {
         match self {
@@ -244,9 +244,9 @@ pub struct Range {
     low: Option<(f64, bool)>,
     /// Upper bound, and true if the bound itself is accepted; `None` without an upper bound.
     high: Option<(f64, bool)>,
-    /// A number that is not accepted although it lies between the bounds.
+    /// A number that is not accepted although it lies between the bounds; `None` if there is none.
     hole: Option<f64>,
-    /// Text that messages show instead of the bounds.
+    /// Text that messages show in place of the bounds; `None` to show the bounds.
     text: Option<&'static str>,
 }
 
@@ -301,9 +301,9 @@ pub struct Flag {
     pub name: &'static str,
     /// Placeholder for the flag's value in `--help`, such as `N`; empty for a flag without a value.
     pub value: &'static str,
-    /// One-letter form of the flag, without its dash.
+    /// One-letter form of the flag, without its dash; `None` if it has none.
     pub letter: Option<char>,
-    /// Name of the flag in earlier versions: it is accepted, but not shown.
+    /// Name of the flag in earlier versions of limbeck: it is accepted, but not shown. `None` if it had no other name.
     pub was: Option<&'static str>,
     /// Heading under which `--help-all` lists the flag; `None` for the heading of the option's section.
     pub heading: Option<&'static str>,
@@ -322,20 +322,21 @@ pub struct Spec {
     pub form: Form,
     /// Numbers that the option accepts.
     pub range: Range,
-    /// Words for what the option expects, for the message that refuses an empty list or a blank text. `None` if such values are accepted.
+    /// What the option expects, in words: for the message that refuses an empty list or a blank text. `None` if empty lists and blank texts are
+    /// accepted.
     pub filled: Option<&'static str>,
     /// Command-line flag, if the option has one.
     pub flag: Option<Flag>,
     /// Other options that this option requires or excludes.
     pub rules: &'static [Rule],
-    /// Text that says what applies if the option is not set; it is shown in place of a default value.
+    /// Text that says what applies if the option is not set. It is shown in place of a default value. `None` if there is no such text.
     pub unset: Option<&'static str>,
-    /// An example value as TOML, for an option without a default.
+    /// An example value as TOML, for an option without a default; `None` if there is no example.
     pub example: Option<&'static str>,
 }
 
 impl Spec {
-    /// An option with a name, documentation and form, but without range, flag and rules.
+    /// An option with a name, documentation and form. It has no range, flag, rules or other settings yet.
     #[must_use]
     pub const fn new(name: &'static str, doc: &'static str, form: Form) -> Self {
         Self {
@@ -443,7 +444,8 @@ impl Spec {
         self
     }
 
-    /// Also accepts the flag by its name in earlier versions, which is not shown; call [`flag`](Self::flag) first.
+    /// Also accepts the flag under `name`, its name in earlier versions of limbeck. Help texts do not show this name. Call [`flag`](Self::flag)
+    /// first.
     #[must_use]
     pub const fn was(mut self, name: &'static str) -> Self {
         self.flag = Some(Flag {
@@ -494,7 +496,7 @@ impl Spec {
         self
     }
 
-    /// What is wrong with a value of this option, whatever other options are; `None` if nothing is.
+    /// Says what is wrong with a value of this option by itself, without regard to other options. `None` if nothing is wrong.
     fn broken(&self, seen: &Seen) -> Option<String> {
         let outside = seen.numbers().into_iter().find(|n| !self.range.holds(*n));
         if let Some(number) = outside {
@@ -504,7 +506,7 @@ impl Spec {
         Some(format!("found {found}, expected {expected}"))
     }
 
-    /// The accepted range in words, with its unit.
+    /// The accepted range in words, with `seconds` if the value is a number of seconds.
     #[must_use]
     pub fn expected(&self) -> String {
         let unit = if self.form == Form::Seconds {
@@ -521,7 +523,7 @@ impl Spec {
         one_line(self.doc)
     }
 
-    /// The documentation after the [`summary`](Self::summary).
+    /// The documentation of the option after the [`summary`](Self::summary), on one line; empty if there is none.
     #[must_use]
     pub fn details(&self) -> String {
         self.doc
@@ -625,8 +627,8 @@ impl Refused {
 
 /// Checks the value of each option alone, then rules by which options exclude each other, then rules by which an option requires others.
 ///
-/// The rules of an option are checked only if its value differs from its default. Then the user has set it, so an error is better than ignoring it
-/// silently. A rule that names an option which is not in `views` is skipped.
+/// The rules of an option are checked only if its value differs from its default. Then the user has set it, so an error is better than ignoring the
+/// option silently. A rule that names an option which is not in `views` is skipped.
 ///
 /// # Errors
 ///

@@ -4,27 +4,27 @@ use std::collections::BTreeMap;
 
 use crate::Seen;
 
-/// A condition on an option (*this option*) and other options. [`check`](crate::check) refuses this option if the condition does not hold, unless
-/// this option has its default value.
+/// A condition on an option (*this option*), which depends on other options. [`check`](crate::check) refuses this option if the condition does not
+/// hold, unless this option has its default value.
 ///
-/// Other options are named by their keys, such as `data.group`. [`Seen::is_on`] says when an option is *on*. A text field at the end is the reason,
-/// for the error message.
+/// Other options are named by their keys, such as `data.group`. [`Seen::is_on`] says when an option is *on*. The text `reason` is part of the
+/// error message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
-    /// The named option must be on. Otherwise this option would have no effect.
+    /// `With(other)`: the option `other` must be on. Otherwise this option would have no effect.
     With(&'static str),
-    /// The value of the named option must be one of the given words. Among them, [`A_NUMBER`] stands for any number.
+    /// `Where(other, words, reason)`: the value of the option `other` must be one of `words`. Among them, [`A_NUMBER`] stands for any number.
     Where(&'static str, &'static [&'static str], &'static str),
-    /// The named option must not be on.
+    /// `Without(other, reason)`: the option `other` must not be on.
     Without(&'static str, &'static str),
-    /// If the named option is on, at least one of the listed options must be on too.
+    /// `Beside(other, needed, reason)`: if the option `other` is on, at least one of the options `needed` must be on, too.
     Beside(&'static str, &'static [&'static str], &'static str),
-    /// No text in this option may be a text in one of the named options. If this option itself is among the named ones, no text may occur twice in
-    /// it.
+    /// `Apart(others, reason)`: no text in this option may be a text in one of the options `others`. If this option itself is among them, no text may
+    /// occur twice in it.
     Apart(&'static [&'static str], &'static str),
-    /// Each text in this option must be a text in one of the named options.
+    /// `Among(others)`: each text in this option must be a text in one of the options `others`.
     Among(&'static [&'static str]),
-    /// This option must have as many values as the named options have together.
+    /// `Each(others)`: this option must have as many values as the options `others` have in total.
     Each(&'static [&'static str]),
 }
 
@@ -45,13 +45,13 @@ impl Rule {
         }
     }
 
-    /// True if the rule says that options exclude each other; false if it says that one requires another.
+    /// True if the rule says that options exclude each other; false if it says that an option requires others.
     pub(crate) fn excludes(&self) -> bool {
         matches!(self, Self::Without(..) | Self::Apart(..))
     }
 
-    /// Why the option `key` with the value `seen` breaks the rule, for the error message. `None` if it does not, or if an option that the rule names
-    /// is not among `values`.
+    /// Says why the option `key` with the value `seen` breaks the rule, for the error message. `None` if it does not break the rule. Also `None` if
+    /// `values` lacks an option that the rule names.
     pub(crate) fn broken(&self, key: &str, seen: &Seen, values: &Values<'_>) -> Option<String> {
         let names = self.names();
         let others: Vec<&Seen> = names
@@ -113,8 +113,8 @@ impl Rule {
     }
 }
 
-/// Part of a message on a text of the option `key` (value `seen`) that the option `other` (value `theirs`) has too. If both are the same option, on a
-/// text that occurs twice. `None` if there is no such text.
+/// Finds a text that the option `key` (value `seen`) and the option `other` (value `theirs`) both have. If both are the same option, finds a text
+/// that occurs twice. Returns words about this text for a message; `None` if there is no such text.
 fn shared(key: &str, seen: &Seen, other: &str, theirs: &Seen) -> Option<String> {
     let (own, theirs) = (seen.texts(), theirs.texts());
     if key == other {

@@ -1,12 +1,12 @@
 //! The inner loops of [`kernel`](crate::kernel).
 //!
 //! The loops are generic over the vector type ([`Lanes`]) and `#[inline(always)]`, so that they are compiled for the instruction set of their caller
-//! in `simd.rs`, which has all the `unsafe` code. With arrays in place of vectors, the compiler does not vectorize these loops for about half of the
-//! shapes; the measured speed was then a tenth.
+//! in `simd.rs`, which has all the `unsafe` code. If arrays replace the vector types, the compiler does not vectorize these loops for about half of
+//! the shapes of matrices; for those, the measured speed was a tenth of the speed with vector types.
 
 use crate::{graph::relu, lanes::Lanes};
 
-/// One term of a sum: `coefficient` times row `row` of a table.
+/// One term of a sum of table rows: `coefficient` times the row with index `row`; see [`add_rows`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Term {
     pub(crate) row: u32,
@@ -29,7 +29,8 @@ pub(crate) struct Operand<'a> {
     pub(crate) step: usize,
 }
 
-/// The initial value of each sum: 0, the value of its column in a row (such as biases), or the value that is already in the output.
+/// The initial value of each sum. `Zero`: 0. `Row`: one value for each output column, such as the biases. `Out`: the value that is already in the
+/// output.
 #[derive(Clone, Copy)]
 pub(crate) enum Start<'a> {
     Zero,
@@ -286,7 +287,8 @@ fn add_outer<V: Lanes, const R: usize, const C: usize>(
     }
 }
 
-/// The dot product `Σ_p a_p b_p`, computed in [`DOT`] partial sums whatever the vector width; they are added pairwise at the end.
+/// The dot product `Σ_p a_p b_p`, computed in [`DOT`] partial sums for any vector width. The partial sums are added pairwise. Then the last terms
+/// (fewer than [`DOT`]) are added in order.
 #[inline(always)]
 fn dot<V: Lanes>(a: &[f32], b: &[f32]) -> f32 {
     const WORDS: usize = 4;
@@ -352,7 +354,7 @@ fn piece<V: Lanes, const C: usize>(product: &Product<'_>, row: usize, col: usize
     store(&sums[0], &mut out[col..]);
 }
 
-/// `out = bias + Σ coefficient · table row`; with `relu`, negative results are set to 0.
+/// `out = bias + Σ coefficient · table row`, summed over the terms; with `rectify`, negative results are set to 0.
 #[inline(always)]
 pub(crate) fn add_rows<V: Lanes>(
     terms: &[Term],

@@ -62,7 +62,7 @@ pub enum DatePart {
     DayCos,
 }
 
-/// The origin of a column of numbers that are one part (such as the month) of the dates in a column of the table.
+/// Where the numbers of an input column come from: they are one part (such as the month) of each date in a date column of the table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DateSource {

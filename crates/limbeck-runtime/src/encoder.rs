@@ -187,14 +187,14 @@ pub enum Scaling {
     /// Quantile transform to a normal distribution: `clamp(Φ⁻¹(F(x)), ±3)`.
     ///
     /// ```text
-    /// references r_0 ≤ … ≤ r_q at the cumulative shares i / q
+    /// references r_0 ≤ … ≤ r_q: r_i is the quantile of the training values at the level i / q
     /// F(x) = 0                                              x < r_0
     ///      = 1                                              x > r_q
     ///      = (i + j) / 2q                                   x = r_i = … = r_j, all references equal to x
     ///      = (i + (x − r_i) / (r_{i+1} − r_i)) / q          r_i < x < r_{i+1}
     /// ```
     Quantile {
-        /// Quantiles of the training values at equal steps of cumulative share, in ascending order; at least two.
+        /// Quantiles of the training values at the levels 0, 1/q, 2/q, …, 1, in ascending order; at least two.
         references: Vec<f64>,
     },
 }
@@ -233,7 +233,7 @@ impl Scaling {
     }
 }
 
-/// The cumulative share `F(x)` in the formula of [`Scaling::Quantile`].
+/// `F(x)` in the formula of [`Scaling::Quantile`]: about the share of the training values that are below `x`.
 fn share_below(references: &[f64], x: f64) -> f64 {
     let (low, high) = (
         references.partition_point(|&r| r < x),
@@ -293,8 +293,8 @@ impl Encoding {
         matches!(self, Encoding::Number { .. })
     }
 
-    /// For a one-hot or hashed column, the index of the output that is 1 for a level; for an ordinal column, the level's index. `None` if all outputs
-    /// are 0.
+    /// For a one-hot or hashed column, the index of the output that is 1 for a level; for an ordinal column, the level's index. `level` is `None` for
+    /// a missing value. The result is `None` if all outputs are 0.
     fn place(&self, level: Option<&str>) -> Option<usize> {
         let find = |levels: &[String]| {
             level.and_then(|level| levels.iter().position(|known| known == level))
@@ -445,7 +445,7 @@ impl Encoder {
         pairs.try_for_each(|(column, raw)| column.check_shape(raw, n_rows))
     }
 
-    /// Encodes the rows of a range, in place of what `out` holds. The columns must have passed [`check_shapes`](Self::check_shapes).
+    /// Encodes the rows of a range into `out`, and replaces what it held before. The columns must have passed [`check_shapes`](Self::check_shapes).
     pub(crate) fn encode_rows(
         &self,
         columns: &[RawColumn<'_>],

@@ -151,7 +151,7 @@ struct NodeText {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum OpText {
-    /// Number of edges of each input column.
+    /// `edges` has the number of edges of each input column; a tensor has the edges themselves.
     Ple {
         edges: Vec<usize>,
     },
@@ -169,7 +169,7 @@ enum OpText {
         splits: usize,
         leaves: usize,
     },
-    /// Number of knots of each axis.
+    /// `knots` has the number of knots of each axis; a tensor has the knots themselves.
     TableInterp {
         knots: Vec<usize>,
     },

@@ -3,8 +3,8 @@
 use crate::{Error, Result, TableInterp, TreeEnsemble};
 use alloc::{format, string::String, vec, vec::Vec};
 
-/// Most numbers that a graph may compute per row: the widths of the input and of all values, summed. A small file can declare huge widths;
-/// the limit bounds the memory and the time of a prediction with it.
+/// Maximum sum of the widths of the input and of the outputs of all nodes: the numbers that a graph may hold per row. A small file can declare huge
+/// widths; this limit bounds the memory and the time of a prediction with such a file.
 const MAX_WIDTHS: usize = 1 << 20;
 
 /// A model as a list of nodes; each node takes values of earlier nodes, or the input.

@@ -9,10 +9,10 @@
 //!
 //! # Order of summation
 //!
-//! Each output is one sum over ascending `p`, whichever tile, strip or panel it belongs to. (For a single output column, it is 16 partial sums, which
-//! are added pairwise.) The result therefore depends neither on the number of rows in a call nor on threads. With fused multiply-add, every step of
-//! the sum is fused; without it, each product is rounded first. Two machines may thus differ by rounding, but one machine always gives the same
-//! result.
+//! Each output is one sum over ascending `p`, whichever tile, strip or panel it belongs to. (There is one exception: for a single output column, if
+//! both factors are contiguous in `p`, it is 16 partial sums, which are added pairwise.) The result therefore depends neither on the number of rows
+//! in a call nor on threads. With fused multiply-add, every step of the sum is fused; without it, each product is rounded first. Two machines may
+//! thus differ by rounding, but one machine always gives the same result.
 
 use crate::blocks::{Operand, Product, Start};
 use crate::simd;
@@ -62,7 +62,7 @@ pub fn matmul_bias(
     );
 }
 
-/// `out[k, m] += a[n, k]ᵀ · b[n, m]`: the gradient of a weight matrix, summed over samples in order.
+/// `out[k, m] += a[n, k]ᵀ · b[n, m]`: adds the gradient of a weight matrix, which is a sum over the `n` samples, to `out`.
 ///
 /// ```
 /// let (a, b) = ([1.0, 2.0], [3.0, 4.0]); // two samples, k = m = 1

@@ -87,7 +87,8 @@ impl Piecewise {
         }
     }
 
-    /// Writes the terms `coefficient · table row` of one input row to `terms`, and returns their number.
+    /// Writes the terms `coefficient · table row` of one input row to the start of `terms`, without those whose coefficient is 0, and returns their
+    /// number. `terms` must have room for one term more than a row can have.
     #[inline(always)]
     fn terms(&self, x: &[f32], terms: &mut [Term]) -> usize {
         let mut count = 0;

@@ -9,7 +9,7 @@
 //! Σ_k out_k · w_k = T_{b−1} + f · w_b = (1 − f) · T_{b−1} + f · T_b,    T_k = w_0 + … + w_k,  T_{−1} = 0
 //! ```
 //!
-//! with bin `b` and the share `f` of that bin that lies below `x`. The plan stores `T`, summed in f64, instead of the weights. A row
+//! with bin `b` and the fraction `f` of that bin that lies below `x`. The plan stores `T`, summed in f64, instead of the weights. A row
 //! becomes a short list of terms `coefficient · table row`: at most two per column, and none for a column without edges whose value is 0
 //! (as in a one-hot encoding). Dense layers are blocked products of [`kernel`](crate::kernel). `Relu` is merged into the layer before it.
 //! The buffer of a value is reused after the last step that reads the value.
@@ -32,7 +32,7 @@ use alloc::{vec, vec::Vec};
 /// their values exceed [`BLOCK_NUMBERS`].
 pub(crate) const BLOCK: usize = 64;
 
-/// Most numbers that the buffers of a block hold, unless a single row needs more: 16 MB.
+/// Maximum number of f32 (16 MB) that the buffers hold for all rows of a block together. A block of a single row may need more.
 const BLOCK_NUMBERS: usize = 1 << 22;
 
 /// A graph compiled for execution.
@@ -53,7 +53,8 @@ pub struct Plan {
     steps: Vec<Step>,
     /// For each buffer, how many numbers per row it holds.
     buffers: Vec<usize>,
-    /// Maximum number of terms that a row can have in any piecewise step.
+    /// Number of terms (see [`Term`]) for which the working memory has room: one more than two per input column, in the piecewise step with the most
+    /// columns. 0 if there is no piecewise step.
     terms: usize,
     output: Source,
 }
@@ -151,7 +152,7 @@ impl Plan {
         }
     }
 
-    /// Number of rows that run at a time.
+    /// Number of rows that run through the graph at a time: [`BLOCK`], or fewer if their values exceed [`BLOCK_NUMBERS`].
     fn block(&self) -> usize {
         let row: usize = self.buffers.iter().sum();
         (BLOCK_NUMBERS / row.max(1)).clamp(1, BLOCK)
@@ -283,9 +284,10 @@ struct Compiler<'g> {
     steps: Vec<Step>,
     buffers: Vec<usize>,
     free: Vec<usize>,
-    /// For each value of the graph, the place where it is stored; `None` for a value that is not computed yet, or never.
+    /// For each value of the graph, where it is stored; `None` for a value that no step computes, or not yet.
     places: Vec<Option<Source>>,
-    /// For each node, true if a step already computes it: the node's own step, or the step of a node that it was merged into.
+    /// For each node, true if there is already a step that computes its output: the node's own step or, for a `Relu`, the step of the node before it.
+    /// Always false for a `Ple` that is fused into its linear layers, because its output is never computed.
     done: Vec<bool>,
 }
 
@@ -339,7 +341,7 @@ impl<'g> Compiler<'g> {
             && readers.iter().all(is_linear)
     }
 
-    /// The [`Ple`](Op::Ple) before the linear node `i`, if it is fused into that node; else `None`.
+    /// Index of the [`Ple`](Op::Ple) node whose output the linear node `i` reads, if this `Ple` is fused into node `i`; else `None`.
     fn fused_ple(&self, i: usize) -> Option<usize> {
         let before = self.graph.nodes[i].inputs[0].checked_sub(1)?;
         self.is_fused_ple(before).then_some(before)
@@ -396,7 +398,7 @@ impl<'g> Compiler<'g> {
         self.release(&inputs);
     }
 
-    /// The [`Relu`](Op::Relu) after node `i`, if it is the only node that reads that node's value; else `None`.
+    /// Index of the node that reads the output of node `i`, if it is a [`Relu`](Op::Relu) and no other node reads this output; else `None`.
     fn joined_relu(&self, i: usize) -> Option<usize> {
         match self.readers[i + 1].as_slice() {
             &[reader] if matches!(self.graph.nodes[reader].op, Op::Relu) => Some(reader),

@@ -91,7 +91,7 @@ pub(crate) enum Isa {
 }
 
 impl Isa {
-    /// The widest instruction set that this processor has.
+    /// The variant with the widest vectors that this processor can run.
     #[inline]
     pub(crate) fn detect() -> Isa {
         #[cfg(all(feature = "std", target_arch = "x86_64"))]

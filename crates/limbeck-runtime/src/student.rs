@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 /// The `kind` of a file that holds a student.
 const KIND: &str = "student";
 
-/// Most encoded numbers of a batch that is predicted at once, unless a single row has more: 16 MB. A batch of narrow rows has a multiple of the plan's block.
+/// Maximum number of encoded f32 (16 MB) in a batch, which is the rows that are predicted at once. A batch of a single row may have more.
 const BATCH: usize = 1 << 22;
 
-/// Number of rows of a batch, for rows of `width` encoded numbers.
+/// Number of rows of a batch, for rows of `width` encoded numbers. If it is above [`BLOCK`], it is a multiple of [`BLOCK`].
 fn batch(width: usize) -> usize {
     match BATCH / width.max(1) {
         rows @ 0..BLOCK => rows.max(1),
@@ -23,10 +23,11 @@ fn batch(width: usize) -> usize {
     }
 }
 
-/// Tolerance of a golden prediction: the largest allowed difference, relative to the sum of the prediction's absolute value and the target's scale.
+/// Tolerance for golden predictions: the largest allowed difference, as a fraction of `|p| + s`. Here `p` is the stored prediction, and `s` the scale
+/// of the target; see [`Student::verify_golden`].
 ///
 /// On 5 000 random rows, the largest relative difference between the portable and the AVX2 code was 0.8e-6 for a student of 5 000 parameters and
-/// 1.3e-6 for a student of 100 000. A real error changes predictions by far more than ten times that.
+/// 1.3e-6 for a student of 100 000. A real error changes predictions by far more than 1e-5.
 const GOLDEN_TOLERANCE: f64 = 1e-5;
 
 /// Transform from the graph's output `z` to the target in its own unit; computed in f64.
@@ -351,8 +352,8 @@ impl Student {
 
     /// Predicts the golden rows again and compares the results with the stored predictions.
     ///
-    /// With stored prediction `p` and the target's scale `s`, the difference may be at most `1e-5 · (|p| + s)`; for a logarithmic target
-    /// `1e-5 · (|p| + s · |p|)`.
+    /// With stored prediction `p` and the scale `s` of the output's [`TargetTransform`], the difference may be at most `1e-5 · (|p| + |s|)`. For a
+    /// logarithmic target, it may be at most `1e-5 · (|p| + |s| · |p|)`.
     ///
     /// # Errors
     ///

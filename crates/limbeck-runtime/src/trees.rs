@@ -2,7 +2,7 @@
 
 use alloc::{format, string::String, vec, vec::Vec};
 
-/// Largest number of splits, and of leaves, in an ensemble. The limit protects against files that declare absurd sizes.
+/// Maximum number of splits in an ensemble; also its maximum number of leaves. The limit protects against files that declare absurd sizes.
 const MAX_NODES: usize = 1 << 24;
 
 /// Decision trees whose leaves are added up: the payload of [`Op::TreeEnsemble`](crate::Op::TreeEnsemble).
@@ -172,7 +172,7 @@ pub(crate) struct Walker {
 struct Split {
     threshold: f32,
     input: u32,
-    /// The next node for a value that is at least the threshold, for a value below it, and for NaN.
+    /// The numbers of the next nodes: for a value that is at least the threshold, for a value below it, for NaN.
     to: [u32; 3],
 }
 

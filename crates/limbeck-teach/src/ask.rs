@@ -10,8 +10,9 @@ use crate::teacher::{FittedTeacher, Prediction};
 
 /// A model that labels rows for a student: fitted by limbeck, read from a model file, or run as a command.
 pub trait Teacher: Send + Sync {
-    /// Predicts the mean of each row, and its standard deviation if the model gives one (else the standard deviations are empty). Both are in the
-    /// unit that the model was fitted in: for a teacher that limbeck fitted, the learned unit (the logarithm, with a log target); for other models,
+    /// Predicts the mean and the standard deviation of each row. The list of standard deviations is empty if the model gives none.
+    ///
+    /// The unit: a teacher that limbeck fitted predicts in the unit that it learned (with a log target, the logarithm). Other models predict in
     /// the target's own unit.
     ///
     /// # Errors

@@ -34,11 +34,11 @@ use crate::{Error, Result, Stderr};
 
 /// Maximum number of lines of stderr that an error shows.
 const STDERR_LINES: usize = 20;
-/// Number of bytes at the end of stderr that are searched for these lines.
+/// Only this many bytes at the end of stderr are kept; the lines that an error shows are taken from them.
 const STDERR_BYTES: usize = 16 * 1024;
 /// Maximum number of characters of a line that a message shows.
 const SHOWN: usize = 200;
-/// Maximum number of bytes per row that the command may print, in addition to `ANSWER_BYTES`. No valid output is longer.
+/// On stdout, the command may print at most `ANSWER_BYTES` bytes, plus this many bytes for each row of the batch. No valid output is longer.
 const ANSWER_BYTES_PER_ROW: usize = 512;
 const ANSWER_BYTES: usize = 1 << 20;
 /// Time between two checks of a running command.
@@ -155,8 +155,8 @@ impl CommandTeacher {
         })
     }
 
-    /// The same teacher, which saves each batch of predictions as a checkpoint. When a resumed run needs the same rows again, the command is not run
-    /// for batches that have a checkpoint.
+    /// The same teacher, which saves each batch of predictions as a checkpoint in `kept`. In a resumed run, a batch that has a checkpoint is read
+    /// from it, and the command is not run for this batch.
     #[must_use]
     pub fn keeping(self, kept: Checkpoints) -> Self {
         Self { kept, ..self }
@@ -373,7 +373,7 @@ fn unanswered(keys: &[Vec<u8>], known: &HashMap<Vec<u8>, Answer>) -> Vec<usize> 
         .collect()
 }
 
-/// The content of each row as bytes: bits of numbers, texts of categories.
+/// One key per row: the content of the row as bytes, which are the bits of its numbers and the texts of its categories.
 fn row_keys(x: &Features) -> Vec<Vec<u8>> {
     let mut keys = vec![Vec::with_capacity(9 * x.columns.len()); x.rows];
     for column in &x.columns {

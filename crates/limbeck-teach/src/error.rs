@@ -19,12 +19,12 @@ pub enum Error {
     /// An option is out of range, has no effect, or conflicts with another option.
     #[error(transparent)]
     InvalidOption(#[from] limbeck_options::Refused),
-    /// The number of targets, weights or folds differs from the number of rows.
+    /// A list that must have one value per row (the targets, the weights, or the fold of each row) has another length.
     #[error("{what} has {} for {}", counted(*found, "value"), counted(*expected, "row"))]
     Length {
-        /// What has the wrong length: the target, the weights or the folds.
+        /// The list that has the wrong length: the targets, the weights or the folds.
         what: &'static str,
-        /// Length of the vector.
+        /// Length of this list.
         found: usize,
         /// Number of rows of the features.
         expected: usize,

@@ -39,7 +39,7 @@ impl Learner {
     }
 }
 
-/// The mean of each row, and the standard deviation of each row if the model gives it.
+/// Predictions of a model: the means, one per row, and the standard deviations, one per row (`None` if the model gives none).
 pub(crate) type Predicted = (Vec<f64>, Option<Vec<f64>>);
 
 /// A fitted model.
@@ -53,7 +53,7 @@ pub(crate) enum Fit {
     Process(Process),
 }
 
-/// The options that were chosen by out-of-fold error. All later fits of the learners use them.
+/// The options with which all later fits of the learners are made. They are set while the teacher is fitted by folds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FoldChoices {
     /// Options of the trees.
@@ -126,7 +126,8 @@ impl FoldChoices {
         }
     }
 
-    /// Amount of work of one fit of a learner, in the units of a [`Meter`]: boosting rounds, points of a training curve, or 1 for a Gaussian process.
+    /// Amount of work of one fit of a learner, as a [`Meter`] counts it: boosting rounds for trees, points of the training curve for networks, 1 for
+    /// a Gaussian process.
     fn units(&self, learner: Learner) -> usize {
         match learner {
             Learner::Trees => self.trees.rounds,

@@ -116,7 +116,7 @@ impl Forest {
         Ok(predictions)
     }
 
-    /// For each row and each tree, the leaf that the row reaches; leaves are counted from the left. `[rows, trees]`, row-major.
+    /// For each row and each tree, the leaf that the row reaches. The leaves of a tree are counted from the left, from 0. `[rows, trees]`, row-major.
     ///
     /// # Errors
     ///
@@ -137,7 +137,8 @@ impl Forest {
         Ok(leaves)
     }
 
-    /// Number of parameters: thresholds, leaf values and the numbers of the inputs' coding. These are all fitted numbers that a prediction uses.
+    /// Number of parameters, which are all fitted numbers that a prediction uses: thresholds, leaf values, the numbers that encode the inputs, and
+    /// `shift`, `scale` and the base score of the formula.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.trees.value.len() + self.inputs.parameters() + 3
@@ -178,11 +179,11 @@ impl Forest {
     /// |---|---|
     /// | `inputs` | JSON: coding of each column, slanted inputs |
     /// | `output` | JSON: `scale`, `shift` |
-    /// | `base` | F32, 1: the base score |
-    /// | `nodes` | U32, nodes of each tree |
+    /// | `base` | one F32: the base score |
+    /// | `nodes` | U32 per tree: its number of nodes |
     /// | `split` | U32 per node, trees one after the other, each in preorder: twice the input, plus 1 if missing values go left; 2³² − 1 for a leaf |
     /// | `right` | U32 per node: its right child, counted from the root of its tree; the left child is the next node |
-    /// | `value` | F32 per node: threshold, or value of the leaf |
+    /// | `value` | F32 per node: the threshold of a split, or the value of a leaf |
     ///
     /// # Errors
     ///
@@ -248,7 +249,7 @@ pub(crate) struct Trees {
     split: Vec<u32>,
     /// For each node, its right child, counted from the root of the tree; the left child is the next node. 0 for a leaf.
     right: Vec<u32>,
-    /// For each node, its threshold, or the value of the leaf.
+    /// For each node, the threshold of a split or the value of a leaf.
     value: Vec<f32>,
     /// For each node, the number of leaves before it in its tree; computed from the other arrays.
     ordinal: Vec<u16>,
@@ -319,8 +320,8 @@ impl Trees {
         self.starts.push(self.split.len() as u32);
     }
 
-    /// New numbers for a range of nodes, of which `splits` are splits: first the splits, then the leaves, each in the order of the range. So the
-    /// number of a child is larger than the number of its parent.
+    /// Numbers the nodes of a range anew, as [`TreeEnsemble`] needs it: the splits get 0, 1, …, and the leaves get `splits`, `splits + 1`, …, both in
+    /// the order of the range. (`splits` is the number of splits.) So the number of a child is larger than the number of its parent.
     fn numbers(&self, nodes: std::ops::Range<usize>, splits: u32) -> Vec<u32> {
         let (mut split, mut leaf) = (0..splits, splits..);
         nodes
@@ -419,7 +420,7 @@ impl Trees {
         self.split[node] % 2 == 1
     }
 
-    /// Index of the leaf that a row reaches in a tree, among all nodes. `value` returns an input of the row.
+    /// The leaf that a row reaches in a tree, as an index into the nodes of all trees. `value(j)` returns input `j` of the row.
     fn walk(&self, tree: usize, value: impl Fn(usize) -> f32) -> usize {
         let root = self.starts[tree] as usize;
         let mut node = root;
@@ -692,8 +693,8 @@ fn add_leaves(
     }
 }
 
-/// Removes the leaves that the tests rule out from each row's set of possible leaves. It handles up to four groups of tests at a time, so that the
-/// sets are loaded and stored less often.
+/// For each row, removes from its set of possible leaves those that the tests rule out. It handles up to four groups of tests at a time, so that
+/// the sets are loaded and stored less often.
 fn narrow_all(
     groups: &[Group],
     tables: &[Table],
@@ -721,7 +722,7 @@ fn size_problem(nodes: usize) -> Option<String> {
     }
 }
 
-/// Removes the leaves that the first `N` groups of tests rule out from each row's set of possible leaves. Returns `N`.
+/// For each row, removes from its set of possible leaves those that the first `N` groups of tests rule out. Returns `N`.
 fn narrow<const N: usize>(
     groups: &[Group],
     tables: &[Table],

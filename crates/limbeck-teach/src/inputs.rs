@@ -16,7 +16,7 @@ use crate::{Error, Result};
 
 /// Maximum number of levels (categories) for which a category column gets one input per level.
 const ONE_HOT_LEVELS: usize = 10;
-/// Weight of the overall mean in the smoothed mean target of a level, as a number of rows.
+/// The mean target of a level is smoothed: the mean target of all rows is added to it as if it were this many more rows.
 const PRIOR_ROWS: f64 = 10.0;
 
 /// Turns feature columns into the inputs of trees.
@@ -45,7 +45,7 @@ pub(crate) enum Coding {
     Number { center: f64, scale: f64 },
     /// A category with few levels: one input per level, 1 if the cell has that level, else 0. For missing and unknown levels, all are 0.
     OneHot { levels: Vec<String> },
-    /// A category with many levels: one input, the smoothed mean target of the level.
+    /// A category with many levels: one input, the mean target of the rows with that level, smoothed towards the mean target of all rows.
     MeanTarget {
         levels: Vec<String>,
         means: Vec<f64>,
@@ -410,7 +410,7 @@ fn used_levels(codes: &[u32], levels: &[String]) -> Vec<String> {
     kept
 }
 
-/// Of some rows, the sum of the weighted targets and the sum of the weights.
+/// Two sums over some rows (such as the rows of one level): weight times target, and weight.
 #[derive(Clone, Copy, Default)]
 struct Share {
     target: f64,
@@ -423,7 +423,7 @@ impl Share {
         self.weight += w;
     }
 
-    /// The smoothed mean `(Σwy + prior·m) / (Σw + m)`, where the overall mean (`prior`) counts as `m` rows.
+    /// The smoothed mean target `(Σwy + m·prior) / (Σw + m)`: the mean target of all rows (`prior`) counts like `m` rows, see [`PRIOR_ROWS`].
     fn mean(self, prior: f64) -> f64 {
         (self.target + PRIOR_ROWS * prior) / (self.weight + PRIOR_ROWS)
     }

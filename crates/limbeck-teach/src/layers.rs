@@ -15,7 +15,8 @@ use crate::teacher::FittedTeacher;
 pub enum WhichFit {
     /// The first of the early fits, which were not fitted on validation rows (see [`FittedTeacher`]).
     First,
-    /// The last fit, which was fitted on all rows that a teacher may learn from, including validation rows.
+    /// The last fit, which was fitted on all rows that a teacher may learn from, including validation rows. If the teacher has only early fits, the
+    /// last one of these.
     Last,
 }
 
@@ -28,7 +29,7 @@ pub struct FeatureLayer {
     pub values: Vec<f32>,
 }
 
-/// Number of features of one layer made from trees.
+/// Number of features of one layer made from trees; maximum number of features of the layer made from a Gaussian process.
 const LEAF_WIDTH: usize = 128;
 /// Number of layers made from the trees of a forest: from early, middle and late trees.
 const LEAF_LAYERS: usize = 3;
@@ -40,17 +41,17 @@ impl FittedTeacher {
     ///
     /// - Networks: the hidden layers. Each layer holds the activations of all members (networks of the ensemble) side by side.
     /// - Trees: three layers, which are leaf embeddings of the first, the middle and the last third of the trees. Boosting goes from coarse to fine,
-    ///   as the layers of a network do.
-    /// - A Gaussian process: one layer, which holds the kernel's values between the row and the first rows that the process was fitted on.
+    ///   as the layers of a network do. (One or two trees give one or two layers.)
+    /// - A Gaussian process: one layer, which holds the kernel's values between the row and the first 128 rows that the process was fitted on.
     ///
-    /// A leaf embedding encodes the leaves that a row reaches. With `ℓ_i(x)` the leaf of tree `i`, and random hash functions `h` (to positions) and
-    /// `s` (to signs), feature `j` is
+    /// A leaf embedding encodes the leaves that a row reaches in the trees of one layer. With `ℓ_i(x)` the leaf of tree `i`, a hash function `h` (its
+    /// values are indices of features) and a hash function `s` (its values are 1 and −1), feature `j` is
     ///
     /// ```text
     /// f_j(x) = Σ_i [h(i, ℓ_i(x)) = j] · s(i, ℓ_i(x)) / √(number of trees)
     /// ```
     ///
-    /// The inner product of the features of two rows is, on average, the fraction of trees in which both rows reach the same leaf.
+    /// The inner product of the features of two rows is, on average, the fraction of these trees in which both rows reach the same leaf.
     ///
     /// # Errors
     ///

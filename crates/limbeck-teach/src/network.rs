@@ -57,7 +57,7 @@ limbeck_options::options! {
 const BATCH: usize = 256;
 /// Number of points of the training curve. At each point, the out-of-fold error is measured.
 pub(crate) const CURVE: usize = 16;
-/// Number of steps between two points of the training curve, when the speed is measured.
+/// When the speed of training is measured, the number of steps between two points of the training curve.
 const TIMED: usize = 3;
 
 impl NetworkOptions {
@@ -109,8 +109,9 @@ pub struct NetworkEnsemble {
     scale: f64,
 }
 
-/// The layout of a network's input, in which each one-hot code is one segment. `edges` returns the bin edges of an encoded number, given the index of
-/// its column in the encoded row.
+/// The layout of a network's input: which numbers of an encoded row belong together (a *segment*), and how the network reads them. All outputs of a
+/// one-hot or hashed column are one segment; every other number is a segment of its own. `edges(i)` returns the bin edges of number `i` of the
+/// encoded row; fewer than two edges mean that the number gets no bins.
 #[must_use]
 pub fn input_layout(encoder: &Encoder, mut edges: impl FnMut(usize) -> Vec<f32>) -> InputLayout {
     use limbeck_runtime::Encoding;
@@ -217,12 +218,12 @@ struct Curve {
     points: Vec<(usize, Vec<f32>)>,
 }
 
-/// The network ensembles of all folds, and the point of the training schedule at which they stopped.
+/// The network ensembles of all folds. All have the weights from the same point of the training schedule.
 #[derive(Clone, Debug)]
 pub struct NetworkFolds {
     /// One ensemble of networks per fold, fitted on the rows outside the fold.
     pub networks: Vec<NetworkEnsemble>,
-    /// Fraction of the schedule after which the out-of-fold error was smallest.
+    /// The fraction of the training schedule at which the weights of all ensembles were taken: there, the total out-of-fold error was smallest.
     pub stop: f64,
 }
 
@@ -332,8 +333,8 @@ impl NetworkEnsemble {
         })
     }
 
-    /// Trains one ensemble on the given rows of `sample`, and stops after a fraction of its schedule (the second value of `options`). `meter` counts
-    /// the progress; the training is saved as a checkpoint under `name`.
+    /// Trains one ensemble on the given rows of `sample`. `options` has the options, and the fraction of the training schedule after which training
+    /// stops. `meter` counts the progress. The training is saved as a checkpoint under `name`.
     pub(crate) fn fit_within(
         sample: &Sample<'_>,
         rows: &[usize],
@@ -346,8 +347,7 @@ impl NetworkEnsemble {
         Ok(Self::train(sample, rows, options, seed, saver, (work, meter))?.network)
     }
 
-    /// Measures the seconds that a training step takes on one thread. It trains until `work` stops it, but at most three steps for each point of a
-    /// training curve.
+    /// Measures the seconds that a training step takes on one thread. It trains for 48 steps, or until `work` stops it.
     ///
     /// # Errors
     ///
@@ -385,8 +385,8 @@ impl NetworkEnsemble {
         })
     }
 
-    /// Trains one ensemble per fold. All of them stop at the point of the schedule where the total error over the
-    /// [judging folds](limbeck_data::Folds::judges) is smallest.
+    /// Trains one ensemble per fold. All of them get the weights from the same point of the training schedule: the one with the smallest total error
+    /// over the judging folds (the folds whose errors decide, see [`judges`](limbeck_data::Folds::judges)).
     ///
     /// # Errors
     ///
@@ -490,7 +490,7 @@ impl NetworkEnsemble {
         Ok(moments.unzip())
     }
 
-    /// The hidden activations: for each member and each hidden layer, the values `[n_samples, width]`.
+    /// The hidden activations. `result[m][l]` has the values of hidden layer `l` of member `m`, `[n_samples, width]`.
     ///
     /// # Errors
     ///

@@ -1,8 +1,9 @@
 //! The teacher's predictive standard deviation (in names: `std`).
 //!
 //! The variance of an ensemble says how much its models disagree, not how far the target is from their predictions. So the *raw* standard
-//! deviation (the one that the models give) is scaled such that the mean squared z-score is 1, on rows that the teacher was not fitted on. The scaled one
-//! is used only if it is informative: if its Gaussian log-likelihood is higher than the log-likelihood of one constant.
+//! deviation (the one that the models give) is scaled such that the mean squared z-score is 1, on rows that the teacher was not fitted on. The
+//! scaled one is used only if it is informative: if its Gaussian log-likelihood is higher than that of one constant standard deviation for all
+//! rows.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,9 @@ pub enum PredictiveStd {
 
 impl PredictiveStd {
     /// Chooses how the standard deviation is computed, on the rows `known`. The teacher was not fitted on these rows: they are out-of-fold rows, or
-    /// validation rows for a teacher that limbeck did not fit. If the standard deviation is constant, the second value has a note for the report.
+    /// validation rows for a teacher that limbeck did not fit. `raw` has the standard deviations that the models give; `None` if they give none.
+    ///
+    /// Also returns notes for the report: one note if the standard deviation is constant, else none.
     ///
     /// # Formula
     ///
@@ -29,8 +32,8 @@ impl PredictiveStd {
     /// NLL(k) = mean [ln(k r_i)] + ½    NLL(c) = ln c + ½
     /// ```
     ///
-    /// with errors `e_i` and raw standard deviations `r_i`. Both have a mean squared z-score of 1, so the negative log-likelihoods (NLL) differ only in the mean
-    /// of the logarithm.
+    /// with errors `e_i` and raw standard deviations `r_i`. Both `k r_i` and `c` give a mean squared z-score of 1, so the negative log-likelihoods
+    /// (NLL) differ only in the mean of the logarithm.
     #[must_use]
     pub fn fit(
         sample: &Sample<'_>,

@@ -22,7 +22,7 @@ impl Sample<'_> {
         self.folds.training_rows(fold)
     }
 
-    /// The rows of `fold`, which its teacher was not fitted on and predicts.
+    /// The rows of `fold`. Its teacher was not fitted on them, and predicts them.
     #[must_use]
     pub fn held_rows(&self, fold: u32) -> Vec<usize> {
         self.folds.held_rows(fold)

@@ -71,7 +71,8 @@ pub(crate) fn weights(
     }
 }
 
-/// The weights of the given learners, with sum 1, that minimize `w' A w`. Tries each subset of the learners as the learners with a weight above 0.
+/// The non-negative weights `w` with sum 1 that minimize `w' A w`; learners that are not in `used` get 0. For each subset of `used`, it computes the
+/// best weights with all other weights 0; the result is the best of all subsets.
 ///
 /// The linear part of the prior is a multiple of `Σ w`, which is 1, so it does not change the minimum.
 fn best(a: &DMatrix<f64>, used: &[usize]) -> Vec<f64> {

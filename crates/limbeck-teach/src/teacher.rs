@@ -33,9 +33,9 @@ limbeck_options::words! {
     }
 }
 
-/// Least and largest number of folds for out-of-fold labels.
+/// Minimum and maximum of the option `folds`: the number of folds for out-of-fold labels.
 pub const FOLDS: (f64, f64) = (2.0, 20.0);
-/// Least and largest number of fits of each learner on all its rows.
+/// Minimum and maximum of the option `fits`: the number of fits of each learner on all rows that a teacher may learn from.
 pub const FITS: (f64, f64) = (1.0, 20.0);
 
 limbeck_options::options! {
@@ -117,8 +117,9 @@ pub struct Share {
 /// ```
 ///
 /// Each learner has *early* fits, which were not fitted on validation rows. [`with_full_fit`](Self::with_full_fit) adds *last* fits, on all rows that
-/// a teacher may learn from; from then on, only the last fits predict. There is one exception: on more than 10 000 rows that do not follow time,
-/// trees and networks get a single last fit. It predicts together with the early fits, because some more rows help little there and a fit takes long.
+/// a teacher may learn from; from then on, only the last fits predict. There is one exception: with more than 10 000 rows and folds that are not
+/// stretches of time, trees and networks get a single last fit. It predicts together with the early fits: on so many rows, the additional rows of
+/// a last fit help little, and each fit takes long.
 #[derive(Clone, Debug)]
 pub struct FittedTeacher {
     parts: Vec<MixPart>,
@@ -158,8 +159,8 @@ pub struct EarlyAnswers(Vec<Predicted>);
 /// The result of fitting a teacher by folds.
 #[derive(Clone, Debug)]
 pub struct FoldTeachers {
-    /// The teacher for rows that are not in the sample: the mean of the teachers of all folds. If rows follow time or are at most 3000, it was fitted
-    /// on all rows of the sample instead; so was a Gaussian process in any case.
+    /// The teacher for rows that are not in the sample. Each of its learners is the mean of the models of all folds, or was fitted again on all rows
+    /// of the sample. It was fitted again if the folds are stretches of time, if the sample has at most 3000 rows, or if it is a Gaussian process.
     pub teacher: FittedTeacher,
     /// Out-of-fold labels of the rows of the sample.
     pub labels: Labels,
@@ -205,10 +206,16 @@ impl OutOfFold {
 impl FittedTeacher {
     /// Fits one teacher per fold, and labels the rows of the sample out of fold.
     ///
-    /// The weights of the learners are chosen by out-of-fold error; learners with almost no weight are left out. If rows follow time, only the last
-    /// stretch of time is used for these choices, and the teacher for new rows is fitted again on all rows of the sample: a fold's fit would lack a
-    /// stretch of time, maybe the one that resembles the new rows. With few rows (at most 3000), it is also fitted again on all rows, since every row
-    /// is needed. A Gaussian process is always fitted again. The fits are saved in the checkpoints `work.kept`.
+    /// The weights of the learners are chosen by out-of-fold error; learners with almost no weight are left out. If the folds are stretches of time,
+    /// only the errors on the last stretch count.
+    ///
+    /// The teacher for new rows is the mean over the models of the folds, with these exceptions, which are fitted again on all rows of the sample:
+    ///
+    /// - all learners, if the folds are stretches of time: a model of a fold lacks a stretch of time, maybe the one that resembles the new rows;
+    /// - all learners, if there are at most 3000 rows: every row is needed;
+    /// - a Gaussian process, in any case.
+    ///
+    /// The fits are saved in the checkpoints `work.kept`.
     ///
     /// # Errors
     ///
@@ -449,8 +456,8 @@ impl FittedTeacher {
         })
     }
 
-    /// The fit whose inner features are used. It is a fit of the learner with the largest weight: its first early fit if `early` is true, else its
-    /// last fit.
+    /// The fit whose inner features are used. It is a fit of the learner with the largest weight. If `early` is true, it is the first of the early
+    /// fits. Else it is the final one of the last fits; if there are no last fits, of the early fits.
     pub(crate) fn shown(&self, early: bool) -> Option<&Fit> {
         let part = self
             .parts
@@ -504,8 +511,8 @@ impl FittedTeacher {
         Ok(container.to_bytes())
     }
 
-    /// Reads a teacher from the bytes that [`to_bytes`](Self::to_bytes) returned, or from a file of version 0.1 in its first format, which had only
-    /// trees and networks.
+    /// Reads a teacher from the bytes that [`to_bytes`](Self::to_bytes) returned. It also reads the first format of teacher files (limbeck 0.1), in
+    /// which a teacher consisted only of trees and networks.
     ///
     /// # Errors
     ///
@@ -553,8 +560,8 @@ impl FittedTeacher {
         })
     }
 
-    /// Reads the first format of the file. It had trees and networks; the last fit of each was fitted on all rows, and was averaged with the other
-    /// fits.
+    /// Reads the first format of the file. A teacher then had only trees and networks. For each of the two, the last fit in the file was fitted on
+    /// all rows, and all fits predict together.
     fn from_first_form(container: &Container) -> Result<Self> {
         let malformed = |message: String| Error::MalformedTeacher { message };
         let (trees, networks): (usize, usize) = container.json("counts")?;
@@ -606,13 +613,15 @@ impl FittedTeacher {
 
 const KIND: &str = "teacher";
 
-/// What a teacher's file says of one learner: its weight, its number of early fits, its number of last fits, and true if both predict together.
+/// What a teacher's file says of one learner, in this order: the learner and its weight; its number of early fits; its number of last fits; true
+/// if early and last fits predict together.
 type Counts = (Share, usize, usize, bool);
 
-/// With more rows than this, time is saved: networks are first tried on one fold before they are trained on all folds, and each learner is fitted
-/// fewer times.
+/// With more rows than this, time is saved in two ways. Networks are first tried on one fold, before they are trained on all folds. Each learner is
+/// fitted fewer times on all rows.
 const MANY_ROWS: usize = 10_000;
-/// Up to this number of rows, the teacher for new rows is fitted again on the whole sample, because the rows that a fold's fit lacks matter.
+/// Up to this number of rows, the teacher for new rows is fitted again on the whole sample: with so few rows, a model of a fold, which was not
+/// fitted on the rows of its fold, is clearly worse.
 const FEW_ROWS: usize = 3000;
 /// On the fold on which networks are tried, they must reduce the RMSE of the trees by this fraction, as part of a weighted mean. Otherwise the
 /// teacher has no networks, because they take too long for what they gain.
@@ -709,7 +718,7 @@ fn choose_trees(
     Ok(choice.options)
 }
 
-/// For each row, the weighted sum of the parts (lists of one value per row), added in their order.
+/// For each row, the weighted sum over the parts, added in their order. A part is a list of one value per row, and its weight.
 fn weighted<'a>(parts: impl Iterator<Item = (&'a [f64], f64)>, rows: usize) -> Vec<f64> {
     let mut sum = vec![0.0; rows];
     for (part, weight) in parts {
@@ -724,7 +733,8 @@ fn weighted<'a>(parts: impl Iterator<Item = (&'a [f64], f64)>, rows: usize) -> V
 /// so that it does not change any prediction.
 const ASKED_ROWS: usize = 16_384;
 
-/// The mean prediction of several fits for each row. It takes blocks of rows, and checks for a stop before each block. Without fits, it is 0.
+/// For each row, the mean over the predictions of several fits; 0 if `fits` is empty. Computed block by block; a stop is checked before each block of
+/// rows.
 fn mean_of(fits: &[Fit], features: &Features, stop: Stop<'_>) -> Result<Predicted> {
     if features.rows <= ASKED_ROWS {
         stop.check()?;

@@ -81,8 +81,8 @@ impl TreeOptions {
         }
     }
 
-    /// Alternatives that [`choose`] compares: no slanted inputs (weighted sums of two columns), slanted inputs of one pair of columns, and slanted
-    /// inputs of ten pairs. With few rows, each tree has fewer leaves, and a leaf may have fewer rows.
+    /// Three alternatives that [`choose`] compares: no slanted inputs (weighted sums of two columns); slanted inputs of one pair of columns; slanted
+    /// inputs of ten pairs, with at most 64 bins. With fewer than 4000 rows, a tree has at most 16 leaves, and a leaf may have as few as 3 rows.
     #[must_use]
     pub fn candidates(&self, rows: usize) -> Vec<Self> {
         let leaf_rows = if rows < 4000 {
@@ -113,7 +113,7 @@ impl TreeOptions {
         ]
     }
 
-    /// Options for nearly the same fit in less time, for [`choose`]: twice the learning rate, half the rounds, fewer bins.
+    /// Options for nearly the same fit in less time, for [`choose`]: twice the learning rate, half the rounds, at most 128 bins.
     fn hurried(&self) -> Self {
         let learning_rate = (self.learning_rate * HURRY as f64).min(1.0);
         Self {
@@ -216,19 +216,21 @@ pub struct Choice {
     pub rmse: Vec<f64>,
 }
 
-/// Maximum number of rows up to which [`choose`] holds out each judging fold in turn; with more rows, it holds out only the first of them.
+/// Up to this number of rows, [`choose`] holds out each judging fold in turn; with more rows, only the first one. (The judging folds are those whose
+/// errors decide, see [`Folds::judges`].)
 const SMALL: usize = 6000;
-/// Maximum number of rows that [`choose`] fits on.
+/// Maximum number of rows that each fit of [`choose`] learns from.
 const ENOUGH: usize = 20_000;
-/// Factor by which [`choose`] increases the learning rate and reduces the rounds.
+/// To save time, [`choose`] multiplies the learning rate by this factor, and divides the number of rounds by it.
 const HURRY: usize = 2;
-/// Maximum number of bins in [`choose`].
+/// Maximum number of histogram bins per input in the fits of [`choose`].
 const HURRIED_BINS: usize = 128;
 
 /// Compares options by the error on held-out folds. Each fit gives the error after every round.
 ///
-/// With at most 6000 rows, each [judging fold](Folds::judges) is held out in turn; with more rows, only the first of them. At most 20 000 rows are
-/// fitted. To save time, all fits use half the rounds, twice the learning rate and coarser bins, which ranks the candidates in the same order.
+/// With at most 6000 rows, each judging fold (a fold whose error decides, see [`Folds::judges`]) is held out in turn; with more rows, only the first
+/// of them. Each fit learns from at most 20 000 rows. To save time, all fits use half the rounds, twice the learning rate and at most 128 bins. This
+/// ranks the candidates in the same order.
 ///
 /// # Errors
 ///
@@ -368,7 +370,8 @@ struct Watched {
     w: Vec<f64>,
 }
 
-/// Fits a forest. Also returns the RMSE on the held-out rows `watched` after each round, in the target's unit; empty without such rows.
+/// Fits a forest. Also returns the RMSE on the held-out rows `watched` after each round, in the target's unit; this list is empty if `watched` is
+/// `None`.
 fn fit_watched(
     x: &Features,
     y: &[f64],
@@ -454,7 +457,7 @@ fn train(trainer: Trainer<'_>, effort: Effort<'_>) -> Result<TrainResult> {
 pub struct Cut {
     /// The threshold, in the unit of the input.
     pub at: f32,
-    /// Decrease of the weighted sum of squared errors by this split.
+    /// By how much this split decreases the weighted sum of squared errors of the standardized target.
     pub gain: f64,
 }
 
@@ -462,7 +465,8 @@ pub struct Cut {
 ///
 /// # Shapes
 ///
-/// `columns` is `[width][rows]`; `y` and `w` have one value per row. The result has one list per column, in no particular order.
+/// `columns` is `[width][rows]`; `y` and `w` have one value per row. The result has one list for each of `columns`; the splits in a list are in no
+/// particular order.
 ///
 /// # Errors
 ///
@@ -582,8 +586,8 @@ fn quick_fit(
 /// Maximum number of rows in the search for interacting pairs of columns.
 const SCREENED_ROWS: usize = 8000;
 
-/// The pairs of number columns that trees of a quick fit split directly one after the other. The pairs with the largest gains of the second split
-/// come first.
+/// Pairs of number columns that interact. In the trees of a quick fit, a pair counts where a split on one column is the parent of a split on the
+/// other. Returns the `count` pairs with the largest sums of the gains of these child splits, the largest first.
 ///
 /// Columns with fewer than three different values are left out: slanted inputs do not help there.
 fn interacting_pairs(

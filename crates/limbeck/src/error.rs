@@ -20,7 +20,7 @@ pub enum Error {
     /// A file that cannot be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     File {
-        /// What was attempted.
+        /// What was attempted, in the words that follow `cannot` in the message: for example `create the folder`.
         action: &'static str,
         /// The file.
         path: PathBuf,

@@ -107,7 +107,8 @@ pub fn fit_joint(data: &Dataset, recipe: &CheckedRecipe, session: &Session<'_>) 
     })?
 }
 
-/// Refuses a data set if its targets, their units, or whether it has a teacher column differ from the recipe.
+/// Refuses a data set that does not match the recipe. Both must have the same targets, with the same learned units. The data set must have
+/// predictions of a teacher if the recipe names a `teacher_column`, and must not have them otherwise.
 fn refuse_others(data: &Dataset, recipe: &Recipe) -> Result<()> {
     let names = data.targets.specs.iter().map(|spec| &spec.name);
     let same = names.eq(std::iter::once(&recipe.data.target).chain(&recipe.targets))
@@ -126,7 +127,8 @@ fn refuse_others(data: &Dataset, recipe: &Recipe) -> Result<()> {
     })
 }
 
-/// Refuses, before any work is done, options that this table makes impossible.
+/// Refuses, before any work is done, options that are impossible with this table: a student that cannot be made from its columns, or outer folds into
+/// which it cannot be split.
 fn refuse(data: &Dataset, recipe: &Recipe) -> Result<()> {
     // Under a time limit, columns may be left out later, so the student is not checked here.
     if recipe.time_limit.is_none() || recipe.teacher_source() != TeacherSource::Fit {
@@ -237,7 +239,8 @@ fn make(
     })?
 }
 
-/// Runs all stages after the table is read, and writes the files of the run. If one student predicts several targets, writes a run folder for each target.
+/// Runs all stages after the table is read, and writes the files of the run. If one student predicts several targets, writes a run folder for each
+/// target.
 fn make_in(
     run_dir: &Unfinished,
     recipe: &Recipe,

@@ -154,7 +154,8 @@ limbeck_options::options! {
     }
 }
 
-/// Rules for the option `targets`, which names the targets besides `data.target`: no column twice, and no teacher that is for one target only.
+/// Rules for the option `targets`, which names the targets besides `data.target`. No column may be named twice, and the teacher must not be one that
+/// predicts a single target.
 const SEVERAL: &[Rule] = &[
     TARGET_RULES[0],
     Rule::Without("teacher.from", ONE_TARGET),

@@ -68,7 +68,7 @@ pub struct Session<'a> {
     clock: Arc<Clock>,
     /// Time at which the run has to end; `None` without a limit.
     until: Option<Instant>,
-    /// True for a part of a run. Its stages and notes are not passed to the observer.
+    /// True if this session is for a part of a run, for example a pilot or an outer fold. Its stages and notes are not passed to the observer.
     is_part: bool,
 }
 
@@ -136,7 +136,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A session for a part of the work. It passes only progress events to the observer, and its checkpoints have the scope `name`.
+    /// A session for a part of the work. It passes only progress events to the observer. The names of its checkpoints begin with `name`.
     pub(crate) fn part(&self, name: &str) -> Self {
         Self {
             checkpoints: self.checkpoints.scope(name),
@@ -145,7 +145,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// This session with checkpoints in the scope `name`, for work that is done more than once, such as the teacher of each target.
+    /// This session, but the names of its checkpoints begin with `name`. It is for work that is done more than once, such as the teacher of each
+    /// target.
     pub(crate) fn named(&self, name: &str) -> Self {
         Self {
             is_part: self.is_part,
@@ -153,7 +154,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A session for a repetition of all work on other rows. It is a [`part`](Self::part), and its time is not added to the run's stages.
+    /// A session for a repetition of all work on other rows. It is a [`part`](Self::part) with its own clock, so its time is not added to the run's
+    /// stages.
     pub(crate) fn repetition(&self, name: &str) -> Self {
         Self {
             clock: Arc::default(),

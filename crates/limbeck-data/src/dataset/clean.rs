@@ -15,7 +15,7 @@ use crate::table::{Column, Values, cells, notes_of, shell};
 use crate::warning::{Action, Finding};
 use crate::{Error, Result};
 
-/// Replaces numbers that mean *missing* with NaN. Returns the columns, and the replaced numbers by column name.
+/// Replaces numbers that mean *missing* with NaN. Returns the columns, and for each column name the numbers that mean *missing* in it.
 ///
 /// Sentinels and spikes are found on the rows `learn`. The numbers `named` by the user mean *missing* in every column.
 pub(super) fn clean_features(
@@ -56,7 +56,8 @@ pub(super) fn clean_features(
     Ok((columns, all))
 }
 
-/// Removes from the split the rows whose target is a number that means *missing*. Returns the numbers that mean *missing*.
+/// Removes from the split the rows whose target is a number that means *missing*. Returns these numbers: those `named` by the user, and those found
+/// by the check `sentinel` if its action is `drop`.
 pub(super) fn clean_target(
     source: &str,
     name: &str,

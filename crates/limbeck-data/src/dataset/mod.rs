@@ -67,7 +67,7 @@ pub struct Dataset {
     pub valid_given: bool,
     /// How rows depend on each other, and therefore how folds are formed.
     pub fold_kind: FoldKind,
-    /// Predictions of a teacher, if the options name a column with them.
+    /// Predictions of a teacher, from the column that the option `teacher_column` names; `None` if the option is not set.
     pub given: Option<GivenTeacher>,
     /// Summary of the data for the report.
     pub summary: DataSummary,
@@ -354,7 +354,8 @@ impl Dataset {
     }
 }
 
-/// Positions of the rows that have a value of every target, and the values of each target in these rows.
+/// Reads the targets. Returns the positions in the table of the rows that are used (see [`usable_rows`]), and for each target its values in these
+/// rows.
 fn read_targets(
     source: &Source,
     options: &DataOptions,
@@ -383,7 +384,7 @@ struct Found<'a> {
     rows: &'a [usize],
     /// Training and validation rows, as positions in `rows`.
     learn: &'a [usize],
-    /// Time of each of `rows`, if rows are split by time.
+    /// Time of each of `rows`; `None` if rows are not split by time.
     time: Option<&'a [i64]>,
 }
 
@@ -451,7 +452,8 @@ fn read_features(
     })
 }
 
-/// Removes from the split the rows in which any target is a number that means *missing*. Returns these numbers by name of the target.
+/// Removes from the split the rows in which any target is a number that means *missing*. Returns, by name of the target, the numbers that mean
+/// *missing* in it.
 fn clean_targets(
     source: &str,
     names: &[String],
@@ -471,7 +473,7 @@ fn clean_targets(
     Ok(all)
 }
 
-/// Positions of the rows that belong to a part of the split and have a value of every target.
+/// Positions in the table of the rows that have a value of every target and are training, validation or test rows.
 fn usable_rows(
     source: &Source,
     names: &[String],
@@ -497,7 +499,7 @@ fn usable_rows(
     Ok(rows)
 }
 
-/// Checks that each part of the split has a row with a weight above 0.
+/// Checks that each part of the split (training, validation and test rows) has a row with a weight above 0. A part without rows is not checked.
 fn check_part_weights(split: &Split, weight: &[f64]) -> Result<()> {
     let parts = [
         ("training", &split.train),
@@ -575,7 +577,8 @@ fn check_names(table: &Table, options: &DataOptions) -> Result<()> {
     Ok(())
 }
 
-/// Makes the split: takes the parts that are given, and draws the parts that are not given.
+/// Makes the split. `parts` has the given part of each row. If the test rows are not `given`, they are drawn from the training rows. If no row is a
+/// validation row, validation rows are drawn from the remaining training rows.
 fn split(
     parts: &[SplitPart],
     ties: &Ties<'_>,

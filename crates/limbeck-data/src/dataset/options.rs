@@ -171,7 +171,7 @@ impl DataOptions {
         self.reading().rules(false).missing_numbers()
     }
 
-    /// The unit in which a target is learned.
+    /// The unit in which a target is learned: its logarithm if `log_target` or `log_targets` selects it, otherwise its own unit.
     #[must_use]
     pub fn learned_unit(&self, target: &str) -> LearnedUnit {
         if self.log_target || self.log_targets.iter().any(|name| name == target) {

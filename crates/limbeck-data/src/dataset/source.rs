@@ -31,12 +31,13 @@ pub(super) struct Place {
     pub(super) source: String,
     /// Data row, from 1.
     pub(super) row: usize,
-    /// Line of the file, from 1, if it is known.
+    /// Line of the file, from 1; `None` if it is not known, as in a Parquet file.
     pub(super) line: Option<usize>,
 }
 
 impl Source {
-    /// Appends the test table, and removes the columns that the option `drop` names, unless they have another role.
+    /// Appends the test table, and removes the columns that the option `drop` names. A column stays if another option gives it a role, such as group
+    /// or weight.
     pub(super) fn join(
         mut table: Table,
         options: &DataOptions,
@@ -109,7 +110,8 @@ impl Source {
         self.test_source.is_some() || options.split_file.is_some() || options.split_column.is_some()
     }
 
-    /// Part of each row, from the split file, split column or test table; without these, all rows are training rows.
+    /// For each row, whether it is a training, validation, test or dropped row, by the split file, split column or test table. Without these, all
+    /// rows are training rows.
     pub(super) fn given_parts(&self, options: &DataOptions) -> Result<Vec<SplitPart>> {
         if let Some(spec) = &options.split_file {
             return parts_from_file(spec, self.table.rows);
@@ -224,7 +226,7 @@ impl Source {
         Err(self.cell(name, row, found_text(column, row), expected))
     }
 
-    /// Rows that belong to a part of the split and have a value of the target.
+    /// Rows that have a value of the target and are training, validation or test rows.
     pub(super) fn usable_rows(
         &self,
         name: &str,
@@ -378,7 +380,8 @@ impl Source {
         })
     }
 
-    /// Time of each row as a whole number: microseconds since 1970 for a time column, the position in ascending order for a number column.
+    /// Time of each row as a whole number. For a time column, microseconds since 1970; for a number column, the position of its number among the
+    /// different numbers in ascending order, from 0.
     pub(super) fn times(&self, name: &str, rows: &[usize]) -> Result<Vec<i64>> {
         const EXPECTED: &str =
             "a date, a time or a number to order the rows by, as option `time` requires";
@@ -398,8 +401,8 @@ impl Source {
         }
     }
 
-    /// The periods of the parts of a split, by the column `name`. A part without rows has an empty period. `rows` are the positions in the table of
-    /// the rows that the split numbers.
+    /// Earliest and latest time of the training, the validation and the test rows, from the column `name`. The row numbers in `split` are positions
+    /// in `rows`. The numbers in `rows` are positions in the table.
     pub(super) fn periods(&self, name: &str, rows: &[usize], split: &Split) -> Result<Periods> {
         let column = self.table.require(name, "option `time`")?;
         let period = |part: &[usize]| period(&column.values, part.iter().map(|&row| rows[row]));
@@ -524,7 +527,7 @@ fn found_text(column: &Column, row: usize) -> String {
     }
 }
 
-/// Replaces keys by numbers from 0, in ascending order of the keys.
+/// Replaces each key by its position among the different keys in ascending order, from 0.
 fn dense<T: Ord + Copy>(keys: impl Iterator<Item = T>) -> Vec<u32> {
     let keys: Vec<T> = keys.collect();
     let mut sorted = keys.clone();
@@ -535,7 +538,7 @@ fn dense<T: Ord + Copy>(keys: impl Iterator<Item = T>) -> Vec<u32> {
         .collect()
 }
 
-/// Position of each number among the distinct numbers, in ascending order.
+/// Position of each number among the different numbers in ascending order, from 0.
 fn order(values: &[f64]) -> Vec<i64> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);

@@ -13,9 +13,9 @@ use crate::warning::Finding;
 const RUN: usize = 30;
 /// Minimum number of different values of a column. A column with fewer may be a setting or a level, which often stays the same.
 const DIFFERENT: usize = 50;
-/// Maximum number of long runs at one value. A value with more long runs is normal for the column, such as 0 for rain.
+/// Maximum number of long runs (at least [`RUN`] values) of the same value. A value with more long runs is normal for the column, such as 0 for rain.
 const RUNS_AT_VALUE: usize = 2;
-/// A run is reported only if the number of such long runs that is expected by chance is below this.
+/// A run is reported only if the number of runs of at least its length that chance alone would produce in the column is below this.
 const CHANCE: f64 = 1e-6;
 
 /// A run: equal values in consecutive rows.
@@ -27,8 +27,8 @@ struct Run {
     rows: usize,
 }
 
-/// The rows `learn` in the order of their times. `None` if they are probably several series in one table: if fewer than nine different times come on
-/// ten rows.
+/// The rows `learn` in the order of their times. `None` if the table probably contains several series: if the number of different times is less than
+/// 90 % of the number of rows.
 pub(super) fn in_time_order(learn: &[usize], times: &[i64]) -> Option<Vec<usize>> {
     let different: HashSet<i64> = learn.iter().map(|&row| times[row]).collect();
     let is_series = different.len() * 10 >= learn.len() * 9;
@@ -40,7 +40,7 @@ pub(super) fn in_time_order(learn: &[usize], times: &[i64]) -> Option<Vec<usize>
 }
 
 /// Check `stuck`: reports number columns that repeat a value over many consecutive rows, except parts of dates (`dates`). `rows` are the training and
-/// validation rows in the order of their times. `places` has the position in the table of every row.
+/// validation rows in the order of their times. `places` has, for each row number, its position in the table.
 pub(super) fn check_stuck(
     source: &str,
     columns: &[Column],
@@ -78,10 +78,11 @@ pub(super) fn check_stuck(
     Ok(())
 }
 
-/// The runs of a column that are too long to be chance. Missing values neither end nor lengthen a run.
+/// The runs of a column that are too long to be chance. Missing values neither end nor lengthen a run. Empty if the column has fewer than
+/// [`DIFFERENT`] different values, or if long runs (at least [`RUN`] values) are common in it.
 ///
-/// Let `p` be the share of values that equal the value before, without long runs. Then about `n p^(k − 1)` runs of at least `k` values are expected
-/// by chance in `n` rows.
+/// Among the values outside long runs, let `p` be the share that equals the value before. Then about `n p^(k − 1)` runs of at least `k` values are
+/// expected by chance in `n` rows.
 fn stuck(values: &[f64], rows: &[usize]) -> Vec<Run> {
     let known: Vec<usize> = rows
         .iter()
@@ -109,7 +110,7 @@ fn stuck(values: &[f64], rows: &[usize]) -> Vec<Run> {
     }
 }
 
-/// All runs of equal values in the given order of rows; a run may be a single row.
+/// Divides `rows`, in the given order, into runs of equal values. A run may be a single row.
 fn runs(values: &[f64], rows: &[usize]) -> Vec<Run> {
     let equal = |a: &usize, b: &usize| values[*a] == values[*b];
     let run = |rows: &[usize]| Run {

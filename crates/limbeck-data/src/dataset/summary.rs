@@ -22,9 +22,9 @@ use crate::warning::{Action, Warning};
 pub struct DataSummary {
     /// File of the table, or a name for a table made in memory.
     pub source: String,
-    /// Rows in the file or files.
+    /// Number of rows in the file; with a test table, in both files together.
     pub rows: usize,
-    /// Columns in the file.
+    /// Number of columns in the file, before any is left out.
     pub columns: usize,
     /// Number of training rows.
     pub train: usize,
@@ -34,8 +34,8 @@ pub struct DataSummary {
     pub test: usize,
     /// Feature columns in the order of the student's inputs, each with its kind.
     pub features: Vec<FeatureKind>,
-    /// How numbers and dates are written, by name of the feature or target column. A column without an entry has numbers and dates as programs write
-    /// them.
+    /// How numbers and dates are written, by name of the feature or target column. In a column without an entry, they are written as programs write
+    /// them: `1085.5`, `2024-03-10`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub notations: BTreeMap<String, Notation>,
     /// Numbers that mean *missing* in a target, by name of the target.
@@ -43,7 +43,7 @@ pub struct DataSummary {
     pub missing_targets: BTreeMap<String, MissingNumbers>,
     /// Statistics of the target (of the first one, if there are several) over training and validation rows.
     pub target: TargetSummary,
-    /// The periods of training, validation and test rows, if the option `time` is set.
+    /// The periods of training, validation and test rows; `None` if the option `time` is not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub periods: Option<Periods>,
     /// Range of each number feature over training and validation rows, by feature name. Empty in reports of earlier versions.
@@ -64,7 +64,7 @@ impl DataSummary {
     /// True if both summaries describe the same rows.
     ///
     /// Compares [`content`](Self::content) and features, so that the file may have moved. If one of the two has no content, because an earlier
-    /// version wrote it, compares all other fields except the warnings.
+    /// version of limbeck wrote it, compares the other fields except warnings, periods, ranges and learned rows.
     #[must_use]
     pub fn same_rows(&self, other: &Self) -> bool {
         if !self.content.is_empty() && !other.content.is_empty() {
@@ -83,7 +83,7 @@ impl DataSummary {
     }
 }
 
-/// The periods of training, validation and test rows, by the column that the option `time` names.
+/// The periods of training, validation and test rows: their earliest and latest times in the column that the option `time` names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Periods {
     /// The column with the times.
@@ -135,13 +135,13 @@ impl std::fmt::Display for Period {
 /// Statistics of a target over training and validation rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TargetSummary {
-    /// Weighted mean.
+    /// Mean of the target values, weighted by the weights of the rows.
     pub mean: f64,
-    /// Weighted standard deviation.
+    /// Standard deviation of the target values, weighted by the weights of the rows.
     pub standard_deviation: f64,
-    /// Smallest value.
+    /// Smallest target value.
     pub min: f64,
-    /// Largest value.
+    /// Largest target value.
     pub max: f64,
 }
 

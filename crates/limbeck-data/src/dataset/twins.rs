@@ -7,10 +7,11 @@ use crate::checks::{Check, Findings, is_id};
 use crate::table::{Column, Values};
 use crate::{Error, Result};
 
-/// Equal rows are kept together if at least this share of the rows repeats an earlier one.
+/// Equal rows are kept in the same part of the split if at least this share of the rows repeats an earlier row.
 const LEAST_SHARE: f64 = 0.005;
 
-/// Groups of equal rows: the group of each of `rows`. Returns `None` if less than 0.5 % of the rows repeat an earlier row.
+/// Groups of equal rows: for each of `rows`, the number of its group. Returns `None` if no row, or less than 0.5 % of the rows, repeats an earlier
+/// row.
 ///
 /// Rows are equal if all features and targets are equal. Columns that are identifiers of rows are ignored.
 pub(super) fn twins(

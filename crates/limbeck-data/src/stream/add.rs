@@ -47,8 +47,8 @@ impl<E: From<Error>> From<Error> for Failed<E> {
 
 /// Writes a table with new columns after its own columns. Returns the number of rows.
 ///
-/// `predict` gets a block of rows: one set of features for each element of `asked`. It returns one column for each name in `new`. It is called
-/// on several threads at the same time; the rows are written in their order in the table.
+/// `asked` has, for each student, the features that it reads. `predict` gets a block of rows: one set of features for each element of `asked`. It
+/// returns one column for each name in `new`. It is called on several threads at the same time; the rows are written in their order in the table.
 ///
 /// # Errors
 ///
@@ -93,7 +93,7 @@ where
     Ok(rows)
 }
 
-/// Positions in the table of the columns that a student reads.
+/// For each of `asked.columns`, its position in the table, from 0. An error if the table has no such column.
 fn positions(input: &Input, asked: &Asked) -> Result<Vec<usize>> {
     let find = |(name, _): &(String, ColumnKind)| {
         let position = input.names.iter().position(|own| own == name);
@@ -346,17 +346,17 @@ impl<P> Task<'_, P> {
     }
 }
 
-/// A block with its new columns.
+/// A block (consecutive rows of a table) with its new columns, in the format of the output.
 enum Piece {
     Text {
         bytes: Vec<u8>,
-        /// True for the first block of a file, whose bytes begin with the line end of the header.
+        /// True for the first block of a text file. The bytes of such a block begin with the line end of the header.
         fresh: bool,
     },
     Batch(RecordBatch),
 }
 
-/// The output, to which the pieces are written.
+/// The output. It is written piece by piece, one [`Piece`] for each block of the table.
 enum Sink<W: Write + Send> {
     Text {
         out: W,

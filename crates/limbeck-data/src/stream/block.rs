@@ -12,7 +12,7 @@ use crate::kind::ColumnKind;
 use crate::table::{Column, Table};
 use crate::{Error, Result};
 
-/// The features that a student reads.
+/// The features that one student reads, and the table columns from which they are read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Asked {
     /// Names and kinds of the features, in the student's order.
@@ -69,7 +69,7 @@ impl Place {
 pub(super) enum Block {
     Text {
         path: PathBuf,
-        /// Position of the block, if it is the first block of its file.
+        /// Position of the block if it is the first block of its file, else `None`.
         start: Option<Place>,
         bytes: Vec<u8>,
     },
@@ -91,7 +91,7 @@ impl Block {
 /// The result of the work on a block.
 pub(super) struct Done<T> {
     pub(super) rows: usize,
-    /// Position just after the block, counted from the start position that the work was given. For a Parquet block, always [`Place::START`].
+    /// Position just after the block, if the block begins at the position that the work was given. For a Parquet block, always [`Place::START`].
     pub(super) next: Place,
     pub(super) value: T,
 }

@@ -18,7 +18,7 @@ use crate::{Error, Result};
 
 /// Largest number of rows in a batch.
 const MOST_ROWS: usize = 8192;
-/// Intended size of a batch in bytes, computed from the average size of a row in the file's metadata.
+/// Intended size of a batch in bytes. The number of rows is this size divided by the average size of a row, according to the file's metadata.
 const BATCH_BYTES: i64 = 2 << 20;
 
 /// Reads the files of a Parquet table batch by batch.
@@ -38,7 +38,7 @@ impl Batches {
         }
     }
 
-    /// Reads the next batch that is not empty. At the end of a file, goes on with the next file.
+    /// Reads the next batch that is not empty. At the end of a file, goes on with the next file. `None` after the last file.
     pub(super) fn next(&mut self) -> Result<Option<Block>> {
         loop {
             let Some((path, reader)) = &mut self.current else {

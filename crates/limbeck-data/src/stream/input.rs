@@ -24,13 +24,13 @@ pub struct Input {
     notes: Vec<Warning>,
     pub(super) options: ReadOptions,
     pub(super) kind: InputKind,
-    /// Temporary file with the content of standard input, if one pass over standard input is not enough.
+    /// Temporary file with the content of standard input. `None` if the table is not read from standard input, or if one pass over it is enough.
     pub(super) copy: Option<tempfile::NamedTempFile>,
 }
 
 pub(super) enum InputKind {
-    /// The first file, which is open, and a list of all files, each with its name in messages and its path. Standard input without a temporary
-    /// file is not in the list.
+    /// First: the first file, open. Second: all files of the table, including the first; for each, its name in messages and its path. The list is
+    /// empty for standard input without a temporary file.
     Text(Box<TextFile>, Vec<(PathBuf, PathBuf)>),
     Columns(Vec<Part>),
 }

@@ -13,7 +13,8 @@ const EXACT: u64 = 1 << 53;
 
 /// Parses a number that is written only with sign, digits, point and exponent. Returns NaN for an empty cell.
 ///
-/// `None` means that the cell is written in another way. `kind` then decides whether it is a marker of a missing value, a number or neither.
+/// `None` means that the cell is written in another way. The module `kind` then decides whether it is a marker of a missing value, a number or
+/// neither.
 ///
 /// # Source
 ///
@@ -49,7 +50,7 @@ pub(super) fn plain(cell: &[u8]) -> Option<f64> {
     Some(if negative { -value } else { value })
 }
 
-/// Parses a number with the standard library; `None` if the text has characters that a plain number does not have.
+/// Parses a number with the standard library. `None` if the text is not a number, or has characters that a plain number does not have.
 fn other(text: &[u8]) -> Option<f64> {
     let part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E');
     if !text.iter().all(part) {

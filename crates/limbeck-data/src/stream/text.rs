@@ -27,7 +27,8 @@ use crate::{Error, Result};
 
 /// Intended size of a block in bytes.
 const BLOCK_BYTES: usize = 256 << 10;
-/// Largest size of a record in bytes. If a quotation mark is never closed, the rest of the file is one record.
+/// Largest expected size of a record in bytes; a much larger record is an error. Without a limit, a quotation mark that is never closed would make
+/// the rest of the file one record.
 const RECORD_BYTES: usize = 64 << 20;
 
 /// An open file of a text table.
@@ -134,7 +135,7 @@ impl TextFile {
         }
     }
 
-    /// Reads the next block. It begins with the line end of the record before.
+    /// Reads the next block; `None` at the end of the file. The block begins with the line end of the record before it.
     fn next(&mut self) -> Result<Option<Vec<u8>>> {
         let mut wanted = BLOCK_BYTES;
         loop {
@@ -271,7 +272,7 @@ impl Texts {
         out
     }
 
-    /// Reads the next block. At the end of a file, goes on with the next file.
+    /// Reads the next block. At the end of a file, goes on with the next file. `None` after the last file.
     pub(super) fn next(&mut self) -> Result<Option<Block>> {
         loop {
             let Some(file) = &mut self.current else {
@@ -316,17 +317,17 @@ impl Texts {
 /// A block, split into records and cells.
 pub(super) struct Split<'a> {
     bytes: &'a [u8],
-    /// Position of the end of each record, without its line end.
+    /// For each record, the position in `bytes` just after it. Its line end is not part of it.
     ends: Vec<usize>,
-    /// Line of each record.
+    /// Line of the first byte of each record, counted from the line of `place` (see [`split`]).
     lines: Vec<usize>,
     /// Cells of the requested columns, by column.
     cells: Vec<Vec<Cell>>,
-    /// Position of the next block.
+    /// Position just after the block: its start (`place` of [`split`]) plus its rows, lines and bytes.
     next: Place,
 }
 
-/// Splits a block into records, and reads the cells of some columns.
+/// Splits a block into records, and reads the cells of the columns at the positions `columns`. `place` is the position of the block in its file.
 pub(super) fn split<'a>(
     shape: &TextShape,
     columns: &[usize],
@@ -378,7 +379,7 @@ impl Split<'_> {
         }
     }
 
-    /// Reads the requested features. `columns` are the positions in `cells` of the columns in `asked`.
+    /// Reads the requested features. `columns` has, for each column in `asked`, its position in `cells`.
     pub(super) fn features(
         &self,
         asked: &Asked,

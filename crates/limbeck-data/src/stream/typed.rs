@@ -6,7 +6,7 @@
 //! | double | a plain number without leading zeros whose digits an f64 preserves; or `NA`, `NaN` or `null`, in upper or lower case |
 //! | boolean | `true` or `false`, in upper or lower case |
 //! | date | `YYYY-MM-DD` |
-//! | timestamp | an ISO 8601 date or time without time zone, to microseconds |
+//! | timestamp | an ISO 8601 date, or date and time, without time zone and to microseconds |
 //! | text | any other text; it keeps all of its spaces |
 //!
 //! A column with only empty cells is a double column. If it also has `NA`, `NaN` or `null`, it is a text column.
@@ -75,7 +75,7 @@ impl Seen {
         self.date &= self.time && text.len() == 10;
     }
 
-    /// The types that fit both sets of cells.
+    /// The types that fit the cells of `self` and the cells of `other`.
     pub(super) fn and(self, other: Self) -> Self {
         Self {
             integer: self.integer && other.integer,
@@ -107,7 +107,7 @@ impl Seen {
     }
 }
 
-/// Converts cells to an array of this type; empty cells and markers become null.
+/// Converts cells to an array of this type. Empty cells become null. Markers of a missing value become null, too, except in an array of text.
 pub(super) fn array<'a>(cells: impl Iterator<Item = &'a str>, data_type: &DataType) -> ArrayRef {
     let known = |cell: &'a str| Some(cell.trim()).filter(|cell| !cell.is_empty());
     match data_type {
@@ -154,7 +154,8 @@ fn integer(text: &str) -> Option<i64> {
     (canonical && all).then(|| text.parse().ok())?
 }
 
-/// Parses a number, if an f64 preserves its digits.
+/// Parses a number. `None` if an f64 does not preserve its digits, if it has a plus sign or needless leading zeros, or if the text is not a finite
+/// number.
 fn number(text: &str) -> Option<f64> {
     let value = plain(text.as_bytes()).filter(|value| value.is_finite())?;
     let unsigned = text.strip_prefix('-').unwrap_or(text).as_bytes();
@@ -178,7 +179,8 @@ fn boolean(text: &str) -> Option<bool> {
     is("true").then_some(true).or(is("false").then_some(false))
 }
 
-/// Parses a date or time into microseconds since 1970. Returns `None` for a time zone, a leap second or fractions below a microsecond.
+/// Parses an ISO 8601 date, with or without a time of day, into microseconds since 1970. Returns `None` for any other text, a time zone, a leap
+/// second or fractions below a microsecond.
 fn time(text: &str) -> Option<i64> {
     let rest = text.get(10..)?;
     let zoned = rest.contains(['Z', '+', '-']);

@@ -56,7 +56,7 @@ struct Pair {
     width: usize,
     /// Sum of the widths of the student's earlier layers.
     before: usize,
-    /// Number of adapter weights of the earlier layers.
+    /// Number of adapter weights and biases of the student's earlier layers.
     own: usize,
     /// Index of the teacher's layer.
     partner: usize,
@@ -110,8 +110,8 @@ impl HintLoss {
 
     /// Returns the loss, summed over rows with their weights, and adds its gradients to `grad_hidden` and `aux_grad`.
     ///
-    /// `hidden` has the student's hidden activations, `own` the adapter weights, `coordinates` the teacher's coordinates, and `weight` one weight per
-    /// row.
+    /// `hidden` has the student's hidden activations, `own` the weights and biases of the adapters, `coordinates` the teacher's coordinates, and
+    /// `weight` one weight per row.
     ///
     /// # Panics
     ///
@@ -141,7 +141,7 @@ impl HintLoss {
         total
     }
 
-    /// One distance per student layer: its loss as a mean over rows, without `β` and `λ`. Row weights are 1.
+    /// One distance per student layer: the feature loss of this layer as a mean over rows, without the factors `β` and `λ`. Row weights are 1.
     #[must_use]
     pub fn distances(&self, hidden: &[f32], own: &[f32], coordinates: &[f32]) -> Vec<f64> {
         let rows = coordinates.len() / self.columns().max(1);
@@ -160,7 +160,8 @@ impl HintLoss {
             .collect()
     }
 
-    /// Returns the loss of one pair of layers, summed over rows and multiplied by `share`. Adds its gradients to `grad_hidden` and `aux_grad`.
+    /// Returns the loss of one pair of layers, summed over rows and multiplied by `share` (the factor `β λ_l`). Adds its gradients to `grad_hidden`
+    /// and `aux_grad`.
     fn layer(
         &self,
         pair: &Pair,
@@ -272,8 +273,8 @@ fn norm(v: &[f32]) -> f32 {
     v.iter().map(|x| x * x).sum::<f32>().sqrt()
 }
 
-/// Returns the relational loss of one pair of layers, multiplied by `share`. Adds its gradient with respect to the student's activations `h` to
-/// `grad`.
+/// Returns the relational loss of one pair of layers, multiplied by `share` (the factor `β λ_l`). Adds its gradient with respect to the student's
+/// activations `h` to `grad`.
 fn relational(
     (h, m): (&[f32], usize),
     (z, k): (&[f32], usize),

@@ -110,8 +110,8 @@ pub struct Coordinates {
 }
 
 /// The index of the teacher's layer that is compared with the student's layer `layer`. The student has `layers` layers, the teacher `theirs`. The
-/// first layers are compared with each other, the last layers too, and the others in proportion. A student with one layer is compared with the
-/// teacher's last layer.
+/// first layers are compared with each other, and so are the last layers. Another layer is compared with the teacher's layer at nearly the same
+/// relative depth. If the student has only one layer, it is compared with the teacher's last layer.
 #[must_use]
 pub fn partner(layer: usize, layers: usize, theirs: usize) -> usize {
     if layers < 2 {

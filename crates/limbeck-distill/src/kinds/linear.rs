@@ -11,13 +11,13 @@ use crate::student::options::{StudentOptions, encode_options};
 
 /// Ridge penalties that the search tries.
 const RIDGES: [f64; 6] = [1e-6, 1e-4, 1e-3, 1e-2, 0.1, 1.0];
-/// Maximum number of encoded columns for categories. The normal equations are a dense matrix, so more columns would be slow.
+/// Maximum number of encoded columns of all category columns together. The normal equations are a dense matrix, so more columns would be slow.
 const CATEGORY_WIDTH: usize = 256;
 /// `stop` is checked once per this many rows.
 const LOOK: usize = 16;
 
-/// The encoder of a linear student. Categories get at most as many columns as the parameter budget allows; each encoded column costs one weight in
-/// addition.
+/// The encoder of a linear student. All category columns together get as many encoded columns as the parameter budget allows, up to
+/// `CATEGORY_WIDTH`. Each of these encoded columns costs at most two parameters: one in the encoder, and a weight.
 pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder {
     let rows: Vec<usize> = (0..features.rows).collect();
     let numbers = features

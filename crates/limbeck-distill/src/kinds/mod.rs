@@ -56,7 +56,8 @@ impl NonNeural {
         Ok((encoder, smallest))
     }
 
-    /// The encoder of a student of this kind, and the number of parameters that are left for the graph.
+    /// The encoder of a student of this kind, and the number of parameters that are left for the graph. The encoder and the scale and shift of the
+    /// target have been subtracted from the budget.
     fn encoder(self, features: &Features, options: &StudentOptions) -> Result<(Encoder, usize)> {
         let (encoder, smallest) = self.least(features, options)?;
         if smallest > options.params {
@@ -316,8 +317,8 @@ impl<'s, 'a> Benches<'s, 'a> {
         self.search.first().study.seed
     }
 
-    /// Completes a trial of the first split: fits the same candidate on the other splits and appends its validation predictions. The error becomes
-    /// that over the validation rows of all splits.
+    /// Completes a trial of the first split: fits the same candidate on the other splits and appends their validation predictions. Then computes
+    /// the validation error again, over the validation rows of all splits.
     fn judged(&self, mut trial: Trial) -> Result<Trial> {
         if let (Some(spec), others @ [_, ..]) = (trial.setting.spec, &self.all[1..]) {
             for bench in others {

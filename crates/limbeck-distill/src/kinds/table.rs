@@ -27,9 +27,10 @@ const SMOOTHINGS: [f64; 3] = [1e-5, 1e-3, 0.1];
 const KNOTS: [usize; 18] = [
     2, 3, 4, 6, 8, 11, 16, 22, 32, 45, 64, 128, 256, 512, 1024, 2048, 4096, 8192,
 ];
-/// While single axes are resized: no further round begins once this many grid sizes were tried, including the one at the start.
+/// Limits the second part of the search, in which single axes are resized: no further round begins once this many grid sizes were tried in that
+/// part. The size at its start counts.
 const STRETCHES: usize = 12;
-/// Conjugate gradients end when the residual has fallen to this share of its start (in the preconditioned norm), or after `ITERATIONS` steps.
+/// Conjugate gradients end when the residual (in the preconditioned norm) has fallen to this share of its first value, or after `ITERATIONS` steps.
 const RESIDUAL: f64 = 1e-8;
 const ITERATIONS: usize = 2000;
 
@@ -131,7 +132,7 @@ pub(super) fn candidates(
     all
 }
 
-/// Fits a table with at most `knots` knots per axis and the given smoothing penalty.
+/// Fits a table with the given smoothing penalty. `knots` has the maximum number of knots of each axis.
 ///
 /// # Formula
 ///
@@ -159,7 +160,7 @@ fn points(sizes: &[usize]) -> usize {
         .fold(1, |points, &knots| points.saturating_mul(knots))
 }
 
-/// The number of parameters of a table with `sizes` knots per axis: knots and values.
+/// The number of parameters of a table, knots and values together. `sizes` has the number of knots of each axis.
 fn parameters(sizes: &[usize]) -> usize {
     points(sizes).saturating_add(sizes.iter().sum())
 }
@@ -171,7 +172,7 @@ fn different(column: &[f32]) -> usize {
     sorted.len()
 }
 
-/// The knots of each axis: at most `sizes` of them, at quantiles of the column.
+/// The knots of each axis, at quantiles of its column. `sizes` has the maximum number of knots of each axis.
 fn axes(columns: &[Vec<f32>], sizes: &[usize]) -> Vec<Vec<f32>> {
     let axis = |(column, &knots): (&Vec<f32>, &usize)| {
         let mut edges = ple_edges(column, knots - 1);

@@ -12,23 +12,24 @@ use super::spec::Spec;
 use crate::error::Result;
 use crate::student::options::{StudentOptions, encode_options};
 
-/// Maximum number of encoded columns for categories: `CATEGORY_WIDTH`, or the parameter budget divided by `CATEGORY_SHARE` if that is less.
+/// Maximum number of encoded columns of all category columns together: `CATEGORY_WIDTH`, or the parameter budget divided by `CATEGORY_SHARE` if that
+/// is less.
 const CATEGORY_WIDTH: usize = 64;
 const CATEGORY_SHARE: usize = 8;
 /// Maximum numbers of leaves per tree that are tried.
 const LEAVES: [usize; 8] = [2, 4, 8, 16, 32, 64, 128, 256];
-/// Preferred range of the number of trees. Fewer trees gain little over a single one. Instead of more trees, larger trees are as good.
+/// Preferred range of the number of trees. Fewer trees are hardly better than a single one. More trees are no better than fewer but larger ones.
 const ROUNDS: std::ops::RangeInclusive<usize> = 12..=400;
 /// How many values of `LEAVES` are tried at most: the smallest ones for which the budget allows a number of trees in `ROUNDS`.
 const SIZES: usize = 4;
 /// Learning rates that are tried. They are large, since there are few trees.
 const LEARNING_RATES: [f64; 3] = [0.12, 0.2, 0.33];
-/// Candidates are compared on at most this many training rows, evenly spaced.
+/// Candidates are fitted to at most this many training rows, evenly spaced. They are compared on the validation rows.
 const SEEN_ROWS: usize = 40_000;
 /// With fewer training rows than this, a leaf needs at least the weight of 3 average rows, otherwise of 10.
 const FEW_ROWS: usize = 4000;
 
-/// The encoder of a student of boosted trees; categories get few columns.
+/// The encoder of a student of boosted trees. All category columns share a budget of at most `CATEGORY_WIDTH` encoded columns.
 pub(super) fn encoder(features: &Features, options: &StudentOptions) -> Encoder {
     let rows: Vec<usize> = (0..features.rows).collect();
     let width = (options.params / CATEGORY_SHARE).min(CATEGORY_WIDTH);

@@ -23,7 +23,7 @@ pub struct LabelRow {
 }
 
 impl LabelRow {
-    /// Number of columns of the label matrix.
+    /// Number of label columns: one per field.
     pub const COLUMNS: usize = 6;
     /// Index of the column with the teacher's mean.
     pub const TEACHER: usize = 1;

@@ -9,7 +9,8 @@ pub struct Joint {
 }
 
 impl Joint {
-    /// Joins the losses of the targets; each comes with its share. These losses must not use hidden activations or compare rows with each other.
+    /// Joins the losses of the targets. Each comes with its factor `share_k` in the sum. These losses must not use hidden activations or compare rows
+    /// with each other.
     #[must_use]
     pub fn new(parts: Vec<(Box<dyn StepLoss>, f32)>) -> Self {
         Self { parts }

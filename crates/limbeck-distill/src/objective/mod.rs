@@ -36,7 +36,7 @@ pub struct Objective {
     pub terms: Vec<Term>,
 }
 
-/// A term, with the place of its label columns and of its own weights.
+/// A term of the loss, with the indices at which its label columns and its own trained weights begin.
 struct Place<'o> {
     term: &'o Term,
     /// Index of the term's first label column in a row.

@@ -23,7 +23,8 @@ use crate::student::options::{StudentKind, StudentOptions};
 use crate::trial::{Choice, Setting, Trial, Watch, best};
 use crate::validation::Search;
 
-/// Sizes (shares of the parameter budget) and weight decays of the baseline on the first rung, the most promising first.
+/// Sizes (shares of the parameter budget) and weight decays of the baseline on the first rung (the first stage of the search, with the shortest
+/// schedule). The most promising come first.
 const BASELINE: [(f64, f64); 15] = [
     (1.0, 0.05),
     (0.25, 0.5),
@@ -68,8 +69,8 @@ const NOISE: f64 = 0.15;
 const FINALISTS: usize = 4;
 const AGAIN: usize = 2;
 
-/// The numbers of steps on the three rungs: 1/40, 1/10 and all of `steps`. The first two have a minimum (1500 and 4000 steps, but never more than the
-/// third), below which too little is learned.
+/// The numbers of training steps per trial on the three rungs (stages of the search): 1/40, 1/10 and all of `steps`. The first two have a minimum
+/// (1500 and 4000 steps, but never more than the third), below which too little is learned.
 ///
 /// With several splits there are few rows, and shorter schedules repeat them often enough: the second rung has 1/16 of `steps`, and the third 1/4.
 fn rungs(steps: usize, splits: usize) -> [usize; 3] {
@@ -87,7 +88,8 @@ fn parts(splits: usize) -> usize {
     if splits > 1 { 4 } else { 1 }
 }
 
-/// The numbers of trials of each student on the first and on the second rung; the second is smaller with several splits.
+/// The numbers of trials of each student (baseline, distilled) on the first and on the second rung (stage of the search). The number on the second
+/// rung is smaller with several splits.
 fn counts(trials: usize, splits: usize) -> (usize, usize) {
     let more = if splits > 1 { 0 } else { trials / 2 };
     (3 * trials, trials + more)
@@ -156,8 +158,8 @@ pub fn choose(search: &Search<'_>, watch: Watch<'_>) -> Result<Choice> {
     Ok(choice)
 }
 
-/// The positions of the two trials that are refitted, in `choice.baseline` and in `choice.distilled`. Only [`eligible`] trials are considered. The best
-/// ones are taken, but another distilled network may be [`preferred`]. `None` if a student has no trial.
+/// The indices of the two trials that are refitted: one in `choice.baseline`, one in `choice.distilled`. Only [`eligible`] trials are considered. The
+/// best ones are taken, but another distilled network may be [`preferred`]. `None` if one of the two lists has no trial.
 pub(crate) fn chosen(search: &Search<'_>, choice: &Choice) -> Option<(usize, usize)> {
     let (baseline, distilled) = (least(&choice.baseline)?, least(&choice.distilled)?);
     let teacher_leads = search
@@ -175,7 +177,7 @@ pub(crate) fn chosen(search: &Search<'_>, choice: &Choice) -> Option<(usize, usi
     ))
 }
 
-/// The positions of the trials that may be chosen. These are the networks that were trained with the largest number of seeds, and all non-neural
+/// The indices of the trials that may be chosen. These are the networks that were trained with the largest number of seeds, and all non-neural
 /// students, which hardly depend on the seed.
 fn eligible(trials: &[Trial]) -> impl Iterator<Item = usize> {
     let most = trials
@@ -191,7 +193,7 @@ fn least(trials: &[Trial]) -> Option<usize> {
     eligible(trials).min_by(|&a, &b| trials[a].valid_error.total_cmp(&trials[b].valid_error))
 }
 
-/// The position of the distilled student that is chosen; `best` is the position of the one with the lowest error. `best` is chosen if it is not a
+/// The index of the distilled student that is chosen; `best` is the index of the one with the lowest error. `best` is chosen if it is not a
 /// network, or if the teacher is not better than the baseline. Otherwise, only networks whose error is within one standard error of the best are
 /// considered. Of these, the ones with the largest `alpha` (rounded to quarters) are taken, and of those, the one with the longest schedule.
 ///
@@ -237,7 +239,7 @@ pub fn choose_baseline(search: &Search<'_>, watch: Watch<'_>) -> Result<Trial> {
     best(&trials).cloned().ok_or(Error::Interrupted)
 }
 
-/// Rounds to hundredths, so that shares that hardly differ become the same setting.
+/// Rounds an `alpha` to hundredths, so that values that hardly differ give the same setting.
 fn hundredths(share: f64) -> f64 {
     (share * 100.0).round() / 100.0
 }
@@ -331,8 +333,9 @@ impl<'s, 'a> Ladder<'s, 'a> {
         Ok(())
     }
 
-    /// With several splits, trains the best trial of each student again with other seeds. Repeats this until the best trial is one that was trained
-    /// again. Among many trials on few validation rows, the best one is partly best by a lucky seed.
+    /// With several splits, trains the best baseline and the [`preferred`] distilled student again with other seeds. Repeats this for each of them,
+    /// at most [`FINALISTS`] times, until it is one that was already trained again. Among many trials on few validation rows, the best one is partly
+    /// best by a lucky seed.
     fn finals(&self, trials: &mut [Vec<Trial>; 2]) -> Result<()> {
         if self.search.stages().len() < 2 || self.is_over(trials) {
             return Ok(());
@@ -351,7 +354,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         one.and(other)
     }
 
-    /// Trains one trial again with other seeds: the one that `pick` returns, given all trials and the position of the best. Repeats this at most
+    /// Trains one trial again with other seeds: the one whose index `pick` returns, given all trials and the index of the best. Repeats this at most
     /// [`FINALISTS`] times, and ends once `pick` returns a trial that was already trained again.
     fn confirm(
         &self,
@@ -450,7 +453,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
     }
 
     /// Settings for the second rung: variants of the best distilled student, among them other values of `alpha`. One has the size, weight decay and
-    /// noise of the best `baseline`, combined with an `alpha`.
+    /// noise of the best `baseline`; its `alpha` is the closed-form one, but at most 0.4.
     fn moves_distilled(
         &self,
         tried: &[Trial],
@@ -504,8 +507,8 @@ impl<'s, 'a> Ladder<'s, 'a> {
         self.new_moves(moves, tried)
     }
 
-    /// Settings for the last rung: the best baseline with the whole schedule. If a longer schedule has helped before, also the same with less weight
-    /// decay. At most `count` settings.
+    /// Settings for the last rung, at most `count`. The first is the best baseline with the whole schedule. The second is the same with less weight
+    /// decay; it is left out if a longer schedule has not helped before.
     fn last_baseline(&self, tried: &[Trial], count: usize) -> Vec<Setting> {
         let Some(start) = best(tried) else {
             return Vec::new();
@@ -525,10 +528,10 @@ impl<'s, 'a> Ladder<'s, 'a> {
         moves
     }
 
-    /// Settings for the last rung. The first is the best distilled student with the whole schedule; among trials that are as good, the one with the
-    /// largest `alpha` counts as best. If `alpha` is chosen automatically, the second has `alpha` 1 and little weight decay; the first is left out if
-    /// its `alpha` is 1, too. The reason for the second: short schedules favor targets and weight decay, since learning from the transfer set takes
-    /// longer and there is little noise to overfit.
+    /// Settings for the last rung. The first is the best distilled student with the whole schedule. Among trials with the same schedule whose error
+    /// exceeds the lowest by at most one standard error, the one with the largest `alpha` counts as best. If `alpha` is chosen automatically, the
+    /// second has `alpha` 1 and little weight decay; the first is left out if its `alpha` is 1, too. The reason for the second: short schedules favor
+    /// targets and weight decay, since learning from the transfer set takes longer and there is little noise to overfit.
     ///
     /// The first is the one-standard-error rule (Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3): the teacher's labels
     /// have less noise than targets, so a smaller `alpha` must be clearly better to be chosen.
@@ -578,7 +581,7 @@ impl<'s, 'a> Ladder<'s, 'a> {
         })
     }
 
-    /// Those of the settings `moves` that were not tried before, without duplicates; at most as many as the second rung has trials.
+    /// Those of the settings `moves` that were not tried before, without duplicates; at most as many as each student has trials on the second rung.
     fn new_moves(
         &self,
         moves: impl IntoIterator<Item = Option<Setting>>,

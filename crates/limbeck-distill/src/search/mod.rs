@@ -1,10 +1,10 @@
 //! Hyperparameter search on validation rows, and refit of the chosen settings.
 //!
 //! The baseline (the student trained alone) and the distilled student go through the same search ([`choose`]): the same schedules, the same number of
-//! trials on the first two rungs, and sizes from the whole parameter budget to an eighth of it. With few rows, every trial is validated on several
-//! splits ([`Search`]), and the best trials of each student are trained again with other seeds before the final choice. The chosen setting of each
-//! student is then fitted again on all training and validation rows ([`refit`]), with the same schedule. It stops at the stopping point that the
-//! search found on validation rows.
+//! trials on the first two of the three rungs (stages of the search), and sizes from the whole parameter budget to an eighth of it. With few rows,
+//! every trial is validated on several splits ([`Search`]), and the best trials of each student are trained again with other seeds before the final
+//! choice. The chosen setting of each student is then fitted again on all training and validation rows ([`refit`]), with the same schedule. It stops
+//! at the stopping point that the search found on validation rows.
 //!
 //! Each training is saved in the run's [`Checkpoints`](limbeck_data::Checkpoints), also from time to time before it is finished.
 
@@ -86,10 +86,10 @@ pub fn refit(
     Ok(out)
 }
 
-/// Refits are compared on at most this many rows, evenly spaced.
+/// [`typical`] compares the predictions of refits on at most this many rows, evenly spaced.
 const COMPARED: usize = 4000;
 
-/// The position of the refit to be shipped, among the refits `trials` with different seeds. It is the one whose predictions on `features` are nearest
+/// The index of the refit to be shipped, among the refits `trials` with different seeds. It is the one whose predictions on `features` are nearest
 /// to the mean of all refits.
 ///
 /// The mean over several seeds is better than most single seeds. But no targets are left by which a seed could be chosen: the refits have learned

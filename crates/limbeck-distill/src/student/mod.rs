@@ -19,7 +19,7 @@ use crate::kinds::spec::TARGET_PARAMETERS;
 pub struct Design {
     /// Maps raw columns to numbers.
     pub encoder: Encoder,
-    /// Shape of the network, whose inputs are these encoded columns.
+    /// Shape of the network. Its inputs are the columns that `encoder` makes.
     pub shape: MlpShape,
     /// How the network's outputs are read as predictions.
     pub heads: Heads,
@@ -57,7 +57,7 @@ impl Heads {
 const BINS: [usize; 22] = [
     128, 112, 96, 80, 64, 56, 52, 48, 44, 40, 36, 32, 24, 20, 16, 14, 12, 10, 8, 6, 4, 3,
 ];
-/// If a design has fewer bins per column than this, narrower layers are tried before it is accepted.
+/// If a design has fewer bins per numeric column (on average) than this, narrower layers are tried before it is accepted.
 const FEW_BINS: usize = 6;
 
 impl Design {
@@ -270,8 +270,8 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// Maximum number of encoded columns for categories, if the layers have `width` units. If there are numeric columns too, half of the first layer's
-/// budget is left for them.
+/// Maximum number of encoded columns of all category columns together, if the layers have `width` units. If there are numeric columns too, half of
+/// the first layer's budget is left for them.
 fn room_for_categories(features: &Features, options: &StudentOptions, width: usize) -> usize {
     let room = options.params.saturating_sub(width * (width + 3)) / (width + 2);
     let mut values = features.columns.iter().map(|column| &column.values);

@@ -124,7 +124,7 @@ impl StudentOptions {
 /// With fewer training and validation rows than this, batches are smaller and every setting is tried on several splits.
 const FEW_ROWS: usize = 3000;
 
-/// How a student encodes its columns. Each category column gets at most `max_width_for_categories` encoded columns.
+/// How a student encodes its columns. `max_width_for_categories` is a budget of encoded columns that all category columns share, except ordinal ones.
 pub(crate) fn encode_options(
     options: &StudentOptions,
     max_width_for_categories: usize,

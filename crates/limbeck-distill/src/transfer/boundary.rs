@@ -5,7 +5,7 @@ use rand::{Rng, RngExt};
 
 use super::{Range, Transfer, TransferOptions, moved_numbers};
 
-/// Rows are drawn from this share of the rows at each end of a column.
+/// New rows are made from rows near the ends of a column: from this share of the rows with the smallest values, and as many with the largest.
 const TAIL: f64 = 0.1;
 
 /// Draws one of the first or of the last rows of `order`, which lists rows in ascending order of a column.

@@ -5,7 +5,7 @@ use rand::RngExt;
 
 use super::{Range, TransferOptions};
 
-/// Maximum number of partners drawn per row. If none is accepted, the one with the nearest target is taken.
+/// Maximum number of partners drawn for each new row. If none is accepted, the one with the nearest target is taken.
 const DRAWS: usize = 16;
 
 /// Makes `count` rows `x̃ = λ x_i + (1 − λ) x_k`, with `λ ~ U(0, 1)`. A partner `k` is drawn until one is accepted, with probability

@@ -210,8 +210,8 @@ pub fn make(
     Ok(transfer)
 }
 
-/// Copies the rows with indices `rows`, and moves their numbers. `step` gets the position in `rows`, the column index and the column's range, and
-/// returns what is added. Missing numbers stay missing, numbers stay within the range of their column, and whole numbers stay whole.
+/// Copies the rows with indices `rows`, and moves their numbers. `step` gets an index into `rows`, the column index and the column's range, and
+/// returns what is added to the number. Missing numbers stay missing, numbers stay within the range of their column, and whole numbers stay whole.
 fn moved_numbers(
     features: &Features,
     rows: &[usize],

@@ -8,7 +8,7 @@ use crate::hints::Coordinates;
 /// log target. Each list has one entry per row.
 #[derive(Clone, Debug, Default)]
 pub struct KnownRows {
-    /// Row numbers in the data set.
+    /// Row indices in the data set.
     pub rows: Vec<usize>,
     /// Inputs.
     pub features: Features,

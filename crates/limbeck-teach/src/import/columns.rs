@@ -10,13 +10,15 @@ use serde::Deserialize;
 /// One input of a model, as the file describes it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Input {
-    /// Name of the input, if the file has names.
+    /// Name of the input; `None` if the file has no names, or only automatic ones such as `Column_0`.
     pub(crate) name: Option<String>,
     /// True if the file declares the input as categorical, false if as numeric; `None` if the file does not say.
     pub(crate) declared: Option<bool>,
-    /// True if a split tests the input as a category, or if the file declares it as categorical.
+    /// True if a split tests the input as a category, or if an XGBoost or ONNX file declares it as categorical. Only
+    /// used to word an error.
     pub(crate) category: bool,
-    /// The label of each category, in the order of their codes; `None` if the file does not list them.
+    /// The label of each category, in the order of the codes. `None` for a numeric input, if the file lists no labels,
+    /// or until [`with_lists`] assigns them.
     pub(crate) labels: Option<Arc<[Label]>>,
     /// The code that the model uses for a missing category; `None` if it has no such code.
     pub(crate) missing: Option<usize>,
@@ -44,7 +46,7 @@ impl DroppedColumn {
         dropped.iter().map(each).collect::<Vec<_>>().join(", ")
     }
 
-    /// The error message if the columns of a model must be found by position, but checks dropped columns of the table.
+    /// The error message for a model whose columns must be found by position, if checks dropped columns of the table.
     fn refusal(dropped: &[Self]) -> String {
         let names = |of: &dyn Fn(&Self) -> bool| {
             let names = dropped.iter().filter(|dropped| of(dropped));
@@ -72,9 +74,9 @@ impl DroppedColumn {
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(untagged)]
 pub(crate) enum Label {
-    /// A boolean. Tables hold booleans as 1 and 0.
+    /// A boolean. In the table, the category may be 1 or 0, or a string such as `true`.
     Bool(bool),
-    /// A number. Tables hold it as a number or as a string.
+    /// A number. In the table, the category may be a number or a string.
     Number(f64),
     /// A string.
     Text(String),
@@ -100,9 +102,9 @@ impl Label {
     }
 }
 
-/// Finds the column of the table that each input of a model reads, and returns its index. Columns are found by the
-/// names in `order` if it is not empty, else by the inputs' names if all inputs have one, else by position. To find
-/// them by position is refused if a check dropped a column.
+/// Finds the column of the table that each input of a model reads, and returns the index of that column for each input.
+/// Columns are found by the names in `order` if it is not empty, else by the inputs' names if all inputs have one, else
+/// by position (input 0 reads column 0, and so on). Finding them by position is an error if a check dropped a column.
 ///
 /// LightGBM replaces special characters in names by `_`. So a column also matches if both names are equal after this
 /// replacement. An input that the model does not use (`used` is false) may have no column; its index is then `None`.
@@ -217,7 +219,7 @@ impl Columns<'_> {
 }
 
 /// Assigns lists of categories to inputs, for a file that does not say which list belongs to which input. The lists are
-/// in the order of the inputs; `assigned` has the index of each input's column.
+/// in the order of the inputs. `assigned` has the index of each input's column, `None` for an input without one.
 ///
 /// The lists belong to the inputs declared as categorical, and to undeclared inputs whose column of the table holds
 /// categories. If the number of such inputs differs from the number of lists, no list is assigned. Reading a
@@ -285,7 +287,8 @@ impl Input {
     }
 }
 
-/// The model's category code of each number; NaN for a number that is not a category of the model.
+/// The model's category code of each number in `values`; NaN for a number that is not a category of the model. It is an
+/// error if no label of the model stands for a number, or if a number matches several labels.
 fn codes_of_numbers(values: &[f64], labels: &[Label], column: &str) -> Result<Vec<f64>, String> {
     let mut code: HashMap<u64, Vec<usize>> = HashMap::new();
     for (at, label) in labels.iter().enumerate() {
@@ -314,7 +317,7 @@ fn codes_of_numbers(values: &[f64], labels: &[Label], column: &str) -> Result<Ve
 }
 
 /// The model's category code of each level (distinct text) of a column; NaN for a level that is not a category of the
-/// model. It is an error if no level is one.
+/// model. It is an error if the column has levels and none of them is a category of the model.
 fn codes_of_levels(levels: &[String], labels: &[Label], column: &str) -> Result<Vec<f64>, String> {
     let coded = || labels.iter().enumerate();
     let mut texts: HashMap<&str, usize> = HashMap::new();

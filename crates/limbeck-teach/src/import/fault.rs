@@ -57,7 +57,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A string for messages: its first 40 characters, in backquotes.
+/// A string for messages: its first 40 characters, escaped, in backquotes. `…` marks a string that is longer.
 pub(crate) fn short(text: &str) -> String {
     let mut short: String = text.chars().take(40).flat_map(char::escape_debug).collect();
     if text.chars().nth(40).is_some() {

@@ -31,7 +31,8 @@ const WHERE: &str =
     "give the model's own file to --teacher-model, and the table as the first argument";
 const RUN: &str = "give the folder of its run: --teacher-model runs/NAME";
 
-/// For each unsupported format: possible first bytes of a file, the name of the format, and the advice for the user.
+/// For each unsupported format: the first bytes of its files (any one of the list), the name of the format, and the
+/// advice for the user.
 const BEGINNINGS: &[(&[&[u8]], &str, &str)] = &[
     (&[b"CBM1"], "a CatBoost binary model (.cbm)", CATBOOST),
     (&[b"binf", b"bs64"], OLD_XGBOOST, XGBOOST),
@@ -107,14 +108,15 @@ const BEGINNINGS: &[(&[&[u8]], &str, &str)] = &[
     ),
 ];
 
-/// Name of the old format of XGBoost. A file has this format by its first bytes, or by the names of a booster and an
-/// objective near its beginning.
+/// Name of XGBoost's old binary format. It is recognized by the first bytes of the file, or by the names of a booster
+/// and of an objective near its beginning.
 const OLD_XGBOOST: &str = "a model in XGBoost's old binary format";
 
-/// Number of bytes that are searched for names of members at the beginning and at the end of a zip archive.
+/// A zip archive is searched for names of members in this many bytes at its beginning, and in as many at its end.
 const MEMBERS_WITHIN: usize = 1 << 20;
 
-/// Members of zip archives that reveal a format: name of the member, name of the format, and the advice for the user.
+/// Members of zip archives that reveal a format: the member's name or a part of it, the name of the format, and the
+/// advice for the user.
 const MEMBERS: &[(&[u8], &str, &str)] = &[
     (b"constants.pkl", "a TorchScript archive (.pt)", TORCH),
     (b"data.pkl", "a PyTorch archive (.pt)", TORCH),
@@ -133,7 +135,8 @@ fn is(what: &str, fix: &str) -> Fault {
     )
 }
 
-/// Recognizes a file of an unsupported format by its first bytes, or by the members of a zip archive; else `None`.
+/// The error for a file of an unsupported format, recognized by its first bytes or by the members of a zip archive.
+/// `None` if no such format is recognized.
 pub(super) fn by_bytes(bytes: &[u8]) -> Option<Fault> {
     let begins = |starts: &[&[u8]]| starts.iter().any(|start| bytes.starts_with(start));
     if let Some((_, what, fix)) = BEGINNINGS.iter().find(|(starts, ..)| begins(starts)) {
@@ -187,8 +190,8 @@ pub(super) fn by_bytes(bytes: &[u8]) -> Option<Fault> {
     .then(|| is(OLD_XGBOOST, XGBOOST))
 }
 
-/// Recognizes a JSON file that is not an XGBoost model. `None` if it has the key `learner` of XGBoost, or is not a JSON
-/// object.
+/// The error for a JSON object without XGBoost's key `learner`, and for JSON that holds a LightGBM text model as a
+/// string. `None` for all other texts.
 pub(super) fn by_json(text: &str) -> Option<Fault> {
     if text.contains("\"tree\\nversion=") {
         return Some(is("a LightGBM text model inside JSON", LIGHTGBM));
@@ -248,7 +251,8 @@ fn listed(keys: &BTreeMap<String, IgnoredAny>) -> String {
     )
 }
 
-/// For each unsupported kind of text file: words at its beginning, the name of the kind, and the advice for the user.
+/// For each unsupported kind of text file: pieces of text, of which one must be near the beginning of the file; the
+/// name of the kind; and the advice for the user.
 const WORDS: &[(&[&str], &str, &str)] = &[
     (&["<PMML", "PMML xmlns"], "a PMML model", COMMAND),
     (
@@ -292,7 +296,7 @@ const WORDS: &[(&[&str], &str, &str)] = &[
     ),
 ];
 
-/// The error for a text file that is neither a LightGBM model nor JSON.
+/// The error for a text file that is neither a LightGBM model nor a JSON object.
 pub(super) fn by_text(text: &str) -> Fault {
     let text = text.trim_start();
     let head: String = "\n".chars().chain(text.chars().take(2000)).collect();
@@ -329,7 +333,8 @@ pub(super) fn by_text(text: &str) -> Fault {
     )
 }
 
-/// Recognizes a protobuf file that is not ONNX, by the field numbers of its outer message; else `None`.
+/// The error for a protobuf file that is not ONNX. `numbers` are the field numbers of its outer message. `None` if the
+/// file may be ONNX or is of an unknown kind.
 pub(super) fn by_fields(numbers: &[u64]) -> Option<Fault> {
     let has = |of: fn(&u64) -> bool| numbers.iter().any(of);
     if has(|&number| number == 7) {
@@ -346,7 +351,7 @@ pub(super) fn by_fields(numbers: &[u64]) -> Option<Fault> {
     })
 }
 
-/// Recognizes a folder in which another library stores a model; `None` for any other path.
+/// The error for a folder in which another library stores a model; `None` for any other path.
 pub(super) fn by_folder(folder: &Path) -> Option<Fault> {
     let known = [
         (

@@ -7,10 +7,11 @@
 //! ```
 //!
 //! A negative child is the leaf with index `−child − 1`. The bits of `decision_type` are: 1 for a categorical split, 2
-//! for default left, 4 for missing type zero, 8 for missing type NaN. After early stopping, `save_model` writes only
-//! the trees up to the best iteration. So all trees of a file are used, as in `Booster.predict`. Comparisons and sums
-//! are in double precision; `value ≤ threshold` goes left. A category goes right if it is missing, negative or not in
-//! the set. A linear leaf returns its plain value if one of its inputs is missing.
+//! if missing numbers go left, 4 if zeros count as missing, too (missing type zero), 8 for missing type NaN. Without
+//! bits 4 and 8, missing numbers are compared as 0. After early stopping, `save_model` writes only the trees up to the
+//! best iteration. So all trees of a file are used, as in `Booster.predict`. Comparisons and sums are in double
+//! precision; `value ≤ threshold` goes left. A category goes right if it is missing, negative or not in the set. A
+//! linear leaf returns its plain value (`leaf_value`) if one of its inputs is missing.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -23,7 +24,8 @@ use super::trees::{Aggregate, Link, Missing, Node, Precision, Test, Tree, TreeMo
 /// First line of the format.
 const FIRST_LINE: &str = "tree";
 
-/// The inputs, and one list of categories for each categorical input, in the order of the inputs.
+/// First: the inputs. Second: the lists of categories, one for each categorical input, in the order of the inputs;
+/// empty if the file has none.
 pub(crate) type Inputs = (Vec<Input>, Vec<Arc<[Label]>>);
 
 type Lines<'a> = BTreeMap<&'a str, &'a str>;
@@ -35,7 +37,7 @@ pub(crate) fn recognizes(text: &str) -> bool {
         .is_some_and(|line| line.trim_end() == FIRST_LINE)
 }
 
-/// Reads the trees, the inputs and the lists of categories.
+/// Reads the trees, the inputs and the lists of categories from the text of a model file.
 pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Inputs)> {
     let (body, rest) = text.split_once("\nend of trees").ok_or_else(|| {
         Fault::malformed(
@@ -173,8 +175,9 @@ fn link(objective: Option<&str>) -> Parsed<Link> {
     }
 }
 
-/// Bits of `decision_type`.
+/// Bit of `decision_type` that is set for a categorical split.
 const CATEGORY: u8 = 1;
+/// Bit of `decision_type` that is set if missing numbers go left.
 const MISSING_LEFT: u8 = 2;
 
 fn tree(index: usize, section: &str) -> Parsed<Tree> {
@@ -332,7 +335,7 @@ fn linear(place: &str, lines: &Lines<'_>, values: &[f64]) -> Parsed<Vec<Node>> {
     Ok(values.iter().zip(constants).zip(counts).map(leaf).collect())
 }
 
-/// Inputs with their names, and the lists of categories.
+/// The inputs, and the lists of categories from the line `pandas_categorical`. `rest` is the text after the trees.
 ///
 /// `pandas_categorical` lists the categories of the categorical columns in order, but does not say which columns these
 /// are. They are the inputs whose `feature_infos` is a list of codes, and some of the inputs with `feature_infos=none`

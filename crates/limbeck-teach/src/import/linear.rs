@@ -21,7 +21,7 @@ pub(crate) struct LinearModel {
 }
 
 impl LinearModel {
-    /// Checks that all weights and the base are finite.
+    /// Returns the model if all weights and the base are finite, else an error.
     pub(crate) fn checked(self) -> Parsed<Self> {
         let numbers = self.weights.iter().chain([&self.base]).copied();
         let wrong = numbers.into_iter().find(|number| !number.is_finite());

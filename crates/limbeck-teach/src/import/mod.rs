@@ -19,7 +19,7 @@
 //!
 //! Predictions are those of the library's `predict`, after the link function of the file's objective. For XGBoost they
 //! are those of `XGBRegressor`, which stops at the best iteration. The rows that the model was fitted on are unknown,
-//! so limbeck treats the training rows as *seen* by an imported teacher.
+//! so limbeck assumes that an imported teacher was fitted on the training rows: its errors there may be too small.
 //!
 //! No input bytes may cause a panic. Memory is reserved only for data that the file really contains. The work of a
 //! graph is limited by the size of its file. Files of unsupported formats are recognized and named in the error: see
@@ -54,7 +54,7 @@ use onnx::{Graph, Source};
 use trees::TreeModel;
 use xgboost::Boosted;
 
-/// Maximum number of rows predicted at once.
+/// Rows are predicted in blocks, several blocks at the same time. This is the maximum number of rows in a block.
 const BLOCK: usize = 256;
 
 /// The format of a model file.
@@ -102,7 +102,8 @@ pub struct ImportedTeacher {
     path: PathBuf,
     format: ModelFormat,
     inputs: Vec<Input>,
-    /// Lists of categories in the order of the categorical inputs, if the file does not say which inputs these are.
+    /// Lists of categories, one for each categorical input, in the order of the inputs; for a file that does not say
+    /// which inputs are categorical. Empty for other files.
     lists: Vec<Arc<[Label]>>,
     used: Vec<bool>,
     order: Vec<String>,
@@ -122,7 +123,8 @@ enum Body {
 /// Options for reading a model file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ImportOptions {
-    /// Name of the output to read, for an ONNX model with several outputs; `None` if there is only one.
+    /// Name of the output to read, for an ONNX model. `None` reads the only output; it is an error if there are
+    /// several. Must be `None` for other formats.
     pub output: Option<String>,
 }
 
@@ -150,7 +152,8 @@ impl ImportedTeacher {
     ///
     /// # Errors
     ///
-    /// Same as [`read`](Self::read); also [`Error::Model`] if the model has no output of the given name.
+    /// Same as [`read`](Self::read); also [`Error::Model`] if an output is named and the model has no such output, or
+    /// is not an ONNX model.
     pub fn read_with(path: impl AsRef<Path>, options: &ImportOptions) -> Result<Self> {
         let path = path.as_ref();
         if let Some(fault) = foreign::by_folder(path) {
@@ -211,9 +214,9 @@ impl ImportedTeacher {
         })
     }
 
-    /// Sets which columns of the table were dropped by checks. If there are any, the columns of a model whose inputs
-    /// have no names must be named with [`with_columns`](Self::with_columns); else [`predict`](Self::predict) returns
-    /// an error.
+    /// Sets which columns of the table were dropped by checks. If there are any, and the model's inputs have no names,
+    /// name the columns with [`with_columns`](Self::with_columns); otherwise [`predict`](Self::predict) returns an
+    /// error.
     #[must_use]
     pub fn with_dropped(mut self, dropped: Vec<DroppedColumn>) -> Self {
         self.dropped = dropped;
@@ -226,8 +229,8 @@ impl ImportedTeacher {
         &self.notes
     }
 
-    /// Sets the names of the table's columns that the model's inputs read, in the model's order. An empty list has no
-    /// effect.
+    /// Sets the name of the table's column that each input of the model reads, in the order of the inputs. With an
+    /// empty list, columns are found by the names in the file, or by position.
     #[must_use]
     pub fn with_columns(mut self, order: &[String]) -> Self {
         self.order = order.to_vec();
@@ -246,8 +249,8 @@ impl ImportedTeacher {
         self.bytes
     }
 
-    /// Number of fitted parameters: thresholds, category codes, leaf values and weights of trees, or the weights of a
-    /// linear model or a graph.
+    /// Number of fitted parameters. For trees: thresholds, category codes, leaf values and weights. For a linear model
+    /// or a graph: weights.
     #[must_use]
     pub fn parameters(&self) -> usize {
         match &self.body {
@@ -377,7 +380,8 @@ impl ImportedTeacher {
     }
 }
 
-/// Existing files beside an ONNX model that hold its weights. Empty for other formats.
+/// Files beside an ONNX model that hold its weights, as far as they exist. Empty for other formats, and if the model
+/// cannot be read.
 #[must_use]
 pub fn weights_beside(model: impl AsRef<Path>) -> Vec<PathBuf> {
     let model = model.as_ref();
@@ -400,7 +404,8 @@ struct Parts {
     body: Body,
     inputs: Vec<Input>,
     used: Vec<bool>,
-    /// Lists of categories that are not yet assigned to inputs.
+    /// Lists of categories that are not yet assigned to inputs; empty if the file says which list belongs to which
+    /// input.
     lists: Vec<Arc<[Label]>>,
     notes: Vec<String>,
     bytes_beside: usize,

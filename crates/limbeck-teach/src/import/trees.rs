@@ -1,9 +1,9 @@
 //! One representation for the trees of all libraries.
 //!
-//! limbeck's own trees have another representation, [`Forest`](crate::Forest). Its predictions equal those of the
-//! library that fits them, bit for bit. The representation here supports what the imported formats need: several kinds
-//! of comparison, categories, linear leaves, and sums in single or double precision. Each row is walked from the root;
-//! there is no faster path, because an imported teacher predicts only once per run.
+//! Trees that limbeck fits itself have another representation, [`Forest`](crate::Forest). The representation here
+//! supports what the imported formats need: several kinds of comparison, categories, linear leaves, and sums in single
+//! or double precision. For each row, each tree is followed from its root to a leaf. There is no faster algorithm,
+//! because an imported teacher predicts only once per run.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -22,7 +22,8 @@ pub(crate) struct Tree {
 pub(crate) enum Node {
     /// A leaf with a value.
     Leaf(f64),
-    /// A linear leaf: `constant + Σ coefficient · input`, or `fallback` if one of the inputs is missing.
+    /// A linear leaf: `constant + Σ coefficient · input`, or `fallback` if one of these inputs is missing. Each of the
+    /// `terms` is the index of an input and its coefficient.
     Linear {
         fallback: f64,
         constant: f64,
@@ -37,7 +38,8 @@ pub(crate) enum Node {
         yes: u32,
         no: u32,
     },
-    /// A split on a category: go to node `yes` if the code is in `set` (ascending order), else to node `no`.
+    /// A split on a category: go to node `yes` if the code is in `set` (ascending order), else to node `no`. A missing
+    /// category goes to `yes` if `missing_yes` is true.
     Category {
         input: u32,
         set: Arc<[u32]>,
@@ -47,7 +49,7 @@ pub(crate) enum Node {
     },
 }
 
-/// Comparison of a number with the threshold.
+/// How a split compares a number with its threshold: `AtMost` is `number ≤ threshold`, and so on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Test {
     Below,
@@ -98,7 +100,7 @@ impl Missing {
     }
 }
 
-/// How the values of the trees are combined.
+/// How the values of the trees are combined to one number per row.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Aggregate {
     Sum,
@@ -107,12 +109,13 @@ pub(crate) enum Aggregate {
     Max,
 }
 
-/// Link function: converts the sum of the leaves to the target's unit.
+/// Link function: converts the combined value of the trees, plus the base, to the target's unit. This value is called
+/// `sum` below.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Link {
     /// The sum itself.
     Identity,
-    /// `exp(sum)`: Poisson, gamma, Tweedie.
+    /// `exp(sum)`: for Poisson, gamma and Tweedie losses.
     Exp,
     /// `sign(sum) · sum²`: the model was fitted on the square root of the target.
     SignedSquare,
@@ -166,8 +169,8 @@ pub(crate) struct TreeModel {
 }
 
 impl TreeModel {
-    /// Checks that each path from the root ends in a leaf, that no node has two parents, that the indices of inputs are
-    /// below `width`, and that all numbers are finite. (A threshold may be infinite, but not NaN.)
+    /// Returns the model if each path from the root ends in a leaf, no node has two parents, all indices of inputs are
+    /// below `width`, and all numbers are finite; else an error. (A threshold may be infinite, but not NaN.)
     pub(crate) fn checked(self, width: usize) -> Parsed<Self> {
         self.check(width, false)
     }
@@ -241,7 +244,8 @@ impl TreeModel {
             .max()
     }
 
-    /// Number of thresholds, category codes, leaf values and weights.
+    /// Number of fitted parameters: thresholds, category codes, leaf values, coefficients of linear leaves and weights
+    /// of trees, plus 1 for the base.
     pub(crate) fn parameters(&self) -> usize {
         let of = |node: &Node| match node {
             Node::Linear { terms, .. } => 2 + terms.len(),
@@ -285,8 +289,9 @@ impl TreeModel {
         }
     }
 
-    /// The value before the link function, including the base. `gathered` is the sum, minimum or maximum over the
-    /// trees; for [`Aggregate::Sum`], it already includes the base.
+    /// The value before the link function, including the base. `gathered` is the sum over the trees ([`Aggregate::Sum`]
+    /// and [`Aggregate::Average`]), the minimum or the maximum. Only for [`Aggregate::Sum`], it already includes the
+    /// base.
     fn total(&self, gathered: f64) -> f64 {
         match self.aggregate {
             Aggregate::Sum => gathered,
@@ -389,7 +394,8 @@ impl Tree {
         }
     }
 
-    /// Checks all nodes that can be reached from the root; the error describes the first problem.
+    /// Checks all nodes that can be reached from the root; the error describes the first problem. With `sharing`, a
+    /// node may have several parents.
     fn check(&self, width: usize, sharing: bool) -> Result<(), String> {
         let mut seen = vec![false; self.nodes.len()];
         let mut pending = vec![0_u32];
@@ -459,8 +465,8 @@ impl Node {
 }
 
 impl Tree {
-    /// Refuses cycles among nodes that may have several parents (topological sort). All children exist: `check` ran
-    /// before.
+    /// With `sharing` (nodes may have several parents): an error if nodes form a cycle, found by topological sort. All
+    /// children exist, because `check` ran before.
     fn check_no_circle(&self, sharing: bool) -> Result<(), String> {
         if !sharing {
             return Ok(());

@@ -5,9 +5,9 @@
 //! [ $ d # L 00…05  …20 bytes…         an array of five single-precision numbers: one type for all, a count
 //! ```
 //!
-//! Values go to `serde` as they are read, so unneeded values take no memory. A count is accepted only if at least that
-//! many bytes follow. Therefore an array must not have a common type whose elements take no bytes (`Z`, `N`, `T`,
-//! `F`).
+//! Each value goes to `serde` as soon as it is read, so values that are not needed take no memory. A count of elements
+//! is accepted only if at least as many bytes follow. Therefore an array is refused if its common type is one whose
+//! elements take no bytes (`Z`, `N`, `T`, `F`).
 //!
 //! # Source
 //!
@@ -20,7 +20,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 /// Maximum depth of nested arrays and objects. XGBoost files need less than ten levels.
 const DEEPEST: usize = 64;
 
-/// Reads one value, which must take all of the bytes.
+/// Reads one value. After it, only `N` (no-op) bytes may follow.
 ///
 /// # Errors
 ///
@@ -41,7 +41,7 @@ pub(super) fn from_slice<'de, T: de::Deserialize<'de>>(bytes: &'de [u8]) -> Resu
     }
 }
 
-/// An error, as text. An error in the format names the position of the byte.
+/// An error, as text. If the bytes are not valid UBJSON, the text says at which byte.
 #[derive(Debug)]
 pub(super) struct Broken(String);
 
@@ -103,7 +103,7 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// Consumes the next byte and returns true if it equals `byte`.
+    /// If the next byte equals `byte`, consumes it and returns true; else consumes nothing and returns false.
     fn passes(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
@@ -139,8 +139,8 @@ impl<'de> Reader<'de> {
         std::str::from_utf8(bytes).map_err(|_| self.broken("a string that is not UTF-8"))
     }
 
-    /// Reads the header of an array or object: the common type of its elements and their number; `None` for each that
-    /// is not given.
+    /// Reads the header of an array or object. First: the common type of its elements. Second: their number. Each is
+    /// `None` if the file does not give it.
     fn head(&mut self) -> Result<(Option<u8>, Option<usize>), Broken> {
         self.depth += 1;
         if self.depth > DEEPEST {
@@ -228,11 +228,11 @@ impl<'de> Deserializer<'de> for Typed<'_, 'de> {
 /// Reads the elements of an array or object.
 struct Inside<'r, 'de> {
     reader: &'r mut Reader<'de>,
-    /// Common type of the elements, if given.
+    /// Common type of the elements; `None` if each element has its own type letter.
     kind: Option<u8>,
-    /// Number of elements left, if the count was given.
+    /// Number of elements that are still to be read; `None` if the file does not give their number.
     left: Option<usize>,
-    /// Byte that ends the array or object if no count was given.
+    /// Byte that ends the array or object if the file does not give the number of elements.
     end: u8,
     ended: bool,
 }
@@ -249,7 +249,7 @@ impl<'r, 'de> Inside<'r, 'de> {
         })
     }
 
-    /// True if another element follows.
+    /// True if another element follows, which the caller must then read.
     fn goes_on(&mut self) -> bool {
         match &mut self.left {
             Some(0) => self.ended = true,
@@ -262,7 +262,7 @@ impl<'r, 'de> Inside<'r, 'de> {
         !self.ended
     }
 
-    /// Leaves the array or object; all elements must have been read.
+    /// Ends reading the array or object. An error if elements are left.
     fn finish(mut self) -> Result<(), Broken> {
         if !self.ended && self.goes_on() {
             return Err(self.reader.broken("more elements than expected"));

@@ -1,7 +1,7 @@
 //! The wire format of protobuf: a message is a list of fields.
 //!
-//! A length is accepted only if that many bytes follow. A nested message is returned as bytes, and the caller parses
-//! it. So the caller limits the depth.
+//! The length of a field is accepted only if that many bytes follow. A nested message is returned as bytes. The caller
+//! parses it, so the caller must limit the depth of nesting.
 
 use super::fault::{Fault, Parsed};
 

@@ -69,9 +69,10 @@ struct Gbtree {
 #[derive(Deserialize)]
 struct Model {
     trees: Option<Vec<FileTree>>,
-    /// For a linear model: one weight per input, then the bias.
+    /// For a linear model: one weight per input, then the bias. `None` for trees.
     weights: Option<Vec<f64>>,
-    /// Index of the first tree of each iteration, then the number of trees.
+    /// Index of the first tree of each iteration, then the number of all trees. Empty if the file does not have this
+    /// list.
     #[serde(default)]
     iteration_indptr: Vec<usize>,
     #[serde(default)]
@@ -92,8 +93,8 @@ struct Cats {
     enc: Vec<Encoding>,
 }
 
-/// The categories of one input. Strings are UTF-8 bytes in `values`, with the offset of each string and the end;
-/// numbers have no offsets.
+/// The categories of one input. Numbers are in `values`, and `offsets` is `None`. Strings are joined UTF-8 bytes in
+/// `values`; `offsets` has the index of the first byte of each string, then the number of bytes.
 #[derive(Deserialize)]
 struct Encoding {
     offsets: Option<Vec<usize>>,
@@ -131,7 +132,7 @@ enum Flag {
 pub(super) struct XgboostModel {
     pub(super) booster: Boosted,
     pub(super) inputs: Vec<Input>,
-    /// Notes for the user, for example that early stopping leaves out some trees.
+    /// Notes for the user, for example that early stopping leaves out some trees; empty if there are none.
     pub(super) notes: Vec<String>,
 }
 
@@ -228,7 +229,7 @@ impl Params {
 }
 
 impl Booster {
-    /// The model with its trees, and the weights of the trees for `dart`; no weights for `gbtree`.
+    /// First: the model with its trees. Second: for `dart`, one weight per tree; for `gbtree`, empty.
     fn forest(self) -> Parsed<(Model, Vec<f64>)> {
         match (self.name.as_str(), self.model, self.gbtree) {
             ("gbtree", Some(model), _) => Ok((model, Vec::new())),
@@ -278,8 +279,8 @@ impl Booster {
 }
 
 impl Model {
-    /// Removes the trees after the best iteration, with their weights, if the file has the attribute `best_iteration`.
-    /// Returns a note for the user if trees were removed.
+    /// If the file has the attribute `best_iteration`, removes the trees after that iteration, and their weights.
+    /// Returns one note for the user if trees were removed, else no notes.
     fn keep_best(
         &mut self,
         attributes: &BTreeMap<String, String>,
@@ -334,7 +335,7 @@ impl Model {
     }
 }
 
-/// The inputs with their names, or `width` inputs without names.
+/// The `width` inputs of the model; with their names, unless `names` is empty.
 fn inputs(names: &[String], types: &[String], cats: &Cats, width: usize) -> Parsed<Vec<Input>> {
     // Without names, `width` is only a number in the file, so it gets a limit.
     if names.is_empty() && width > MOST_INPUTS {
@@ -385,7 +386,8 @@ fn link(objective: &str) -> Parsed<Link> {
     }
 }
 
-/// The base score, converted to the scale of the sum of the leaves. Version 3 writes it in brackets.
+/// The base score, converted from the target's unit to the scale of the sum of the leaves (before the link function).
+/// XGBoost 3 writes it in brackets.
 fn base_score(text: &str, link: Link, objective: &str) -> Parsed<f64> {
     let number = text.trim().trim_start_matches('[').trim_end_matches(']');
     let value = number.parse::<f32>().ok().filter(|value| value.is_finite());
@@ -407,8 +409,8 @@ fn base_score(text: &str, link: Link, objective: &str) -> Parsed<f64> {
 }
 
 impl Encoding {
-    /// The label of each category code. `None` if there are no labels or a string is damaged; the input is then refused
-    /// if its column of the table holds categories.
+    /// The label of each category code. `None` if there are no labels or a string is damaged. In that case, to predict
+    /// a table whose column holds categories is an error.
     fn labels(&self) -> Option<Vec<Label>> {
         let Some(offsets) = &self.offsets else {
             return (!self.values.is_empty()).then(|| {
@@ -490,8 +492,8 @@ impl FileTree {
         Ok(Tree { nodes })
     }
 
-    /// The set of category codes of each categorical split, by the index of its node. Sets may not overlap in
-    /// `categories`, so they take no more memory than the file.
+    /// The set of category codes of each categorical split, by the index of its node. The file stores each set as a
+    /// part of the list `categories`. These parts may not overlap, so the sets take no more memory than the file.
     fn sets(&self, index: usize) -> Parsed<BTreeMap<usize, Arc<[u32]>>> {
         let broken = |found: String| {
             Fault::malformed(

@@ -17,7 +17,7 @@ pub(super) struct Evidence {
 
 /// Number of previous steps, with their gradient changes, that L-BFGS uses.
 const MEMORY: usize = 8;
-/// Largest change of any component of `θ` in one step.
+/// Largest change of any component of `θ` (the logarithms of the kernel's parameters) in one step.
 const LONGEST: f64 = 1.5;
 /// The search ends when a step increases the log evidence plus log prior by less than this.
 const ENOUGH: f64 = 1e-3;

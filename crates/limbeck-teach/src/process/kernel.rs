@@ -6,8 +6,9 @@
 //!          = e^(−r² / 2)                         squared exponential
 //! ```
 //!
-//! with `ρ_g` the inverse length scale of the column that coordinate `d` belongs to; all coordinates of one column have the same `ρ_g`. All
-//! parameters are stored as logarithms, `θ = (ln s², ln σ², ln c², ln ρ_1, …)`, so that they need no bounds.
+//! with `s²` the variance of the first part, `c²` the variance of the linear part, and `ρ_g` the inverse length scale of the column that coordinate
+//! `d` belongs to. All coordinates of one column have the same `ρ_g`. `σ²` is the variance of the noise. All parameters are stored as logarithms,
+//! `θ = (ln s², ln σ², ln c², ln ρ_1, …)`, so that they need no bounds.
 
 use nalgebra::{DMatrix, DMatrixView, DVector};
 use serde::{Deserialize, Serialize};
@@ -87,12 +88,12 @@ pub(super) struct Kernel {
     groups: Vec<usize>,
 }
 
-/// Indices of the parameters in `theta`.
+/// Index of `ln s²` in `theta`. The next three constants are the indices of `ln σ²` (noise), `ln c²` (linear part) and `ln ρ_1`.
 const SIGNAL: usize = 0;
 const NOISE: usize = 1;
 const SLOPE: usize = 2;
 const RATES: usize = 3;
-/// Minimum of the noise variance, in units of the target's variance.
+/// Added to `σ²`, so that the noise variance is never smaller. The unit is the variance of the warped target, which is about 1.
 const LEAST_NOISE: f64 = 1e-6;
 
 impl Kernel {
@@ -187,7 +188,7 @@ impl Kernel {
         )
     }
 
-    /// The coordinates divided by their length scales.
+    /// The coordinates, each divided by the length scale of its column.
     pub(super) fn scaled(&self, x: &DMatrix<f64>) -> DMatrix<f64> {
         let mut scaled = x.clone();
         for (coordinate, mut row) in scaled.row_iter_mut().enumerate() {

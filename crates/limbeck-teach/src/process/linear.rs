@@ -56,8 +56,8 @@ fn cholesky_within(a: &mut DMatrix<f64>, stop: Stop<'_>) -> Result<bool, Stopped
     Ok(true)
 }
 
-/// Computes the Cholesky factor of a covariance with `noise · scale_i` added to its diagonal, and with more noise if rounding has made the matrix
-/// indefinite. Calls `then` with the factor and returns its result.
+/// Adds `noise · scale_i` to entry `i` of the diagonal of a covariance, computes the Cholesky factor, and returns the result of `then(factor)`. If
+/// rounding has made the matrix indefinite, more is added to the diagonal.
 pub(super) fn factor_with_noise<T>(
     covariance: &mut DMatrix<f64>,
     scale: &[f64],

@@ -58,7 +58,7 @@ pub struct ProcessPlan {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Process {
     plan: ProcessPlan,
-    /// Coordinates of the rows that the process was fitted on, `[width, n_samples]`, divided by their length scales.
+    /// Coordinates of the rows that the process was fitted on, `[width, n_samples]`. Each coordinate is divided by the length scale of its column.
     rows: DMatrix<f64>,
     /// The vector `(K + noise)⁻¹ z`, with the warped targets `z`.
     alpha: DVector<f64>,
@@ -259,7 +259,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// [`Error::MalformedTeacher`] if a part is missing or contradicts another part.
+    /// [`Error::Runtime`] if a part is missing or unreadable, or if the encoder is invalid; [`Error::MalformedTeacher`] if a part contradicts another
+    /// part, or holds no finite f64 numbers.
     pub fn restore(container: &Container, name: &str) -> Result<Self> {
         let malformed = |message: String| Error::MalformedTeacher { message };
         let numbers = |part: &str| match &container.tensor(&format!("{name}.{part}"))?.numbers {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The *baseline* is the student trained without the teacher.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PreflightReport {
-    /// Version of limbeck.
+    /// Version of limbeck that made the report.
     pub version: String,
     /// Seed of the recipe.
     pub seed: u64,
@@ -30,8 +30,9 @@ pub struct PreflightReport {
     pub saved: Paired,
     /// The teacher's error on rows it was fitted on and on other rows; `None` if limbeck does not fit the teacher.
     pub teacher_fit: Option<TeacherFit>,
-    /// Best share of teacher labels in the loss, by [`closed_form_alpha`](limbeck_distill::search::closed_form_alpha). `None` if `alpha` is fixed
-    /// below 1, or if the fit to targets and the fit to teacher labels predict the same.
+    /// Best share of teacher labels in the loss (0: targets alone, 1: teacher labels alone), by
+    /// [`closed_form_alpha`](limbeck_distill::search::closed_form_alpha). `None` if `alpha` is fixed below 1, or if the student trained on targets
+    /// and the student trained on teacher labels predict the same.
     pub closed_form: Option<Share>,
     /// Errors of the baseline trained on half of the rows and on all rows of the first pilot.
     pub learning_curve: LearningCurve,
@@ -52,9 +53,9 @@ pub struct RowCounts {
     pub test: usize,
     /// Number of rows of the sample.
     pub sampled: usize,
-    /// Number of pilots; each holds out other rows of the sample.
+    /// Number of pilots. Each holds out different rows of the sample.
     pub pilots: usize,
-    /// Number of rows that each pilot is fitted on.
+    /// Number of training rows of one pilot. Its refits learn from its validation rows as well, which are not counted here.
     pub train: usize,
     /// Number of held-out rows of all pilots together.
     pub held_out: usize,
@@ -63,13 +64,13 @@ pub struct RowCounts {
 /// The answer of a preflight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
-    /// `limbeck distill` is likely to save at least `worth`.
+    /// `limbeck distill` is likely to save at least the share `worth` of the baseline's RMSE.
     #[serde(rename = "pays")]
     Pays,
-    /// `limbeck distill` is likely to save less than `worth`, or nothing.
+    /// `limbeck distill` is likely to save less than the share `worth` of the baseline's RMSE, or nothing.
     #[serde(rename = "will not pay")]
     WillNotPay,
-    /// The probability is between the thresholds of the other two answers ([`rules`](super::rules)).
+    /// The probability that it pays is between the thresholds of the other two answers ([`rules`](super::rules)).
     #[serde(rename = "unsure")]
     Unsure,
 }
@@ -117,10 +118,10 @@ pub struct Outlook {
     pub kind: Answer,
     /// Smallest saving that pays, as a share of the baseline's RMSE: the recipe's `worth`.
     pub worth: f64,
-    /// Probability that the full run saves at least `worth`.
+    /// Probability that the full run saves at least the share `worth` of the baseline's RMSE.
     pub chance: f64,
-    /// Share of the baseline's test RMSE that the full run is expected to save, `1 − √(1 − m)`, with the ends of its range from `m ∓ 1.96 d`.
-    /// Below 0 if the distilled student is expected to be worse.
+    /// Share of the baseline's test RMSE that the full run is expected to save, with its 95 % interval. Below 0 if the distilled student is expected
+    /// to be worse. With `m` and `d` of [`Outlook`], it is `1 − √(1 − m)`, and the ends of the interval are the same for `m ∓ 1.96 d`.
     pub saving: Share,
     /// The reasons, as sentences.
     pub reasons: Vec<String>,
@@ -159,7 +160,7 @@ pub struct TeacherFit {
     pub ratio: f64,
 }
 
-/// An estimated share, and its 95 % interval.
+/// An estimated share with its 95 % interval. The field that holds it says which share is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     /// The estimate.
@@ -173,9 +174,9 @@ pub struct Share {
 /// Errors of the baseline trained on half of a pilot's rows and on all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LearningCurve {
-    /// RMSE when trained on half of the rows.
+    /// RMSE of the baseline on held-out rows, when trained on half of the rows.
     pub half: f64,
-    /// RMSE when trained on all rows.
+    /// RMSE of the baseline on held-out rows, when trained on all rows.
     pub all: f64,
     /// `ln(all² / half²) / ln(rows / half the rows)`: how the squared error falls with rows; `-1` if it halves when the rows double.
     pub slope: f64,
@@ -202,7 +203,7 @@ pub struct Measured {
 }
 
 impl Paired {
-    /// The mean divided by its standard error; 0 if the mean is 0.
+    /// The mean divided by its standard error. 0 if the mean is 0; infinite if only the standard error is 0.
     #[must_use]
     pub fn in_standard_errors(&self) -> f64 {
         if self.mean == 0.0 {

@@ -59,8 +59,9 @@ limbeck_options::options! {
 ///
 /// # Errors
 ///
-/// [`Error::Recipe`] for a recipe or table that cannot be used, among them: several targets, a quantile, labels of an earlier run as the teacher, and
-/// fewer than [`rules::LEAST_ROWS`] rows, in `options.rows` or in the training and validation rows together. [`Error::Teach`] if the teacher fails.
+/// [`Error::Recipe`] for several targets, a quantile, or labels of an earlier run as the teacher. [`Error::Option`] if `options.rows` is below
+/// [`rules::LEAST_ROWS`]. [`Error::Data`] if the table cannot be used, for example if it has fewer than [`rules::LEAST_ROWS`] training and validation
+/// rows together. [`Error::Teach`] if the teacher fails.
 pub fn preflight(
     recipe: &CheckedRecipe,
     options: &PreflightOptions,
@@ -138,14 +139,14 @@ pub fn preflight(
     })?
 }
 
-/// Maximum number of training steps of a pilot's students.
+/// Maximum value of the option `student.steps` in a pilot.
 const STEPS: usize = 16_000;
 
-/// Maximum number of trials of a pilot's students, see [`StudentOptions`](limbeck_distill::student::StudentOptions). It is not much below the default
-/// of a run, since a badly tuned baseline would make the saving look larger.
+/// Maximum value of the option `student.trials` in a pilot, see [`StudentOptions`](limbeck_distill::student::StudentOptions). It is not much below
+/// the default of a run: with fewer trials, a badly tuned baseline would make the saving look larger.
 const TRIALS: usize = 3;
 
-/// Maximum number of seeds of the refits in a pilot.
+/// Maximum number of seeds with which each student is refitted in a pilot.
 const REPEATS: usize = 2;
 
 /// Maximum number of new rows that each method of augmentation makes in a pilot.
@@ -154,8 +155,8 @@ const NEW_ROWS: usize = 30_000;
 /// Maximum number of networks of a pilot's teacher.
 const MEMBERS: usize = 2;
 
-/// The recipe of a pilot: its students are networks with shorter schedules, which learn from the teacher's predictions alone. The teacher is almost
-/// unchanged, since results with a weaker teacher would say little about the run.
+/// The recipe of a pilot. Its students are networks with shorter schedules. The distilled student learns from the teacher's predictions, not from its
+/// inner features or slopes. The teacher is almost unchanged, since results with a weaker teacher would say little about the run.
 fn quick(recipe: &Recipe) -> Recipe {
     let mut quick = recipe.clone();
     // Preflight judges a network that learns from the teacher's predictions alone.

@@ -36,25 +36,25 @@ pub(super) fn turns(data: &Dataset, sampled: usize, command: bool) -> usize {
     }
 }
 
-/// Results of all pilots. Except for `curve` and `teacher_fit`, they are on held-out rows, in the target's unit (errors: its square), one pilot after
-/// the other.
+/// Results of all pilots, the first pilot first. `by_pilot` and `teacher_fit` have one entry for each pilot; the other lists of numbers have one for
+/// each held-out row. Targets and predictions are in the target's unit, squared errors in its square.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     pub(super) target: Vec<f64>,
     weight: Vec<f64>,
     blocks: Vec<u32>,
     teacher: Vec<f64>,
-    /// Squared errors of the refitted baseline on each row, as means over seeds.
+    /// Squared error of the baseline on each held-out row, as a mean over its refits (one for each seed).
     baseline_errors: Vec<f64>,
-    /// Squared errors of the refitted distilled student on each row, as means over seeds.
+    /// Squared error of the distilled student on each held-out row, as a mean over its refits (one for each seed).
     distilled_errors: Vec<f64>,
-    /// RMSEs of each pilot.
+    /// RMSE of the teacher and both students, for each pilot.
     by_pilot: Vec<Rmse>,
-    /// Predictions of the baseline as the search trained it.
+    /// Predictions of the baseline as the search trained it, before it is refitted.
     baseline: Vec<f64>,
-    /// Learning curve of the first pilot.
+    /// Learning curve of the baseline in the first pilot; `None` until that pilot is done.
     curve: Option<LearningCurve>,
-    /// Predictions of the student that the search trained on the teacher's labels alone; empty if it trained none.
+    /// Predictions of the student that the search trained on the teacher's labels alone (`alpha` is 1), before any refit. Empty if it trained none.
     pure: Vec<f64>,
     /// Mean squared errors of the teacher on training rows, in the learned unit: (out of fold, in sample) for each pilot. Empty if limbeck does not
     /// fit the teacher.
@@ -163,7 +163,8 @@ impl Pilot<'_> {
         Ok(())
     }
 
-    /// RMSE of the baseline trained on half of the training rows and on all of them, on held-out rows. `all` is the baseline that the search chose.
+    /// The learning curve: RMSE of the baseline on held-out rows, when trained on half of the training rows and on all of them. `all` is the baseline
+    /// trained on all of them, as the search chose it, with its stage.
     fn learning_curve(
         &self,
         labels: &LabelStore,
@@ -248,7 +249,7 @@ impl Held {
         metrics::rmse(pred, &self.target, &self.weight)
     }
 
-    /// The difference `worse` minus `better` of squared errors per row: mean and standard error.
+    /// Mean over rows of the squared error `worse` minus the squared error `better`, and the standard error of this mean.
     fn difference(&self, worse: &[f64], better: &[f64]) -> Paired {
         let lost: Vec<f64> = worse.iter().zip(better).map(|(a, b)| a - b).collect();
         paired(&lost, &self.weight, &self.blocks)
@@ -345,7 +346,7 @@ impl Held {
     }
 }
 
-/// The weighted mean of the differences of rows, and its standard error over blocks; the standard error is 0 for a single block.
+/// The weighted mean of a difference over rows, and its standard error over blocks of rows. The standard error is 0 for a single block.
 fn paired(difference: &[f64], weight: &[f64], blocks: &[u32]) -> Paired {
     let (mean, error) = metrics::mean_and_standard_error(difference, weight, Some(blocks));
     Paired {
@@ -359,8 +360,8 @@ fn slope(half: f64, all: f64, growth: f64) -> f64 {
     2.0 * (all / half).ln() / growth.ln()
 }
 
-/// The result of [`search::closed_form_alpha`] with a 95 % bootstrap interval over blocks. `baseline` and `pure` are the predictions of the fits to
-/// targets and to teacher labels; `None` if they are the same.
+/// The best share of teacher labels in the loss ([`search::closed_form_alpha`]), with a 95 % bootstrap interval over blocks. `baseline` and `pure`
+/// are the predictions of a student trained on targets alone and of one trained on teacher labels alone; `None` if these predictions are the same.
 fn closed_form(
     baseline: &[f64],
     pure: &[f64],

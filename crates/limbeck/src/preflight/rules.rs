@@ -6,19 +6,22 @@ pub const LEAST_ROWS: usize = 100;
 pub const PAYS_FROM: f64 = 0.7;
 /// Maximum probability for the answer that distillation will not pay; between the two, the answer is *unsure*.
 pub const WILL_NOT_UP_TO: f64 = 0.45;
-/// Saving that is expected before any pilot, if the teacher is as good as the baseline. The saving is the share by which distillation reduces the baseline's squared error.
+/// Saving that is expected before any pilot, if the teacher is as good as the baseline. The saving is the share by which distillation reduces the
+/// baseline's squared error.
 pub const PRIOR: f64 = 0.0;
-/// Increase of the prior mean of the saving per unit of the teacher's lead. Both are shares of the baseline's squared error.
+/// Increase of the saving that is expected before any pilot, per unit of the teacher's lead (how much smaller its squared error is). Saving and lead
+/// are shares of the baseline's squared error.
 pub const PRIOR_LEAD: f64 = 0.65;
-/// Bound of the teacher's lead: a lead beyond ± this value is replaced by the bound.
+/// Bound of the teacher's lead, as a share of the baseline's squared error: a lead beyond ± this value is replaced by the bound.
 pub const LEAD_CLAMP: f64 = 0.3;
 /// Standard deviation, across tables, of the true saving around the prior mean.
 pub const PRIOR_SD: f64 = 0.026;
 /// Standard deviation of a full run's saving due to its random folds, splits and seeds.
 pub const LUCK: f64 = 0.012;
-/// How strongly the saving shrinks with the baseline's learning curve as rows grow: 0 not at all, 1 in proportion to the baseline's squared error.
+/// How much the saving shrinks when more rows make the baseline better: with 0 not at all, with 1 by the same factor as the baseline's squared error.
 pub const CURVE: f64 = 0.45;
-/// Standard deviation that is added for more rows: this value times `ln(n_full / n_pilot)`, see [`Outlook`](super::Outlook).
+/// Uncertainty of the saving because the full run has more rows than the pilots: this value times `ln(n_full / n_pilot)` is its standard deviation,
+/// see [`Outlook`](super::Outlook).
 pub const GROWTH: f64 = 0.03;
 /// Half the width of a 95 % interval, in standard errors.
 pub const INTERVAL: f64 = 1.96;

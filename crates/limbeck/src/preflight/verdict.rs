@@ -13,7 +13,7 @@ pub(super) struct Findings {
     pub(super) worth: f64,
     pub(super) teacher_gap: Paired,
     pub(super) saved: Paired,
-    /// Standard error of the mean of `saved` over pilots.
+    /// Standard error of the mean of `saved`, from the differences between pilots.
     pub(super) over_pilots: f64,
     pub(super) rmse: Rmse,
     pub(super) teacher_fit: Option<TeacherFit>,
@@ -63,7 +63,7 @@ impl Expected {
         normal((self.mean - (1.0 - (1.0 - worth).powi(2))) / self.standard_deviation)
     }
 
-    /// The expected saving as a share of the baseline's RMSE, with its range.
+    /// The expected saving as a share of the baseline's RMSE, with its 95 % interval.
     fn saving(self) -> Share {
         let of_rmse = |share: f64| 1.0 - (1.0 - share).max(0.0).sqrt();
         let reach = rules::INTERVAL * self.standard_deviation;
@@ -109,7 +109,7 @@ fn growth(rows: &RowCounts) -> f64 {
     (rows.available as f64 / pilot.max(1.0)).max(1.0)
 }
 
-/// The standard error over pilots of the mean saving in squared error; 0 for a single pilot.
+/// Standard error of the mean saving in squared error, from the differences between pilots; 0 for a single pilot.
 pub(super) fn over_pilots(pilots: &[Rmse]) -> f64 {
     let saved: Vec<f64> = pilots
         .iter()

@@ -58,7 +58,7 @@ pub struct Report {
     /// Version of the keys, [`SCHEMA`]; 0 in reports of older versions, which had none.
     #[serde(default)]
     pub schema: u32,
-    /// Version of limbeck.
+    /// Version of limbeck that made the run.
     pub version: String,
     /// Seed of the recipe.
     pub seed: u64,
@@ -105,7 +105,7 @@ pub struct Report {
     /// Results of the whole run repeated on other splits; `None` without finished outer folds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outer: Option<Outer>,
-    /// Comparison of both students, the share of the gap to the teacher that distillation closes, and the verdict.
+    /// Comparison of both students, the share of the error gap between baseline and teacher that distillation closes, and the verdict.
     #[serde(flatten)]
     pub proof: Proof,
     /// Times and memory, as measured.
@@ -177,7 +177,7 @@ pub struct TeacherReport {
     pub learners: Vec<limbeck_teach::Share>,
     /// Number of new rows (rows without targets, labeled by the teacher), rejected ones included.
     pub new_rows: usize,
-    /// Number of new rows that were rejected, because the teacher's standard deviation is too large on them.
+    /// Number of new rows that were rejected, because the teacher's standard deviation is too large on them or its prediction is not finite.
     pub rejected_rows: usize,
     /// The teachers whose labels were averaged; empty if there is only one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -201,7 +201,7 @@ pub struct StudentReport {
     pub bytes: usize,
     /// Widths of the hidden layers; empty for a non-neural student.
     pub hidden: Vec<usize>,
-    /// Number of inputs after encoding.
+    /// Number of inputs of the student after encoding. A category column can become several inputs.
     pub inputs: usize,
 }
 
@@ -258,22 +258,23 @@ pub struct BaselineModel {
     /// Validation error, in the target's unit.
     #[serde(alias = "valid_rmse")]
     pub valid_error: f64,
-    /// Test metrics; for the kind of the baseline student, means over seeds.
+    /// Test metrics. For the kind of the baseline student, they are means over its refits with several seeds; for any other kind, those of a single
+    /// fit.
     pub test: StudentScores,
 }
 
 /// Comparison of the shipped file with the best file without a teacher.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FileReport {
-    /// The gain of the shipped file.
+    /// The gain of the shipped file over the best file without a teacher.
     #[serde(flatten)]
     pub gain: FileGain,
     /// The best file without a teacher.
     pub against: Against,
 }
 
-/// The best file without a teacher, chosen by validation error among all kinds within the budget. For a network, it is the refit nearest to the mean
-/// of all refits.
+/// The best file without a teacher, chosen by validation error among all kinds within the budget. If a network was refitted with several seeds, the
+/// file has the refit whose predictions are nearest to the mean over all refits.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Against {
     /// Kind and size.

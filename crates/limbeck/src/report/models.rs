@@ -21,15 +21,15 @@ pub struct ModelRow {
     pub mae: f64,
     /// Coefficient of determination; `None` if the target is constant.
     pub r2: Option<f64>,
-    /// Metrics of the quantile, if one is learned.
+    /// Metrics of the quantile; `None` if the mean is learned.
     pub quantile: Option<QuantileScores>,
     /// RMSE of the predictions with the teacher's predictions as the truth; `None` for the teacher.
     pub rmse_to_teacher: Option<f64>,
     /// R² of the predictions with the teacher's predictions as the truth; `None` for the teacher, and if its predictions are constant.
     pub r2_to_teacher: Option<f64>,
-    /// Number of parameters, if it is known.
+    /// Number of parameters; `None` if it is not known.
     pub parameters: Option<usize>,
-    /// Size of the file in bytes, if it is known.
+    /// Size of the file in bytes; `None` if it is not known.
     pub bytes: Option<usize>,
     /// Microseconds to predict a row, measured in a batch; `None` if they were not measured.
     pub us_per_row: Option<f64>,
@@ -110,7 +110,8 @@ impl Report {
         }
     }
 
-    /// The row of the baseline ([`Role::Baseline`]) or else the distilled student, with its metrics as means over seeds.
+    /// The row of one student, with its metrics `scores` as means over seeds. The student is the baseline if `role` is [`Role::Baseline`], and
+    /// otherwise the distilled student.
     fn mean_row(&self, role: Role, scores: &StudentScores) -> ModelRow {
         let side = if role == Role::Baseline {
             ShippedKind::Baseline
@@ -161,7 +162,7 @@ impl Report {
         is_file.then_some((model.size, model.test))
     }
 
-    /// Kind and size of a student.
+    /// Kind and size of the student `side`. If the report has no sizes of both students, both are networks of the shipped size.
     fn size_of(&self, side: ShippedKind) -> Size {
         let same = Size {
             kind: limbeck_distill::student::StudentKind::Mlp,

@@ -66,7 +66,7 @@ impl Outer {
         }
     }
 
-    /// The mean of a value over folds.
+    /// The mean over folds of the value that `of` takes from each fold.
     #[must_use]
     pub fn mean(&self, of: impl Fn(&Fold) -> f64) -> f64 {
         self.folds.iter().map(of).sum::<f64>() / self.folds.len() as f64

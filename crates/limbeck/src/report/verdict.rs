@@ -1,4 +1,5 @@
-//! The verdict of a run as text: first an alarm if a model is useless, then the shipped file, the method, the gap, other splits, and what the intervals cover.
+//! The verdict of a run as text. Its sentences, in this order: an alarm if a model is useless, the shipped file, the comparison of both students, the
+//! gap to the teacher, other splits, and what the intervals cover.
 
 use limbeck_data::metrics::{pearson, quantile, r2};
 use limbeck_distill::proof::{
@@ -27,15 +28,15 @@ pub(crate) fn spoken(mut report: Report, causes: &[String]) -> Report {
     report
 }
 
-/// True if the shipped student or the teacher is no better than the mean of the test targets.
+/// True if the shipped student or the teacher is no better than the mean of the test targets. Always false if a quantile is predicted.
 pub(crate) fn is_alarming(quantile: Option<f64>, test: &TestScores) -> bool {
     let is_bad = |r2: Option<f64>| r2.is_some_and(|r2| r2 <= 0.0);
     // R² is about the mean, so it says nothing about a quantile.
     quantile.is_none() && (is_bad(test.shipped.r2) || is_bad(test.teacher.r2))
 }
 
-/// Takes back two claims of the proof if `is_alarming`: that distillation helps, and the share of the gap that it closes. Neither makes sense if the
-/// student or the teacher is no better than predicting the mean.
+/// If `is_alarming`, removes two claims from the proof: that distillation helps, and the share of the gap to the teacher that it closes. Neither
+/// makes sense if the student or the teacher is no better than predicting the mean.
 pub(crate) fn without_gains(mut proof: Proof, is_alarming: bool) -> Proof {
     if !is_alarming {
         return proof;
@@ -170,7 +171,7 @@ fn file(report: &Report) -> Option<String> {
     Some(format!("{which}: {compared}; {judged}."))
 }
 
-/// The sentence that compares the distilled student with the student trained alone.
+/// The sentence that compares the distilled student with the baseline, the student trained alone.
 fn method(report: &Report) -> Option<String> {
     let proof = &report.proof;
     let (name, test, saved) = (
@@ -248,8 +249,8 @@ fn is_file_better(report: &Report) -> bool {
         .is_some_and(|low| low > 0.0)
 }
 
-/// The sentence on the share of the gap to the teacher that distillation closes, or on a teacher that is not better than the student trained alone.
-/// `None` if neither can be said.
+/// The sentence on the share of the gap between baseline and teacher that distillation closes. If no share is known and the teacher is not
+/// significantly better than the baseline, the sentence says so instead. `None` if neither can be said.
 fn gap(report: &Report) -> Option<String> {
     let (proof, test) = (&report.proof, &report.test);
     let gap = &proof.gap_closed;
@@ -324,13 +325,13 @@ const RARE: f64 = 0.01;
 pub(crate) struct Answered<'a> {
     /// The targets of all rows of the data set.
     pub(crate) target: &'a [f64],
-    /// The row of the table, from 0, of each target.
+    /// For each entry of `target`, its row in the table, counted from 0.
     pub(crate) rows: &'a [usize],
     /// The teacher's predictions on test rows, in the order of the table.
     pub(crate) answers: &'a [f64],
     /// The targets of the test rows, in the order of `answers`.
     pub(crate) truth: &'a [f64],
-    /// True if the teacher is a model file.
+    /// True if the teacher is a model file or the teacher of another run (option `teacher.model`).
     pub(crate) is_imported: bool,
 }
 
@@ -390,8 +391,8 @@ fn farther(values: &[f64], middle: f64, reach: f64) -> Vec<usize> {
     far
 }
 
-/// A text that lists outliers of the target with row number and value; `None` if there are no outliers, or too many. `rows` holds the row of the
-/// table, from 0, of each target.
+/// A text that lists outliers of the target with row number and value. `None` if there are no outliers, or if they are more than the share [`RARE`]
+/// of the targets. `rows` holds, for each target, its row in the table, counted from 0.
 fn glitch(target: &[f64], rows: &[usize]) -> Option<String> {
     let mut sorted: Vec<f64> = target.iter().copied().filter(|y| y.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);

@@ -97,7 +97,7 @@ pub(crate) struct Events {
     now: f64,
 }
 
-/// Without records: for records that are appended to an existing file.
+/// No records, not even the one with which every file begins: for records that are appended to an existing file.
 impl Default for Events {
     fn default() -> Self {
         let now = SystemTime::now()
@@ -111,7 +111,7 @@ impl Default for Events {
 }
 
 impl Events {
-    /// A new event file: only the record that every file begins with, the version of the format.
+    /// The start of a new event file. It has only the record with which every file begins: the version of the format.
     pub(crate) fn begun() -> Self {
         let mut events = Self::default();
         let time = Message::default().double(1, events.now);

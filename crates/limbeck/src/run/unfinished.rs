@@ -31,8 +31,8 @@ pub(crate) struct Ticket {
     folder: PathBuf,
     /// The recipe as it was given, in TOML.
     recipe: String,
-    /// SHA-256 of the table's summary, which covers its content and split. `None` for several targets with separate runs: each run has its own
-    /// ticket.
+    /// SHA-256 of the data set's summary, which changes with the table's content and with the split. `None` if each of several targets has its own
+    /// run; then each of these runs has its own ticket.
     data: Option<String>,
     /// SHA-256 of the other files that the run reads, by path.
     inputs: BTreeMap<PathBuf, String>,

@@ -113,7 +113,7 @@ fn verify_joint(path: &Path) -> Result<Vec<Finding>> {
     Ok(found)
 }
 
-/// Checks the artifacts in the folder `export` of a run, also against the run's student if it is given.
+/// Checks the artifacts in the folder `export` of a run. If `student` is given, also checks that they are exports of this student.
 fn verify_exports(path: &Path, student: Option<&Student>) -> Result<Vec<Finding>> {
     let folder = path.join(EXPORT);
     let one = |(name, format): (String, Format)| verify_artefact(&folder, &name, format, student);

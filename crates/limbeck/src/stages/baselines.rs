@@ -18,8 +18,8 @@ pub(crate) struct Fitted {
 
 /// The best baseline of each kind that fits the columns and the budget.
 ///
-/// `baseline` is the student of the run that was trained without the teacher. The best models of other non-neural kinds are taken from the search of the run or, if it did not try a kind,
-/// searched here. Networks are not searched here: that would take as long as the run.
+/// `baseline` is the student of the run that was trained without the teacher. For each other kind that is not a network, the best model is taken from
+/// the search of the run; if the run did not try this kind, it is searched here. Networks are not searched here: that would take as long as the run.
 pub(crate) fn fit(
     search: &Search<'_>,
     refit: &Stage<'_>,
@@ -74,10 +74,10 @@ pub(crate) struct ShippedFile<'a> {
     pub(crate) answers: &'a [f64],
 }
 
-/// The report on the baselines, and what the shipped file gains over the best of them; `None` without baselines.
+/// Compares the shipped file with the baselines. `None` if `models` is empty; `Some((report, None))` if the files could not be compared; otherwise
+/// the report on the baselines, and what the shipped file gains over the best of them.
 ///
-/// `answers` are the predictions of the models' files on test rows, in the order of `models`. The inner `None` means that the files could not be
-/// compared.
+/// `answers` are the predictions of the models' files on test rows, in the order of `models`.
 pub(crate) fn judge(
     models: Vec<BaselineModel>,
     answers: &[Vec<f64>],

@@ -37,25 +37,26 @@ use crate::session::{Event, Session};
 
 /// Share of the time limit that is planned for. The rest is for testing and for errors of the estimates.
 const PLANNED: f64 = 0.8;
-/// Share of the remaining time for the teacher.
+/// Share of the planned time still left that the teacher gets. The students get the rest.
 const TEACHER: f64 = 0.5;
-/// Share of the teacher's time for boosted trees, if there are other learners.
+/// Share of the teacher's time for boosted trees, if the teacher has other learners as well.
 const TREES: f64 = 0.6;
-/// Share of the remaining time for the cheapest teacher, if the share `TEACHER` is too short for it.
+/// Share of the planned time still left that the cheapest teacher may take, if the share `TEACHER` is too short for it.
 const LEAST_TEACHER: f64 = 0.75;
-/// Share of the time limit after which the fits of a teacher are ended early.
+/// The fits of a teacher are ended early when this share of the time limit has passed.
 pub(crate) const TEACHER_END: f64 = 0.62;
 /// Share of the time limit that one measurement of speed may take.
 const MEASURED: f64 = 0.03;
-/// Seconds that the smallest teacher and students take at least, on any table.
+/// Seconds that the smallest teacher and students take together, at least, on any table.
 const AT_LEAST: f64 = 3.0;
-/// The speed is measured on at most `SAMPLE` rows and `SAMPLE_CELLS` cells (rows × columns), but on at least `LEAST_SAMPLE` rows.
+/// The speed of trees and students is measured on at most `SAMPLE` rows and `SAMPLE_CELLS` cells (rows × columns), but on at least `LEAST_SAMPLE`
+/// rows.
 const SAMPLE: usize = 4000;
 const SAMPLE_CELLS: usize = 400_000;
 const LEAST_SAMPLE: usize = 800;
-/// Maximum number of rows on which the speed of networks is measured.
+/// Maximum number of rows on which the speed of the teacher's networks is measured.
 const FEW: usize = 512;
-/// Maximum number of rows on which the speed of Gaussian processes is measured.
+/// Maximum number of rows on which the speed of the teacher's Gaussian process is measured.
 const LOOK: usize = 250;
 /// Maximum number of columns with which the speed of trees is measured.
 const TIMED_COLUMNS: usize = 1000;
@@ -73,7 +74,8 @@ const GOOD_ROUNDS: f64 = 150.0;
 const GOOD_STEPS: usize = 2000;
 /// A plan first reduces the training steps of the teacher's networks to this number. Only then does it reduce anything else.
 const GOOD_NETWORK: f64 = 600.0;
-/// Columns are dropped until a student's schedule of this many training steps fits the time. It is the minimum of the second rung of the search.
+/// Columns are dropped until a student's schedule of this many training steps fits the time. The second of the three rungs of the search (its stages,
+/// with longer and longer trials) has the same minimum.
 const LONG_STEPS: usize = 4000;
 /// Minimum number of rows that each tree learns from, if the table has more.
 const FEWEST_ROWS: f64 = 5000.0;
@@ -93,7 +95,7 @@ pub(crate) struct Planned {
     pub(crate) munge_rows: usize,
     pub(crate) repeats: usize,
     pub(crate) max_repeats: usize,
-    /// Feature columns that the time limit leaves out; empty in the options that were asked for.
+    /// Feature columns that the time limit leaves out. Empty in [`Budget::asked`], the options before planning.
     pub(crate) dropped: Vec<String>,
 }
 
@@ -113,7 +115,7 @@ pub(crate) struct Budget<'a> {
     pub(crate) asked: Planned,
     /// The time limit in seconds; infinite if there is none.
     pub(crate) limit: f64,
-    /// Columns to leave out last, as the option `data.keep` names them.
+    /// The columns that the option `data.keep` names. If columns must be left out, these are left out last.
     pub(crate) keep: &'a [String],
     /// True if limbeck fits the teacher. Otherwise only the students are planned.
     pub(crate) fits_teacher: bool,
@@ -128,7 +130,7 @@ pub(crate) struct Budget<'a> {
 /// A way to fit a teacher: everything that costs time except the number of rounds or steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Thrift {
-    /// True if options of the trees are compared first.
+    /// True if several options of the boosted trees are compared before the teacher is fitted.
     choose: bool,
     /// True if fits of trees try pairs of columns as additional inputs.
     pairs: bool,
@@ -144,14 +146,14 @@ struct Rows {
     follow_time: bool,
 }
 
-/// The work of all fits of trees together, in fits and boosting rounds.
+/// How much work all fits of trees are together: numbers of fits and of boosting rounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Times {
     /// Number of fits.
     fits: f64,
     /// Number of fits, where a fit that only compares options counts as half, since it has fewer rounds.
     whole: f64,
-    /// Rounds in addition to those of the fits, over all fits, to try pairs of columns.
+    /// Number of boosting rounds, over all fits, that are made in addition to try pairs of columns.
     more: f64,
 }
 
@@ -206,7 +208,8 @@ impl Thrift {
         }
     }
 
-    /// Number of fits of one learner: one per fold, those on training rows and those on training and validation rows; see `FittedTeacher`.
+    /// Number of fits of one learner: one per fold, and the last ones on training and validation rows. With few rows or a split by time, as many as
+    /// the last ones are also made on training rows alone; see `FittedTeacher`.
     fn fits_of(self, rows: Rows, folds: usize, fits: usize) -> f64 {
         let anew = rows.follow_time || rows.train <= 3000;
         let last = match rows.train {
@@ -341,8 +344,8 @@ impl Budget<'_> {
         Ok(resolved)
     }
 
-    /// Reduces the number of new rows if schedules are shorter or the table has many columns. It is done before the labels are made, not again after
-    /// that, since the labels belong to these rows.
+    /// Reduces the number of new rows if the time limit shortens the students' schedules, or if the table has many columns. It is done before the
+    /// labels are made, not again after that, since the labels belong to these rows.
     fn fewer_new_rows(&self, plan: &mut Planned, data: &Dataset) {
         let share = plan.student.steps as f64 / self.asked.student.steps as f64;
         let columns = data.features.columns.len().max(1) as f64;
@@ -377,7 +380,7 @@ impl Budget<'_> {
         rayon::current_num_threads() as f64
     }
 
-    /// The planned seconds that are left for the run itself. Each outer fold gets as many.
+    /// The planned seconds that are left for the run itself. The planned time that is left is divided equally between the run and its outer folds.
     fn left(&self) -> f64 {
         let left = self.limit * PLANNED - self.session.seconds();
         left.max(0.0) / (1 + self.outer_folds) as f64
@@ -472,7 +475,7 @@ impl Budget<'_> {
         narrow
     }
 
-    /// The data set without the columns that are too many for a student's training time or budget of parameters; `None` if all columns fit.
+    /// The data set with only as many columns as a student's training time and budget of parameters allow; `None` if all columns fit.
     fn columns_for_student(
         &self,
         resolved: &mut Resolved,
@@ -523,8 +526,8 @@ impl Budget<'_> {
         })
     }
 
-    /// The seconds of a search with one setting and of refits with at most two seeds, if the option `steps` is `steps` (or that of `plan`, if it is
-    /// smaller). The last argument is the speed: seconds per step, and seconds before the first step.
+    /// The seconds that both students take: a search with one setting, and refits with at most two seeds. Their option `steps` is assumed to be
+    /// `steps`, or that of `plan` if that is smaller. The last argument is the speed: seconds per step, and seconds before the first step.
     fn seconds_of_students(
         &self,
         plan: &Planned,
@@ -561,8 +564,8 @@ impl Budget<'_> {
         }
     }
 
-    /// Chooses options of a Gaussian process that takes at most `seconds` on one thread. If it takes too long, it is left out if there are other
-    /// learners; otherwise it gets fewer steps.
+    /// Chooses options of the Gaussian process. `seconds` is the teacher's time on one thread. A process that is the only learner gets fewer steps if
+    /// it would take longer. Beside other learners, it is left out if it takes more than a fifth of this time.
     fn process(&self, resolved: &mut Resolved, data: &Dataset, seconds: f64) -> Result<()> {
         let is_alone = self.asked.teacher.kind == TeacherKind::Gp;
         let mut gp = resolved.plan.teacher.gp.clone();
@@ -677,8 +680,8 @@ impl Budget<'_> {
         })
     }
 
-    /// Measures the speed of a student on a sample: seconds of one training step, and seconds of the work before its first step, extrapolated to all
-    /// rows.
+    /// Measures the speed of a student on a sample: seconds of one training step, and seconds of the work before its first step. The latter are
+    /// extrapolated to all rows; the former need not be, since the batches are as large as with all rows.
     fn speed_of_student(&self, options: &StudentOptions, data: &Dataset) -> Result<(f64, f64)> {
         let rows = sample_of_cells(data);
         let growth = learned(data) as f64 / rows.len() as f64;
@@ -755,7 +758,7 @@ const LIMITED: &str = "to stay within the time limit";
 const NO_PROCESS: &str = "the teacher has no Gaussian process";
 const NARROWED: &str = "to stay within the time limit and the budget of parameters";
 
-/// The note on what `taken` leaves out of `asked`; `None` if there is nothing.
+/// The note on what the fit of a teacher by `taken` leaves out, compared with `asked`; `None` if it leaves out nothing.
 fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
     let mut parts = Vec::new();
     if taken.splits < asked.splits {
@@ -776,8 +779,8 @@ fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{LIMITED}, {}", parts.join("; ")))
 }
 
-/// The best options of trees that keep to the limits `seconds`, in seconds of one thread. The three limits are for trees beside other learners, for
-/// trees alone, and for the cheapest teacher. `wanted` is the number of rounds that was asked for.
+/// The best options of trees that keep to the time. `seconds` has three limits, in seconds of one thread: for trees beside other learners, for trees
+/// alone, and for the cheapest teacher. `wanted` is the number of rounds that was asked for.
 ///
 /// # Errors
 ///
@@ -876,8 +879,8 @@ fn timed(options: &StudentOptions, data: &Dataset) -> StudentOptions {
     }
 }
 
-/// The time for `growth` times as many rows as in a sample, extrapolated linearly from two measurements: `more` is the time for the sample, `less`
-/// for the share `part` of it. The slope is at least a third of a proportional one, since measurements are noisy.
+/// The time for `growth` times as many rows as a sample has, on a straight line through two measurements: `more` is the time for the whole sample,
+/// `less` the time for the share `part` of it. The slope is at least a third of a proportional one, since measurements are noisy.
 fn grown(less: f64, more: f64, part: f64, growth: f64) -> f64 {
     if part >= 1.0 {
         return more * growth.max(1.0);
@@ -931,14 +934,14 @@ fn leave_trees_alone(resolved: &mut Resolved) {
     ));
 }
 
-/// The number of training steps that the search and the refits take together.
+/// The number of training steps that the search and the refits of both students take together.
 fn taken(student: &StudentOptions, splits: usize, repeats: usize) -> f64 {
     let refits = 2 * repeats * search::longest_schedule(student, splits);
     (search::search_steps(student, splits) + refits) as f64
 }
 
-/// The largest option `steps` with which search and refits together take at most `allowed` training steps. It is at most that of `student`, and at
-/// least `LEAST_STEPS` or that of `student`, if this is smaller.
+/// The largest value of the option `steps` with which search and refits of both students together take at most `allowed` training steps. It is at
+/// most `student.steps`, and at least `LEAST_STEPS` or `student.steps`, whichever is smaller.
 fn longest_within(student: &StudentOptions, splits: usize, repeats: usize, allowed: f64) -> usize {
     let taken = |steps: usize| {
         let student = StudentOptions {

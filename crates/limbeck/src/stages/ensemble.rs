@@ -140,8 +140,8 @@ fn inverse_variance(errors: &[Vec<f64>], weight: &[f64]) -> Vec<f64> {
     precision.iter().map(|p| p / sum).collect()
 }
 
-/// Weights of the teachers by least squares: non-negative, with the sum 1. `errors` holds the errors of each teacher. Weight is moved between two
-/// teachers at a time, to the smallest squared error of the average.
+/// Weights of the teachers by least squares: non-negative, with the sum 1. `errors` holds the errors of each teacher. Step by step, weight is moved
+/// between two teachers so that the squared error of the average becomes smallest.
 fn stacked(errors: &[Vec<f64>], weight: &[f64]) -> Vec<f64> {
     const SWEEPS: usize = 200;
     let count = errors.len();

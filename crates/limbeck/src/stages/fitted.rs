@@ -359,8 +359,8 @@ fn labels_of(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<L
     })
 }
 
-/// Adds a note if the time limit ended the fits of a teacher for an additional split of the rows. There is no second note if the labels of that
-/// target already have it.
+/// Adds a note if the time limit ended the fits of a teacher for an additional split of the rows. A target does not count if its labels for the first
+/// split already have this note.
 fn note_late_splits<'s, 'd: 's>(
     notes: &mut Vec<String>,
     of: impl IntoIterator<Item = (&'s LabelStore, &'s Vec<OtherSplit<'d>>)>,

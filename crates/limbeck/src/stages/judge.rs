@@ -15,7 +15,7 @@ pub(crate) struct Judge<'a> {
     objective: &'a ObjectiveOptions,
     /// True if the recipe lets networks learn from the teacher's inner features or slopes, besides its predictions.
     looks_inside: bool,
-    /// Index of the target among those of the students.
+    /// Index of this target in the list of all targets that the students predict.
     at: usize,
     pub(crate) test: KnownRows,
     pub(crate) measure: Measure,
@@ -94,7 +94,7 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// True if the distilled student of any seed learns anything from the teacher.
+    /// True if the distilled student of at least one seed learns anything from the teacher.
     pub(crate) fn taught(&self, trials: &[Refitted]) -> bool {
         trials
             .iter()

@@ -25,7 +25,8 @@ use crate::run::Run;
 use crate::run::files::{LABELS, TEACHER, TEACHER_FILE};
 use crate::session::Session;
 
-/// All options on which the labels depend, except those of a quick student (see [`rounds`]).
+/// The options on which the labels depend. Only the options of the quick student are not among them: a network with a short training, which
+/// [`rounds`] may use to choose new rows and to correct labels.
 #[derive(Clone, Copy)]
 pub(crate) struct LabelOptions<'a> {
     pub(crate) teacher: &'a TeacherSection,
@@ -78,7 +79,8 @@ fn finite(label: f64) -> f64 {
     if label.is_finite() { label } else { f64::NAN }
 }
 
-/// Makes the labels of all rows as the students learn them: by the teachers of the recipe, with disputed rows selected and residuals corrected.
+/// Makes the labels of all rows: the predictions of the recipe's teachers. If the options ask for it, [`rounds::complete`] then keeps only disputed
+/// candidates among the new rows (where a quick student disagrees with the teacher), and corrects labels by residuals.
 ///
 /// # Errors
 ///
@@ -144,7 +146,7 @@ pub(crate) fn for_search(
 struct Pilot {
     store: LabelStore,
     teacher: FittedTeacher,
-    /// Predictions for the new rows of those models of the teacher that were fitted without validation rows.
+    /// Predictions for the new rows by the teacher's early fits, which were made without validation rows.
     early: EarlyAnswers,
     /// Seconds that the fold teachers took to predict the new rows.
     label_seconds: f64,
@@ -225,7 +227,8 @@ impl<'a> Context<'a> {
 
     /// Fits the fold teachers and labels rows with them: training rows (out of fold), validation rows, and new rows for the search.
     ///
-    /// These teachers have not seen validation or test rows. Until [`full`](Self::full) is called, the labels for the refit are those for the search.
+    /// These teachers have not seen validation or test rows. Until [`full`](Self::full) is called, the new rows have the same labels for the refit as
+    /// for the search.
     fn pilot(&self) -> Result<Pilot> {
         let split = &self.data.split;
         let (features, target, weight) = self.rows(&split.train);
@@ -472,9 +475,9 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Makes a store from the predictions `mean` of a teacher that limbeck did not fit, and its standard deviations `raw` if it gives any. Both begin
-    /// with the rows of the data set and continue with the new rows, whose predictions are returned beside the store. Standard deviations are fitted
-    /// to the errors on validation rows.
+    /// Makes a store from the predictions `mean` of a teacher that limbeck did not fit. `raw` are its standard deviations, if it gives any. Both
+    /// lists begin with the rows of the data set and continue with the new rows. The predictions for the new rows are returned beside the store.
+    /// Standard deviations are fitted to the errors on validation rows.
     fn outside(&self, mut mean: Vec<f64>, raw: Option<&[f64]>) -> (LabelStore, Prediction) {
         let mut store = self.empty();
         let rows = &self.data.split.valid;
@@ -587,8 +590,8 @@ impl<'a> Context<'a> {
         self.tell_rejected(store);
     }
 
-    /// Stores the labels of new rows for the refit, and decides which of the new rows are accepted: those with a standard deviation that is not too
-    /// large.
+    /// Stores the labels of new rows for the refit, and decides which of the new rows are accepted: those with a finite label whose standard
+    /// deviation is at most `transfer.reject_std` times the median on training rows.
     fn believe(&self, store: &mut LabelStore, labels: Prediction) {
         let mut std: Vec<f64> = self
             .data

@@ -43,7 +43,7 @@ pub(crate) struct Case<'a> {
     proof: ProofOptions<'a>,
     notes: &'a [String],
     session: &'a Session<'a>,
-    /// Index of the target among those of the students.
+    /// Index of this target in the list of all targets that the students predict.
     at: usize,
     known: Known<'a>,
 }
@@ -82,8 +82,8 @@ impl Students<'_> {
 }
 
 impl Case<'_> {
-    /// Tests the trained students on one target. `joint` is the entry of a student of several targets. If there is time, also calls `repeat_outer`,
-    /// which repeats the run on other splits.
+    /// Tests the trained students on one target. `joint` is the report's entry on a student of several targets; `None` if the students predict one
+    /// target. If there is time, also calls `repeat_outer`, which repeats the run on other splits.
     ///
     /// # Errors
     ///
@@ -185,7 +185,7 @@ impl Case<'_> {
         &trained.judges[self.at]
     }
 
-    /// The trials as entries of the report, with the errors of this target.
+    /// The trials as entries of the report, with their validation errors on this target.
     fn seen(&self, trained: &Trained<'_>, trials: &[Trial]) -> Vec<TrialReport> {
         let seen = |trial: &Trial| (&trained.search.of_target(trial, self.at)).into();
         trials.iter().map(seen).collect()
@@ -210,7 +210,7 @@ impl Case<'_> {
         })
     }
 
-    /// Which student is shipped, the better one on validation rows, and the refit that its file contains.
+    /// Which student is shipped (the better one on validation rows), and the refit of it that the file contains.
     fn shipped<'t>(&self, trained: &Trained<'t>) -> (Shipped, &'t Trial) {
         let Trained {
             baseline,
@@ -272,7 +272,8 @@ impl Case<'_> {
         (test, seeds)
     }
 
-    /// The student of a trial, and its kind, number of parameters and size of its file in bytes. `shipped` is stored in the file as its origin.
+    /// Makes the student of a trial. Returns its kind and size, and the student. `shipped` gives the facts on the student's origin, such as its seed,
+    /// that are stored in its file.
     fn size(
         &self,
         trained: &Trained<'_>,
@@ -391,8 +392,8 @@ impl Case<'_> {
         }
     }
 
-    /// `weights[training][layer]` of all trainings of the run. The layers are those of the search or of the refit, since sizes may differ between
-    /// them.
+    /// `weights[training][layer]`: the final weights of all trainings of the run. Networks can have other sizes in the search than in the refit, so
+    /// each training has the layers of its own phase.
     fn weights(&self, trained: &Trained<'_>) -> Vec<Vec<Vec<f32>>> {
         curves::trainings(self.options.seed, trained.choice, trained.refits)
             .iter()
@@ -569,7 +570,8 @@ impl Case<'_> {
 }
 
 impl Case<'_> {
-    /// The baseline student, and the best baseline of each other kind, each within the budget of one target. `own` is the baseline student.
+    /// The baseline student `own`, and the best baseline of each other kind; only `own` if a quantile is predicted. With several targets, a baseline
+    /// of another kind predicts one target, with an equal part of the budget of parameters.
     fn baseline_fits(
         &self,
         trained: &Trained<'_>,
@@ -603,7 +605,8 @@ impl Case<'_> {
     }
 }
 
-/// The note that the time limit left something out; `cut` is what.
+/// The note on what the time limit left out. `cut` is the part of the search or the refits that was left out; `None` if only baselines of other kinds
+/// were.
 fn late(cut: Option<Cut>) -> String {
     let what = match cut {
         Some(Cut::Search) => "before the search was complete. The students are the best ones so far: trained once, and on training rows only",

@@ -18,8 +18,8 @@ use crate::session::Session;
 /// Share of teacher labels in the loss of a quick student, if the option `alpha` is auto.
 const QUICK_ALPHA: f64 = 0.7;
 
-/// Completes the labels, if the options ask for more than a teacher's predictions. Of the candidate rows, keeps those on which a quick student
-/// disagrees most with the teacher. Then corrects the labels by the residuals of quick students, once for each round.
+/// Completes the labels, if the options ask for more than a teacher's predictions. Of the new rows that are candidates, keeps those on which a quick
+/// student disagrees most with the teacher. Then corrects the labels by the residuals of quick students, once for each round.
 ///
 /// # Errors
 ///
@@ -124,8 +124,8 @@ impl Rounds<'_> {
         Ok(store)
     }
 
-    /// Residual-as-teacher: the labels become `s + η · r̂`, with `s` the predictions of a quick student and `r̂` a model of the teacher's kind that
-    /// is fitted, out of fold, to `y − s`.
+    /// Residual-as-teacher: the labels become `s + η · r̂`. Here `s` are the predictions of a quick student, `y` the targets, `η` the option
+    /// `teacher.residual_step`, and `r̂` a model of the teacher's kind that is fitted, out of fold, to `y − s`.
     ///
     /// Corrects a biased teacher, since `r̂` is fitted to targets. Source: Yamamoto & Wainwright 2026, arXiv 2603.25466 (abstract);
     /// here every round trains a new student.

@@ -25,21 +25,21 @@ pub struct LabelStore {
     pub std: Vec<f64>,
     /// Fold of each row of the data set; [`NO_FOLD`] for rows without an out-of-fold label.
     pub fold: Vec<u32>,
-    /// The new rows. Their field `source` has row numbers of the data set.
+    /// The new rows. Their field `source` holds the index, among the rows of the data set, of the row from which each was made.
     pub new: Transfer,
-    /// The teacher's inner features, if the recipe asks for them.
+    /// The teacher's inner features; `None` unless the options ask for feature distillation.
     pub features: Option<TeacherFeatures>,
     /// Labels of the new rows for the search; from the fold teachers, which have not seen the validation rows, if limbeck fits the teacher.
     pub pilot: Vec<f64>,
     /// Labels of the new rows for the refit, with standard deviations; from the final teacher if limbeck fits the teacher.
     pub full: Prediction,
-    /// True for the new rows that are accepted for training: the teacher's standard deviation is not too large on them, and no later stage rejected
-    /// them.
+    /// True for the new rows that are accepted for training: their label is finite, the teacher's standard deviation is not too large on them, and no
+    /// later stage rejected them.
     #[serde(alias = "believed")]
     pub accepted: Vec<bool>,
     /// The teacher's entry in the report.
     pub summary: TeacherReport,
-    /// The teacher as a file, if limbeck fitted it.
+    /// The teacher's file, as bytes; `None` if limbeck did not fit the teacher in this run.
     pub file: Option<Vec<u8>>,
     /// Microseconds that the teacher took to label a row; `None` if this was not measured, for example because labels were read from an earlier run.
     pub us_per_row: Option<f64>,
@@ -64,7 +64,8 @@ pub(crate) struct OtherSplit<'a> {
 const SETS: [&str; 4] = ["train", "valid", "test", "new"];
 
 impl LabelStore {
-    /// Indices of the new rows that are used: accepted rows. A pair is used only if both of its rows are accepted.
+    /// Indices of the new rows that are used: those that are accepted. Two rows that are a pair (see [`Transfer::second`]) are used only if both are
+    /// accepted.
     #[must_use]
     pub fn kept(&self) -> Vec<usize> {
         let fine = |row: usize| match (self.new.second[row], self.new.second.get(row + 1)) {
@@ -194,8 +195,8 @@ impl LabelStore {
         }
     }
 
-    /// The accepted new rows with the labels `mean`, for a transfer set that has the given rows of the data set as rows with a target. Slightly moved
-    /// copies of training rows get the weight `perturb_weight`.
+    /// The accepted new rows, with the labels `mean`. `rows` are the rows of the data set in the same transfer set; a new row that was made from one
+    /// of them refers to it by its index in `rows`. Slightly moved copies of training rows get the weight `perturb_weight`.
     fn new_rows(&self, mean: &[f64], rows: &[usize], perturb_weight: f64) -> NewRows {
         let kept = self.kept();
         let rows = rows.iter().enumerate();
@@ -240,8 +241,8 @@ impl LabelStore {
         }
     }
 
-    /// The transfer set of the search: training rows, and new rows with the labels `pilot`. `perturb_weight` is the weight of slightly moved copies
-    /// of training rows.
+    /// The transfer set (the rows that students learn from) of the search: training rows, and accepted new rows with the labels `pilot`.
+    /// `perturb_weight` is the weight of slightly moved copies of training rows.
     #[must_use]
     pub fn for_search(&self, data: &Dataset, perturb_weight: f64) -> TransferSet {
         let rows = &data.split.train;
@@ -253,8 +254,8 @@ impl LabelStore {
         }
     }
 
-    /// The transfer set of the refits: training and validation rows, and new rows with the labels `full`. `perturb_weight` is the weight of slightly
-    /// moved copies of training rows.
+    /// The transfer set (the rows that students learn from) of the refits: training and validation rows, and accepted new rows with the labels
+    /// `full`. `perturb_weight` is the weight of slightly moved copies of training rows.
     #[must_use]
     pub fn for_refit(&self, data: &Dataset, perturb_weight: f64) -> TransferSet {
         let rows = data.split.train_valid();
@@ -267,10 +268,10 @@ impl LabelStore {
     }
 }
 
-/// Columns of labels that had another name in earlier versions.
+/// Columns of labels that had another name in earlier versions: the name now, and the name then.
 const OLD_NAMES: [(&str, &str); 2] = [("std", "spread"), ("accepted", "believed")];
 
-/// The number column `name` of a table of labels, which may be of an earlier version.
+/// The number column `name` of a table of labels. In a table of an earlier version, the column may have its old name.
 fn numbers<'a>(table: &'a Table, name: &str) -> Result<&'a [f64], String> {
     let old = || OLD_NAMES.iter().find(|(new, _)| *new == name);
     let column = table

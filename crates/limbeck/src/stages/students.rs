@@ -58,7 +58,8 @@ impl<'a> StudyOptions<'a> {
 /// The options of a recipe for refits, tests and exports of the students.
 #[derive(Clone, Copy)]
 pub(crate) struct ProofOptions<'a> {
-    /// Number of seeds with which both students are refitted, and the maximum number if errors vary much over seeds.
+    /// Numbers of seeds with which both students are refitted: first the number that is always trained, then the maximum, which is trained if the
+    /// difference between the students varies much over seeds.
     pub(crate) repeats: (usize, usize),
     /// Smallest gain that is worth having, as a share of the error without a teacher.
     pub(crate) worth: f64,
@@ -86,7 +87,7 @@ pub(crate) struct Students<'a> {
 pub(crate) struct Known<'a> {
     pub(crate) data: &'a Dataset,
     pub(crate) labels: &'a LabelStore,
-    /// Additional splits of the rows.
+    /// Additional splits of the rows, with labels. Trials are also validated on them.
     pub(crate) others: &'a [OtherSplit<'a>],
 }
 
@@ -100,7 +101,7 @@ pub(crate) struct Trained<'t> {
     pub(crate) distilled: &'t Trial,
     /// `rows[split][target]`: the rows of the search. Split 0 is the split of the data set.
     pub(crate) rows: &'t [Vec<SearchRows>],
-    /// The transfer set of the refits, for each target.
+    /// For each target, the transfer set of the refits: the rows that they learn from.
     pub(crate) sets: &'t [TransferSet],
     /// The rows and networks that `refits` were trained on: those of the refit or, if no refit was finished, those of the search.
     pub(crate) stage: &'t Stage<'t>,
@@ -115,11 +116,11 @@ pub(crate) struct Trained<'t> {
 /// What was left out because of a stop or the time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// All refits, and possibly a part of the search: the students are the best so far.
+    /// All refits were left out, and possibly a part of the search. The students are the best ones that the search found so far.
     Search,
-    /// All refits: the students are those of the search.
+    /// All refits were left out. The students are those of the search.
     AllRefits,
-    /// Some of the refits: the students have fewer seeds.
+    /// Some of the refits were left out. There are results of fewer seeds.
     Refits,
 }
 
@@ -139,7 +140,7 @@ impl Trained<'_> {
 pub(crate) struct Files<'t> {
     pub(crate) baseline: &'t Trial,
     pub(crate) distilled: &'t Trial,
-    /// Indices of these two refits among all refits: baseline, distilled.
+    /// Indices of these two refits in [`Trained::refits`]: of the baseline, then of the distilled student.
     pub(crate) repeats: [usize; 2],
 }
 

@@ -1,5 +1,5 @@
-//! Turns the nodes of an ONNX file into the steps of a program. Each value of the graph gets a *slot*: an index. Nodes
-//! whose inputs are all constant are computed at once and become constants.
+//! Turns the nodes of an ONNX file into the steps of a program. Each value of the graph gets a *slot*: an index. A node
+//! whose inputs are all constant is computed while the file is read; its result becomes a constant.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -20,31 +20,32 @@ use super::steps::{Action, Budget, Program, Scan, Step, too_much};
 use super::tensor::Tensor;
 use super::weights::{Weights, kind_of, name_of};
 
-/// Maximum number of columns that trees may read.
+/// Maximum number of columns in the input of a tree ensemble.
 const MOST_COLUMNS: usize = 1 << 16;
 /// Maximum depth of nested `Scan` bodies.
 const DEEPEST: usize = 2;
 /// Maximum number of integers in a constant that is read as axes, a shape or sizes.
 const MOST_INTS: usize = 1 << 12;
 
-/// The steps, the constants with their slots, and the number of slots (values).
+/// First: the steps. Second: each constant, after its slot. Third: the number of slots.
 pub(super) type Parts = (Vec<Step>, Vec<(usize, Arc<Tensor>)>, usize);
 
-/// Reads the nodes of a graph as steps, and assigns a slot (an index) to the name of each value.
+/// Reads the nodes of a graph as steps. Assigns a slot (an index) to the name of each value.
 pub(super) struct Reader {
     weights: Weights,
     scope: Scope,
     fold: Budget,
-    /// Number of values that may still be computed or copied while the file is read.
+    /// Number of values that may still be computed, or copied, while the file is read.
     fold_room: usize,
     file_bytes: usize,
-    /// Version of ONNX's default operator set, if the file states it.
+    /// Version of ONNX's default operator set; `None` if the file does not state it.
     opset: Option<i64>,
     parameters: usize,
     depth: usize,
 }
 
-/// What is known about the values of one graph, or of the body of one `Scan`; and its steps.
+/// What is known about the values of one graph (the whole graph, or the body of one `Scan`), and the steps of that
+/// graph.
 #[derive(Default)]
 struct Scope {
     slots: HashMap<String, usize>,
@@ -67,8 +68,8 @@ impl Scope {
 }
 
 impl Reader {
-    /// A reader for a file of `file_bytes` bytes. The size of the file limits the work and memory for computing
-    /// constants.
+    /// A reader for a file of `file_bytes` bytes. This size limits the work and memory for computing constants while
+    /// the file is read.
     pub(super) fn new(external: External, file_bytes: usize, opset: Option<i64>) -> Self {
         let numbers = file_bytes as u64 / 4;
         // The product of two square matrices from the file takes (numbers / 2)^1.5 multiplications.
@@ -117,7 +118,7 @@ impl Reader {
         (self.file_bytes + self.bytes_beside()) as u64 / 4
     }
 
-    /// Number of fitted parameters that were read so far.
+    /// Number of fitted parameters read so far.
     pub(super) fn parameters(&self) -> usize {
         self.parameters
     }
@@ -177,7 +178,8 @@ impl Reader {
         texts.map(|text| self.weights.texts.place(text)).collect()
     }
 
-    /// Adds a step for each output of a node whose name is in `needed`.
+    /// For each output of a node: adds a step if the name of the output is in `needed`. An output that depends only on
+    /// constants becomes a constant instead.
     ///
     /// # Errors
     ///
@@ -216,7 +218,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Runs a step at once if all its inputs are constant, else appends it.
+    /// If a step has inputs and all of them are constant, runs it now and keeps its result as a constant. Else appends
+    /// the step to the program.
     fn fold_or_keep(&mut self, step: Step, kind: Kind) -> Parsed<()> {
         let inputs = || step.inputs.iter().flatten();
         let is_constant = |slot: &usize| self.scope.constants.contains_key(slot);
@@ -267,7 +270,7 @@ impl Reader {
         })
     }
 
-    /// Element type of the result of a node.
+    /// Element type of the first output of a node.
     fn result_kind(&self, node: &FileNode<'_>) -> Kind {
         match node.op {
             "Cast" => Kind::numbered(node.int("to", FLOAT)).unwrap_or_default(),
@@ -337,8 +340,8 @@ impl Reader {
         })
     }
 
-    /// Integers from the attribute or from the second input. If the second input is not constant, it is read when the
-    /// graph runs.
+    /// The integers that [`whole`](Self::whole) finds in the attribute or in the second input. If it finds none, the
+    /// second input is read when the graph runs.
     fn ints(&self, node: &FileNode<'_>, attribute: &str) -> Ints {
         self.whole(node, attribute, 1)
             .map_or(Ints::Input, Ints::Known)
@@ -477,6 +480,7 @@ impl Reader {
     }
 
     /// The lower or upper bound of a `Clip` node: an attribute or a constant input; `default` if the node has neither.
+    /// It is an error if the input is not constant.
     fn bound(
         &self,
         node: &FileNode<'_>,
@@ -596,14 +600,16 @@ impl Reader {
         part.ok_or_else(|| cannot(name, "expected one size of 0 or more for each output"))
     }
 
-    /// Takes `work` operations from the budget for reading the file. Each output of a node pays for itself: else a
-    /// small file could have many outputs that share one long list.
+    /// Subtracts `work` operations from the budget for reading the file; an error if fewer are left. The caller counts
+    /// the work again for each output of a node: otherwise a small file could cause much work by many outputs that
+    /// share one long list.
     fn spend(&mut self, work: usize, name: &str) -> Parsed<()> {
         let much = |found: String| too_much(name, &found);
         self.fold.spend(work as u64).map_err(much)
     }
 
-    /// Takes `count` values, or bytes that a node copies, from the room that is left (`fold_room`).
+    /// Subtracts `count` (values that are computed, or bytes that are copied) from `fold_room`; an error if less is
+    /// left.
     fn take_room(&mut self, count: usize, name: &str) -> Parsed<()> {
         let room = self.fold_room.checked_sub(count);
         self.fold_room = room.ok_or_else(|| {
@@ -691,8 +697,8 @@ impl Reader {
         Ok(Op::Codes(Codes::new(keys.into_iter().zip(values), default)))
     }
 
-    /// The keys or the values of a `LabelEncoder`; `key` is `keys` or `values`. A string is given as its index in the
-    /// list of all strings.
+    /// The keys or the values of a `LabelEncoder`; `key` is `keys` or `values`. Strings are returned as their indices
+    /// in the list of all strings of the file.
     fn labels(&mut self, node: &FileNode<'_>, key: &str) -> Parsed<Vec<f64>> {
         let texts = self.texts_of(node, &format!("{key}_strings"));
         let ints = node
@@ -790,7 +796,8 @@ impl Reader {
         })
     }
 
-    /// A list of numbers of a `TreeEnsembleRegressor`, from the attribute `key`: a tensor or floats.
+    /// A list of numbers of a `TreeEnsembleRegressor`. It is the tensor in the attribute `{key}_as_tensor` if the node
+    /// has it, else the floats in the attribute `{key}`.
     fn numbers(&mut self, node: &FileNode<'_>, key: &str) -> Parsed<Vec<f64>> {
         let as_tensor = format!("{key}_as_tensor");
         match node.has(&as_tensor) {
@@ -819,8 +826,8 @@ impl Reader {
         })
     }
 
-    /// Reads a `Scan` node with its body, for the output with index `which`. Also returns the slots of the values of
-    /// the outer graph that the body reads.
+    /// First: the `Scan` node with its body, for the output with index `which`. Second: the slots of the outer graph's
+    /// values that the body reads.
     fn scan(
         &mut self,
         node: &FileNode<'_>,
@@ -874,8 +881,9 @@ impl Reader {
         Ok((scan, captured))
     }
 
-    /// Reads the body of a `Scan` into the current scope. Returns the slots of its inputs, the names of the outer graph
-    /// that it reads, and the slots of its outputs.
+    /// Reads the body of a `Scan` into the current scope. Returns, first, the slots of the body's inputs, followed by
+    /// those of the values that it reads from the outer graph; second, the names of these outer values; third, the
+    /// slots of the body's outputs.
     fn body<'a>(
         &mut self,
         file: &FileGraph<'a>,

@@ -8,11 +8,11 @@ use super::tensor::{Tensor, fits};
 /// Code for a string that is not in the file.
 pub(super) const NO_TEXT: f64 = -1.0;
 
-/// Maps a number (or the index of a string) to a number.
+/// Maps keys to values. A key or a value is a number, or the index of a string in the list of all strings of the file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Codes {
     known: HashMap<u64, f64>,
-    /// Result for an unknown key.
+    /// Value for an unknown key.
     default: f64,
 }
 
@@ -40,7 +40,7 @@ impl Codes {
 /// the file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Shown {
-    /// The index of each string of the file that can be read as a number.
+    /// For each string of the file that can be read as a number: its index in the list of all strings.
     known: HashMap<String, f64>,
     is_integer: bool,
 }

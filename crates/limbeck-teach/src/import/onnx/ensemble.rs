@@ -1,5 +1,5 @@
-//! Reads the trees of the operations `TreeEnsembleRegressor` and `TreeEnsemble`. The file stores them as lists with one
-//! element per node of a tree.
+//! Reads the trees of the operations `TreeEnsembleRegressor` and `TreeEnsemble`. The file stores the nodes of all trees
+//! in lists of equal length: one list for each field of a node. `TreeEnsemble` stores leaves in lists of their own.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use super::super::fault::{Fault, Parsed, short};
 use super::super::trees::{Aggregate, Missing, Node, Test, Tree};
 use super::node::{FileNode, several_targets};
 
-/// Lists of a `TreeEnsembleRegressor`: all have one element per node of a tree.
+/// Lists of a `TreeEnsembleRegressor`: all, except `leaves`, have one element for each node of all trees.
 pub(super) struct TreeLists<'a> {
     name: &'a str,
     trees: &'a [i64],
@@ -15,16 +15,17 @@ pub(super) struct TreeLists<'a> {
     features: &'a [i64],
     yes: &'a [i64],
     no: &'a [i64],
-    /// 1 if missing values go to the true branch; empty if they never do.
+    /// For each node: 1 if the file sends missing values to the true branch, else 0. An empty list means 0 for all
+    /// nodes.
     tracks: &'a [i64],
     modes: &'a [&'a [u8]],
     values: &'a [f64],
-    /// Value of each leaf, by tree id and node id.
+    /// Value of each leaf, by the pair of its tree id and its node id.
     leaves: HashMap<(i64, i64), f64>,
 }
 
 impl<'a> TreeLists<'a> {
-    /// Reads the lists from a node of the graph. `values` and `weights` are the thresholds and the leaf weights.
+    /// Reads the lists from a node of the graph. `values` are the thresholds, `weights` the values of the leaves.
     ///
     /// # Errors
     ///
@@ -102,7 +103,8 @@ impl<'a> TreeLists<'a> {
             .collect()
     }
 
-    /// Builds a tree with its root first. `nodes` are the list indices of its nodes, in any order.
+    /// Builds the tree with the id `tree`, its root first. `nodes` are the indices of its nodes in the lists, in any
+    /// order.
     fn tree(&self, tree: i64, mut nodes: Vec<usize>) -> Parsed<Tree> {
         let children: HashSet<i64> = nodes
             .iter()
@@ -164,7 +166,8 @@ impl<'a> TreeLists<'a> {
     }
 }
 
-/// The value of each leaf, by tree id and node id. If a leaf has several weights, they are added.
+/// The value of each leaf, by the pair of its tree id and its node id. If a leaf has several weights, its value is
+/// their sum.
 fn leaves(node: &FileNode<'_>, name: &str, weights: &[f64]) -> Parsed<HashMap<(i64, i64), f64>> {
     let [trees, nodes, targets] = [
         node.ints("target_treeids"),
@@ -192,13 +195,14 @@ fn leaves(node: &FileNode<'_>, name: &str, weights: &[f64]) -> Parsed<HashMap<(i
     Ok(leaves)
 }
 
-/// Lists of a `TreeEnsemble`, the newer operation: it has separate lists for nodes and leaves, and a list of roots.
+/// Lists of a `TreeEnsemble`, the newer operation. It has separate lists for splits (called nodes) and leaves, and a
+/// list of roots.
 pub(super) struct RootLists<'a> {
     name: &'a str,
     roots: &'a [i64],
     features: &'a [i64],
-    /// For each node, its child if the test holds: the index of the child in the list of nodes or of leaves, and 1 if
-    /// it is a leaf.
+    /// The child of each node if its test holds. First list: the child's index among the nodes or among the leaves.
+    /// Second list: 1 if the child is a leaf, 0 if it is a node.
     yes: (&'a [i64], &'a [i64]),
     no: (&'a [i64], &'a [i64]),
     tracks: &'a [i64],
@@ -206,8 +210,8 @@ pub(super) struct RootLists<'a> {
     splits: &'a [f64],
     leaves: &'a [f64],
     modes: &'a [f64],
-    /// For each node with a membership test, the values of which one must be equal to the input; in the order of the
-    /// nodes.
+    /// The set of values of each node with a membership test, in the order of the nodes. The test holds if the input
+    /// equals one of the values.
     members: Vec<&'a [f64]>,
 }
 
@@ -215,12 +219,12 @@ pub(super) struct RootLists<'a> {
 const MEMBER: i64 = 6;
 
 impl<'a> RootLists<'a> {
-    /// Reads the lists from a node of the graph. `numbers` are four tensors: splits, leaf weights, membership values,
-    /// modes.
+    /// Reads the lists from a node of the graph. `numbers` are four tensors, in this order: thresholds, values of the
+    /// leaves, membership values, modes.
     ///
     /// # Errors
     ///
-    /// If the lengths differ or there are several targets.
+    /// If the lengths differ, there are several targets, or the node has a `post_transform`.
     pub(super) fn read(
         node: &'a FileNode<'_>,
         name: &'a str,
@@ -297,7 +301,8 @@ impl<'a> RootLists<'a> {
         })
     }
 
-    /// One tree per root. Together, the trees may have at most four times as many nodes as the file.
+    /// One tree per root. All trees together may have at most four times as many nodes as the file has nodes, leaves,
+    /// roots and membership values.
     ///
     /// # Errors
     ///
@@ -355,7 +360,7 @@ impl<'a> RootLists<'a> {
         Ok(Tree { nodes })
     }
 
-    /// Number of nodes that one node or leaf of the file becomes: a membership test becomes one node per value.
+    /// Number of nodes that are made from one node or leaf of the file: one, or one per value for a membership test.
     fn size(&self, id: i64, is_leaf: bool, sets: &HashMap<usize, &[f64]>) -> Parsed<usize> {
         let count = if is_leaf {
             self.leaves.len()

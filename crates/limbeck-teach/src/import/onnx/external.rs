@@ -1,7 +1,7 @@
 //! Reads weights from files beside the model, such as `model.onnx.data`.
 //!
-//! Such a file must be in the model's folder or below it, after links are resolved. In total, at most twice the size of
-//! a file is read from it, so that a small model cannot make limbeck read a large file again and again.
+//! Such a file must be in the model's folder or below it, after links are resolved. From each file, at most twice as
+//! many bytes as it has are read in all. So a small model cannot make limbeck read a large file again and again.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,18 +16,19 @@ pub(super) struct External {
     /// The model's folder; `None` if the model has no path.
     folder: Option<PathBuf>,
     files: HashMap<String, DataFile>,
-    /// Number of bytes read so far.
+    /// Number of bytes read so far, from all weight files.
     pub(super) bytes: usize,
 }
 
 struct DataFile {
     file: File,
     size: u64,
-    /// Number of bytes that may still be read.
+    /// Number of bytes that may still be read from this file.
     left: u64,
 }
 
-/// Position of a tensor in a weight file.
+/// Where a tensor is stored: name of the weight file, position of the first byte, and number of bytes (`None` if not
+/// given).
 #[derive(Default)]
 pub(super) struct Place<'a> {
     pub(super) location: &'a str,
@@ -47,7 +48,8 @@ impl External {
     ///
     /// # Errors
     ///
-    /// For a file outside the model's folder or that cannot be read, and for a position or length that does not fit.
+    /// If the file is outside the model's folder or cannot be read; if the position or the length does not fit the file
+    /// or the tensor; if tensors share most of their bytes.
     pub(super) fn read(&mut self, place: &Place<'_>, wanted: u64) -> Parsed<Vec<u8>> {
         let name = short(place.location);
         let broken = |found: String, expected: String| {
@@ -114,7 +116,7 @@ impl External {
         })
     }
 
-    /// The path of a weight file, which must be in the model's folder or below it.
+    /// The path of a weight file; an error unless it is in the model's folder or below it.
     fn path(&self, location: &str) -> Parsed<PathBuf> {
         let outside = || {
             Fault::unsupported(

@@ -11,7 +11,7 @@ use super::weights::name_of;
 /// Maximum number of columns of all inputs together.
 const MOST_COLUMNS: i64 = 1 << 16;
 
-/// A graph of the file.
+/// A graph of the file: the whole model, or the body of a `Scan`.
 #[derive(Default)]
 pub(super) struct FileGraph<'a> {
     pub(super) nodes: Vec<FileNode<'a>>,
@@ -22,7 +22,7 @@ pub(super) struct FileGraph<'a> {
     pub(super) outputs: Vec<FileValue<'a>>,
 }
 
-/// An input or output as the file declares it.
+/// An input or output of a graph, as the file declares it.
 #[derive(Default)]
 pub(super) struct FileValue<'a> {
     pub(super) name: &'a str,
@@ -61,11 +61,11 @@ impl<'a> FileGraph<'a> {
         Ok(graph)
     }
 
-    /// The name of the output to read: `wanted`, or the only output if that is `None`.
+    /// The name of the output to read: `wanted`, or the only output if `wanted` is `None`.
     ///
     /// # Errors
     ///
-    /// If there are several outputs and none is chosen, or if the chosen one does not exist.
+    /// If the graph has no output `wanted`; if `wanted` is `None` and the graph has no output, or several.
     pub(super) fn output(&self, wanted: Option<&str>) -> Parsed<&'a str> {
         let listed = || {
             let each = |value: &FileValue<'_>| format!("{} {}", short(value.name), value.sizes());
@@ -92,7 +92,7 @@ impl<'a> FileGraph<'a> {
         }
     }
 
-    /// Names of all values that the outputs depend on, including the outputs.
+    /// Names of all values that the given outputs depend on, including these outputs.
     pub(super) fn needed(&self, outputs: impl IntoIterator<Item = &'a str>) -> HashSet<&'a str> {
         let mut needed: HashSet<&str> = outputs.into_iter().collect();
         for node in self.nodes.iter().rev() {
@@ -134,12 +134,12 @@ impl<'a> FileValue<'a> {
         Ok(())
     }
 
-    /// The element type; single precision if it is not supported.
+    /// The element type; single precision if the type in the file is not supported.
     pub(super) fn kind(&self) -> Kind {
         Kind::numbered(self.kind).unwrap_or_default()
     }
 
-    /// True for an input with one axis, which is the rows.
+    /// True if the value has one axis only, the rows; false for `[rows, columns]`.
     pub(super) fn flat(&self) -> bool {
         self.shape.len() == 1
     }
@@ -151,11 +151,12 @@ impl<'a> FileValue<'a> {
         format!("[{}]", sizes.join(", "))
     }
 
-    /// Number of columns of the table that this input takes.
+    /// How many columns of the table this input reads; 1 if its only axis is the rows.
     ///
     /// # Errors
     ///
-    /// For an unsupported element type, and for a number of columns that is not fixed.
+    /// For an unsupported element type; for a number of columns that is not fixed, zero or too large; and if there are
+    /// neither one nor two axes.
     pub(super) fn columns(&self) -> Parsed<usize> {
         let place = || format!("input {}", short(self.name));
         if Kind::numbered(self.kind).is_none() {
@@ -185,7 +186,7 @@ impl<'a> FileValue<'a> {
 ///
 /// # Errors
 ///
-/// Same as [`FileValue::columns`]; also if there are no inputs or too many columns.
+/// Same as [`FileValue::columns`]; also if there are no inputs, or too many columns in all.
 pub(super) fn all_columns(inputs: &[FileValue<'_>]) -> Parsed<Vec<usize>> {
     if inputs.is_empty() {
         return Err(Fault::malformed(
@@ -230,7 +231,7 @@ fn node(bytes: &[u8]) -> Parsed<FileNode<'_>> {
     Ok(node)
 }
 
-/// Names of the values that the nodes of a `Scan` body read. `body` is the protobuf message of the body.
+/// Names of the values that the nodes in the body of a `Scan` read. `body` is the protobuf message of the body.
 fn names_in(body: &[u8]) -> Parsed<Vec<&str>> {
     let mut names = Vec::new();
     for (_, node) in wire::fields(body)?

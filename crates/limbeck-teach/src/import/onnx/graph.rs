@@ -15,31 +15,32 @@ pub(crate) struct Graph {
     feeds: Vec<Feed>,
     output: usize,
     inside: Inside,
-    /// Maximum number of rows that are run at once.
+    /// Maximum number of rows in one run.
     block: usize,
     /// Upper limit for the number of values that the model file and its weight files hold. It limits the work of a run.
     stored: u64,
     parameters: usize,
 }
 
-/// A graph input: its slot and its number of columns.
+/// An input of the graph: its slot (the index of its value) and its number of columns.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Feed {
     pub(super) slot: usize,
     pub(super) columns: usize,
-    /// True for an input with one axis, which is the rows.
+    /// True if the input has one axis only, the rows; false for `[rows, columns]`.
     pub(super) flat: bool,
     /// True if the values of the input are rounded to single precision.
     pub(super) single: bool,
 }
 
-/// The values of a graph that are its hidden features.
+/// Which values of a graph are its hidden features.
 #[derive(Clone, Debug, Default, PartialEq)]
 enum Inside {
-    /// Hidden layers of a network, after their activations: the values between two matrix products. For each layer, its
-    /// slot and its width.
+    /// Hidden layers of a network, after their activations: the values between two matrix products. Each pair is the
+    /// slot and the width of a layer.
     Layers(Vec<(usize, usize)>),
-    /// Leaf embeddings of the first tree ensemble: the index of its step, and the slot and width of its input.
+    /// Leaf embeddings of the first tree ensemble. `step` is the index of its step; `slot` and `width` belong to its
+    /// input.
     Trees {
         step: usize,
         slot: usize,
@@ -50,20 +51,21 @@ enum Inside {
     Nothing,
 }
 
-/// Maximum number of operations per row, in addition to those for each value that the files hold.
+/// Number of operations that a run may use per row, whatever the size of the files. `WORK_PER_NUMBER` adds more.
 const ROW_WORK: u64 = 1 << 15;
-/// Maximum number of operations per row for each value that the files hold. A usual network uses each weight once or twice per row.
+/// Number of operations that a run may use per row for each value that the files hold. A usual network uses each weight
+/// once or twice per row.
 const WORK_PER_NUMBER: u64 = 32;
-/// Maximum number of operations per row and input column for each value that the files hold; the limit is the larger of this one and
-/// `WORK_PER_NUMBER`. A network with a token for each column uses each weight once per column, and compares each column with all others.
+/// This number times the number of input columns replaces `WORK_PER_NUMBER` if it is larger. A network with a token for
+/// each column uses each weight once per column, and compares each column with all others.
 const WORK_PER_COLUMN: u64 = 4;
-/// Maximum number of values in memory at once, for a block of rows.
+/// The number of rows in one run is chosen so that the run needs about this many values in memory, or fewer.
 const BLOCK_NUMBERS: usize = 1 << 20;
-/// Maximum number of rows run at once.
+/// Maximum number of rows in one run, for any graph.
 const MOST_ROWS: usize = 256;
 
 impl Graph {
-    /// Checks a graph by running it on a few rows.
+    /// Makes a graph, and checks it by running it on two and on three rows of zeros.
     pub(super) fn new(
         program: Program,
         feeds: Vec<Feed>,
@@ -90,7 +92,7 @@ impl Graph {
         graph.tried()
     }
 
-    /// Replaces the number of fitted parameters by the number that the reader of the file has counted.
+    /// Sets the number of fitted parameters to the number that was counted while the file was read.
     pub(super) fn with_parameters(self, parameters: usize) -> Self {
         Self { parameters, ..self }
     }
@@ -100,7 +102,7 @@ impl Graph {
         self.parameters
     }
 
-    /// Maximum number of rows that may be run at once.
+    /// Maximum number of rows that the caller may pass to one run.
     pub(crate) fn block(&self) -> usize {
         self.block
     }
@@ -136,8 +138,8 @@ impl Graph {
         }
     }
 
-    /// The hidden layers for `count` rows. For a graph without hidden layers, leaf embeddings of its first tree
-    /// ensemble; empty if it has no trees either.
+    /// The hidden layers for `count` rows. For a graph without hidden layers: the leaf embeddings of its first tree
+    /// ensemble. Empty if the graph has no trees either.
     pub(crate) fn layers(&self, rows: &[f64], count: usize) -> Parsed<Vec<FeatureLayer>> {
         let values = self.run(rows, count)?.values;
         let tensor = |slot: usize, width: usize| match values[slot].as_deref() {
@@ -167,8 +169,8 @@ impl Graph {
         }
     }
 
-    /// Runs the graph on two and on three rows of zeros. This finds errors, the values whose first axis is the rows,
-    /// and how many rows may be run at once.
+    /// Runs the graph on two and on three rows of zeros. This shows whether the graph works, which values have the rows
+    /// as their first axis, and how many rows one run may have.
     fn tried(mut self) -> Parsed<Self> {
         let mut runs = Vec::new();
         for count in [2, 3] {
@@ -197,8 +199,8 @@ impl Graph {
         Ok(self)
     }
 
-    /// Finds the hidden layers or, if there are none, the first tree ensemble. `by_row` returns the width of the value
-    /// in a slot, if its shape is `[rows, width]`.
+    /// Finds the hidden layers or, if there are none, the first tree ensemble. For a slot, `by_row` returns the width
+    /// of its value if the value's shape is `[rows, width]`, else `None`.
     fn find_inside(&self, by_row: impl Fn(usize) -> Option<usize>) -> Inside {
         let slots = self.program.slots;
         let (mut of_rows, mut made) = (vec![false; slots], vec![false; slots]);

@@ -23,7 +23,8 @@ impl Distance {
     }
 }
 
-/// Distances `[m, n]` between rows `[m, k]` and rows `[n, k]`.
+/// Distances `[m, n]` between each row of `a` (`[m, k]`) and each row of `b` (`[n, k]`). `None` if the shapes do not
+/// match or the result is too large.
 pub(super) fn distances(a: &Tensor, b: &Tensor, distance: Distance) -> Option<Tensor> {
     let (&[m, k], &[n, same]) = (a.shape.as_slice(), b.shape.as_slice()) else {
         return None;

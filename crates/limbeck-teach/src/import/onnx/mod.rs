@@ -1,11 +1,11 @@
 //! ONNX files: networks, trees, encoders and kernel methods with one output, computed row by row.
 //!
 //! The supported operations are those that exporters write for regression models on tables; [`Op`](op::Op) lists them.
-//! All values are held as `f64`. Results are rounded to single precision after each operation, except for double,
-//! integer and string results, so that comparisons after a scaler give the same answer as in ONNX Runtime. A string is
-//! represented by its index in the list of all strings of the file. Nodes with constant inputs are computed once, when
-//! the file is read. Before a file is accepted, it is run on two and on three rows of zeros. This finds wrong shapes,
-//! and how many rows may be run at once.
+//! All values are held as `f64`. After each operation with a single-precision or half-precision result, the result is
+//! rounded to single precision. So comparisons after a scaler give the same answer as in ONNX Runtime. A string is
+//! represented by its index in the list of all strings of the file. Nodes whose inputs are all constant are computed
+//! once, when the file is read. Before a graph is accepted, it is run on two and on three rows of zeros. This finds
+//! wrong shapes, and shows how many rows one run may have.
 //!
 //! ```text
 //! bytes ─read::parse→ Graph: a Program of Steps (op::Op) over slots of tensor::Tensor ─→ predictions, hidden layers

@@ -16,7 +16,7 @@ pub(super) struct FileNode<'a> {
     /// The operator set that defines the operation.
     pub(super) domain: &'a str,
     pub(super) attributes: HashMap<&'a str, Attribute<'a>>,
-    /// Names of the values that the nodes of its body read, if it is a `Scan`; else empty.
+    /// For a `Scan`: the names of the values that the nodes in its body read. Empty for other operations.
     pub(super) inner: Vec<&'a str>,
 }
 
@@ -85,7 +85,8 @@ impl FileNode<'_> {
         self.inputs.get(place).is_some_and(|name| !name.is_empty())
     }
 
-    /// The operation of the node if it maps each element on its own, such as `Relu`; else `None`.
+    /// The operation of the node if it computes each element of its result from one element of its input, such as
+    /// `Relu`; else `None`.
     pub(super) fn each(&self) -> Option<Each> {
         Some(match self.op {
             "Identity" | "Dropout" => Each::Identity,
@@ -129,8 +130,8 @@ impl FileNode<'_> {
         })
     }
 
-    /// The operation of the node if it maps pairs of elements, such as `Add`; else `None`. `whole` is true if both
-    /// inputs hold integers.
+    /// The operation of the node if it computes each element of its result from a pair of elements, one of each input,
+    /// such as `Add`; else `None`. `whole` is true if both inputs hold integers.
     pub(super) fn pairs(&self, whole: bool) -> Option<Pairs> {
         Some(match self.op {
             "Add" | "Sum" => Pairs::Add,
@@ -209,7 +210,7 @@ impl FileNode<'_> {
     }
 }
 
-/// Error for options or inputs that are not supported.
+/// Error for attributes or inputs that are not supported. `name` is the name of the node.
 pub(super) fn cannot(name: &str, fix: &str) -> Fault {
     Fault::unsupported(
         format!("{name} has unsupported inputs or attributes"),

@@ -75,26 +75,26 @@ pub(super) enum Op {
     },
     /// `ArrayFeatureExtractor`: selects columns, by indices in the second input.
     Columns,
-    /// A slice whose starts and ends are inputs of the node. Its axes and steps are inputs, too, if these fields are
-    /// true.
+    /// A slice whose starts and ends are inputs of the node. If `axes` is true, its axes are an input, too; if `steps`
+    /// is true, also its steps.
     Slice {
         axes: bool,
         steps: bool,
     },
-    /// A slice with constant starts, ends and axes.
+    /// A slice with constant starts, ends and axes, and steps of 1.
     Cut(Cut),
-    /// Part number `at`, from 0, of a split of the axis into `parts` equal parts.
+    /// Part number `at` (from 0) of a split of the axis into `parts` equal parts; the last part may be smaller.
     Split {
         axis: i64,
         at: usize,
         parts: usize,
     },
-    /// One part of a split of the axis into parts of given sizes: `length` elements from `start` on.
+    /// One part of a split of the axis into parts of given sizes. It has the `length` elements from index `start` on.
     Part {
         axis: i64,
         start: usize,
         length: usize,
-        /// The sum of all sizes, which is the size of the axis.
+        /// The sum of the sizes of all parts. It must equal the size of the axis.
         total: usize,
     },
     Expand(Ints),
@@ -124,14 +124,15 @@ pub(super) enum Op {
     CumulativeSum {
         axis: i64,
     },
-    /// The first `count` elements along an axis after sorting: their values, or their indices if `places` is set.
+    /// The `count` largest elements along an axis, or the smallest if `largest` is false. The result holds their
+    /// values, or their indices if `places` is true.
     Top {
         axis: i64,
         count: usize,
         largest: bool,
         places: bool,
     },
-    /// The mean of all inputs.
+    /// The mean of all inputs, element by element.
     Mean,
     PRelu,
     Codes(Codes),
@@ -142,7 +143,8 @@ pub(super) enum Op {
     SupportVectors(SupportVectors),
 }
 
-/// Integers that an operation needs. They are known when the file is read, or are the second input of the operation.
+/// Integers that an operation needs. `Known`: they are constants of the file. `Input`: they are the second input of the
+/// operation, read when the graph runs.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Ints {
     Known(Vec<i64>),
@@ -158,11 +160,11 @@ impl Ints {
     }
 }
 
-/// Maps each element on its own.
+/// Operations that compute each element of the result from one element of the input.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Each {
     Identity,
-    /// Rounds to single precision, even if the result is double.
+    /// Rounds to single precision.
     Single,
     /// Rounds to half precision.
     Half,
@@ -203,20 +205,20 @@ pub(super) enum Each {
     Not,
     IsNan,
     IsInf,
-    /// 1 for all values except 0.
+    /// 1 for all values except 0; 0 for 0.
     Truth,
 }
 
-/// Maps pairs of elements, with broadcasting.
+/// Operations that compute each element of the result from a pair of elements, one of each input, with broadcasting.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Pairs {
     Add,
     Sub,
     Mul,
     Div,
-    /// Division of integers.
+    /// Division of integers, rounded toward 0.
     DivWhole,
-    /// The remainder has the sign of the divisor if `floored` is set, else of the dividend.
+    /// The remainder of a division. It has the sign of the divisor if `floored` is true, else the sign of the dividend.
     Mod {
         floored: bool,
     },
@@ -241,7 +243,8 @@ pub(super) enum Norm {
 }
 
 impl Op {
-    /// Computes the operation; `None` if the shapes of the inputs do not match.
+    /// Computes the operation; `None` if inputs are missing, their shapes or values do not fit the operation, or the
+    /// result is too large.
     pub(super) fn run(&self, inputs: &[&Tensor]) -> Option<Tensor> {
         let first = *inputs.first()?;
         match self {
@@ -408,7 +411,8 @@ fn size_of(tensor: &Tensor, axis: i64) -> Option<usize> {
     Some(tensor.shape[axis_of(axis, tensor.shape.len())?])
 }
 
-/// Work of a function such as `exp`, or of a table look-up, expressed as a number of multiplications.
+/// The work for one value of a function such as `exp`, or for one table look-up, expressed as a number of
+/// multiplications.
 const SLOW: usize = 8;
 
 /// Upper limit for the number of values after all inputs are broadcast to one shape.
@@ -466,8 +470,8 @@ fn shaped(tensor: &Tensor, shape: Vec<usize>) -> Tensor {
     }
 }
 
-/// `alpha · A B + beta · C`, where `C` may be left out. The last two flags are true if `A` and `B` are transposed
-/// first.
+/// `alpha · A B + beta · C` for the inputs `A`, `B` and `C`, of which `C` may be left out. `A` is transposed first if
+/// `left_transposed` is true, `B` if `right_transposed` is true.
 fn gemm(
     inputs: &[&Tensor],
     (alpha, beta): (f64, f64),
@@ -494,8 +498,8 @@ fn gemm(
     }
 }
 
-/// Product of two matrices, of a matrix and a vector, of a stack of matrices and one matrix, or of two stacks of
-/// matrices of the same sizes.
+/// Product of two matrices, of a matrix and a vector, of a stack of matrices (more than two axes) and one matrix, or of
+/// two stacks whose axes before the last two are equal.
 fn matmul(first: &Tensor, second: &Tensor) -> Option<Tensor> {
     match (first.shape.len(), second.shape.len()) {
         (_, 1) => {
@@ -794,7 +798,7 @@ impl Each {
         }
     }
 
-    /// The functions that `of` does not handle: rounding, signs, trigonometric functions and tests.
+    /// Like `of`, for the functions that it does not handle: rounding, signs, trigonometric functions and tests.
     fn of_other(self, x: f64) -> f64 {
         match self {
             Self::Floor => x.floor(),
@@ -817,7 +821,8 @@ impl Each {
     }
 }
 
-/// The nearest half-precision (float16) number: 11 significant bits, exponents from −14 to 15, ties to even.
+/// The nearest half-precision (float16) number: 11 significant bits, exponents from −14 to 15, ties to even. A
+/// magnitude of 65520 or more becomes infinite.
 fn rounded_to_half(x: f64) -> f64 {
     // From here on, rounding gives infinity.
     const TOO_LARGE: f64 = 65_520.0;

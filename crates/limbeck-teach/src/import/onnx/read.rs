@@ -20,7 +20,7 @@ use super::weights::{location_of, name_of};
 pub(crate) struct Source<'a> {
     /// The folder that may hold weight files; `None` if the model has no path.
     pub(crate) folder: Option<&'a Path>,
-    /// Name of the output to read; `None` if the model has only one.
+    /// Name of the output to read; `None` reads the only output of the model.
     pub(crate) output: Option<&'a str>,
 }
 
@@ -28,19 +28,20 @@ pub(crate) struct Source<'a> {
 pub(crate) struct OnnxModel {
     pub(crate) graph: Graph,
     pub(crate) inputs: Vec<Input>,
-    /// For each input, true if the output depends on it.
+    /// For each column that the graph reads: true if the output depends on the graph input that holds it.
     pub(crate) used: Vec<bool>,
     /// Number of bytes that were read from weight files.
     pub(crate) bytes_beside: usize,
 }
 
-/// Field numbers of the outer message; empty if the bytes are not a protobuf.
+/// Field numbers of the outer protobuf message; empty if the bytes are not a protobuf.
 pub(crate) fn field_numbers(bytes: &[u8]) -> Vec<u64> {
     let fields = wire::fields(bytes).unwrap_or_default();
     fields.into_iter().map(|(number, _)| number).collect()
 }
 
-/// Names of the weight files beside the model; empty if the bytes are not an ONNX file.
+/// Names of the weight files that an ONNX model needs. Empty if all weights are in the model file, or if the bytes are
+/// not an ONNX file.
 pub(crate) fn locations(bytes: &[u8]) -> Vec<String> {
     let graph = wire::fields(bytes).ok().and_then(|fields| {
         let graph = fields.into_iter().find(|(number, _)| *number == 7);
@@ -107,7 +108,7 @@ pub(crate) fn parse(bytes: &[u8], source: &Source<'_>) -> Parsed<OnnxModel> {
     })
 }
 
-/// Version of ONNX's default operator set, if the file states it.
+/// Version of ONNX's default operator set; `None` if the file does not state it.
 fn opset(fields: &[(u64, Value<'_>)]) -> Parsed<Option<i64>> {
     for (_, import) in fields.iter().filter(|(number, _)| *number == 8) {
         let (mut domain, mut version) = ("", None);

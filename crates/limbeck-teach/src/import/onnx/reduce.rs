@@ -56,7 +56,8 @@ impl Reduction {
     }
 }
 
-/// Reduces the given axes, or all axes if `axes` is empty. With `keep`, reduced axes stay, with size 1.
+/// Reduces the given axes, or all axes if `axes` is empty. If `keep` is true, the reduced axes stay with size 1; else
+/// they are removed.
 pub(super) fn reduce(tensor: &Tensor, how: Reduction, axes: &[i64], keep: bool) -> Option<Tensor> {
     let rank = tensor.shape.len();
     let axes = match axes {
@@ -87,8 +88,8 @@ pub(super) fn reduce(tensor: &Tensor, how: Reduction, axes: &[i64], keep: bool) 
     })
 }
 
-/// Index of the largest (or smallest) value along an axis; the first one if several are equal. With `keep`, the axis
-/// stays, with size 1.
+/// Index of the largest value along an axis, or of the smallest if `largest` is false; the first index if several
+/// values are equal. If `keep` is true, the axis stays with size 1; else it is removed.
 pub(super) fn arg(tensor: &Tensor, axis: i64, keep: bool, largest: bool) -> Option<Tensor> {
     let axis = axis_of(axis, tensor.shape.len())?;
     let (outer, size, inner) = tensor.around(axis);
@@ -112,7 +113,8 @@ pub(super) fn arg(tensor: &Tensor, axis: i64, keep: bool, largest: bool) -> Opti
     (size > 0).then_some(Tensor { shape, data })
 }
 
-/// Softmax, `exp(x) / Σ exp(x)`, or its logarithm: along an axis, or along that axis and all after it if `flat` is set.
+/// Softmax, `exp(x) / Σ exp(x)`, or its logarithm if `log` is true. The sum is over one axis; over that axis and all
+/// later axes together if `flat` is true.
 pub(super) fn softmax(tensor: &Tensor, axis: i64, (log, flat): (bool, bool)) -> Option<Tensor> {
     let axis = axis_of(axis, tensor.shape.len())?;
     let (outer, size, inner) = match tensor.around(axis) {
@@ -150,8 +152,8 @@ pub(super) fn cumulative_sum(tensor: &Tensor, axis: i64) -> Option<Tensor> {
     Some(result)
 }
 
-/// The `count` largest (or smallest) values along an axis, sorted; or their indices, if `places` is true. Equal values
-/// keep their order.
+/// The `count` largest values along an axis, largest first; or the smallest values, smallest first, if `largest` is
+/// false. If `places` is true, returns their indices instead. Equal values keep their order.
 pub(super) fn top(
     tensor: &Tensor,
     axis: i64,

@@ -26,7 +26,8 @@ pub(super) fn gather(data: &Tensor, indices: &Tensor, axis: i64) -> Option<Tenso
     })
 }
 
-/// `ArrayFeatureExtractor`: columns of the last axis. The result of a one-dimensional tensor has one row.
+/// `ArrayFeatureExtractor`: selects the elements at the given indices along the last axis. For a one-dimensional
+/// tensor, the result is a matrix of one row.
 pub(super) fn columns(data: &Tensor, indices: &Tensor) -> Option<Tensor> {
     let flat = Tensor::list(indices.data.clone());
     let picked = gather(data, &flat, -1)?;
@@ -39,7 +40,8 @@ pub(super) fn columns(data: &Tensor, indices: &Tensor) -> Option<Tensor> {
     })
 }
 
-/// `GatherElements`: each index selects one element along the axis.
+/// `GatherElements`: the result has the shape of `indices`. Each of its elements is the element of `data` at the same
+/// position, except that the index replaces the position along `axis`.
 pub(super) fn gather_elements(data: &Tensor, indices: &Tensor, axis: i64) -> Option<Tensor> {
     let axis = axis_of(axis, data.shape.len())?;
     let (outer, size, inner) = data.around(axis);
@@ -64,7 +66,8 @@ pub(super) fn gather_elements(data: &Tensor, indices: &Tensor, axis: i64) -> Opt
     })
 }
 
-/// Starts, ends, axes and steps of a slice. `None` means the first axes, and steps of 1.
+/// Starts, ends, axes and steps of a slice. If `axes` is `None`, the slice is along the first axes; if `steps` is
+/// `None`, all steps are 1.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Cut {
     pub(super) starts: Vec<i64>,
@@ -73,7 +76,7 @@ pub(super) struct Cut {
     pub(super) steps: Option<Vec<i64>>,
 }
 
-/// The slice of a tensor; `None` if the slice does not fit its shape.
+/// The slice of a tensor; `None` if the slice does not fit the shape of the tensor.
 pub(super) fn slice(data: &Tensor, cut: &Cut) -> Option<Tensor> {
     let count = cut.starts.len();
     if count > data.shape.len() {
@@ -121,14 +124,14 @@ fn range(start: i64, end: i64, step: i64, size: usize) -> Option<Vec<f64>> {
     Some(places)
 }
 
-/// Part `at` of a split along an axis into equal parts, of which the last may be smaller.
+/// Part number `at` (from 0) of a split along an axis into `parts` equal parts; the last part may be smaller.
 pub(super) fn equal_part(data: &Tensor, axis: i64, at: usize, parts: usize) -> Option<Tensor> {
     let size = data.shape[axis_of(axis, data.shape.len())?];
     let length = size.div_ceil(parts.max(1));
     part(data, axis, length.checked_mul(at)?, length)
 }
 
-/// The elements of an axis from `start` on, `length` of them or as many as there are.
+/// The `length` elements along an axis from index `start` on; fewer if the axis ends before.
 pub(super) fn part(data: &Tensor, axis: i64, start: usize, length: usize) -> Option<Tensor> {
     let size = data.shape[axis_of(axis, data.shape.len())?];
     let end = start.saturating_add(length).min(size);
@@ -180,7 +183,7 @@ pub(super) fn filled(shape: &[i64], value: f64) -> Option<Tensor> {
     })
 }
 
-/// The numbers `start`, `start + step`, … before `limit`; `None` if there are too many.
+/// The numbers `start`, `start + step`, … up to, but not including, `limit`; `None` if there are too many.
 pub(super) fn steps(start: f64, limit: f64, step: f64) -> Option<Tensor> {
     let count = ((limit - start) / step).ceil().max(0.0);
     if !count.is_finite() || count > super::tensor::MOST_NUMBERS as f64 {
@@ -213,7 +216,7 @@ pub(super) fn choose(condition: &Tensor, yes: &Tensor, no: &Tensor) -> Option<Te
     })
 }
 
-/// Converts the sizes of axes; `None` if one is negative.
+/// Converts the sizes of axes to `usize`; `None` if one is negative.
 pub(super) fn sizes(shape: &[i64]) -> Option<Vec<usize>> {
     shape
         .iter()

@@ -1,8 +1,8 @@
-//! Programs: steps that run one after the other, with limits on work and memory. Each value has a *slot*, the index of
-//! the place where its tensor is.
+//! Programs: steps that run one after the other, with limits on work and memory. Each value has a *slot*: the index of
+//! its tensor in the list of all tensors of a run.
 //!
-//! A tensor is freed after the last step that reads it. The work of a step is known before it runs, so a small file
-//! cannot cause much work.
+//! A tensor is freed after the last step that reads it, unless it is a constant or must be kept. The work of a step is
+//! estimated before it runs, so a small file cannot cause much work.
 
 use std::sync::Arc;
 
@@ -10,11 +10,13 @@ use super::super::fault::{Fault, Parsed};
 use super::op::Op;
 use super::tensor::Tensor;
 
-/// Maximum number of values in all computed tensors of a run at the same time.
+/// Maximum number of values that the inputs and results of a run may have in memory at the same time. Constants do not
+/// count.
 pub(super) const MOST_AT_ONCE: usize = 1 << 23;
-/// Work that is counted for each step, in addition to the work for its values.
+/// Number of operations that is counted for each step, in addition to the work for its values.
 const STEP_WORK: u64 = 32;
-/// Work that is counted for each round (iteration) of a `Scan`, in addition to the work of the steps in its body.
+/// Number of operations that is counted for each iteration of a `Scan`, in addition to the work of the steps in its
+/// body.
 const ROUND_WORK: u64 = 256;
 
 /// What a step computes.
@@ -24,7 +26,7 @@ pub(super) enum Action {
     Scan(Box<Scan>),
 }
 
-/// An action, the slots that it reads, and the slot that it writes.
+/// An action, the slots that it reads (`None` for an optional input that is left out), and the slot that it writes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Step {
     pub(super) name: String,
@@ -45,7 +47,7 @@ pub(super) struct Program {
     ends: Vec<Vec<usize>>,
 }
 
-/// A limit on work: how much may still be done, and the whole amount (for messages).
+/// A limit on work, as a number of operations. `left` may still be done; `whole` is the limit itself, for messages.
 pub(super) struct Budget {
     left: u64,
     whole: u64,
@@ -75,9 +77,9 @@ impl Budget {
 
 /// The result of a run.
 pub(super) struct Outcome {
-    /// The tensor of each slot; `None` for a slot that was freed.
+    /// The tensor of each slot; `None` if it was freed or never computed.
     pub(super) values: Vec<Option<Arc<Tensor>>>,
-    /// The shape of each input and each result, by slot; `None` for constants.
+    /// For each slot, the shape of the input or result in it; `None` for constants.
     pub(super) shapes: Vec<Option<Vec<usize>>>,
     /// The largest number of values in memory at the same time, without constants.
     pub(super) peak: usize,
@@ -98,7 +100,8 @@ impl Program {
         }
     }
 
-    /// Sets which slots to keep after a run. All others are freed early.
+    /// Sets which slots keep their tensors until the end of a run. Constants are always kept. Any other tensor is freed
+    /// after the last step that reads it.
     pub(super) fn keeping(mut self, keep: impl IntoIterator<Item = usize>) -> Self {
         let mut is_over = vec![false; self.slots];
         let kept = self.constants.iter().map(|(slot, _)| *slot).chain(keep);
@@ -114,7 +117,7 @@ impl Program {
         self
     }
 
-    /// Runs all steps on the inputs `feeds`: slots with their tensors. `rows` is only used in messages.
+    /// Runs all steps. `feeds` are the inputs: each is a slot and its tensor. `rows` is only used in messages.
     pub(super) fn run(
         &self,
         feeds: Vec<(usize, Arc<Tensor>)>,
@@ -215,24 +218,25 @@ impl Step {
 /// `Scan`: runs a body for each element along the first axis of some inputs. Exporters use it for kernels of Gaussian
 /// processes.
 ///
-/// The inputs are the initial states, the scanned tensors, and the values of the outer graph that the body reads. The
-/// outputs of the body are the next states, and one element of each stacked output.
+/// Inputs, in this order: the initial states (`states` of them), the tensors to scan (`scanned` of them), and the
+/// values of the outer graph that the body reads. In each iteration, the body returns the next states, and one element
+/// for each of the other outputs. These elements are stacked.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Scan {
     pub(super) body: Program,
-    /// For each input, the slot of the body that it is written to.
+    /// For each input, the slot in the body that receives it.
     pub(super) inputs: Vec<usize>,
     pub(super) states: usize,
     pub(super) scanned: usize,
-    /// Slots of the outputs of the body.
+    /// For each output of the body, its slot in the body.
     pub(super) outputs: Vec<usize>,
-    /// Index of the output to return. An index below `states` is a final state.
+    /// Index of the output to return: a final state if the index is below `states`, else stacked elements.
     pub(super) which: usize,
 }
 
 impl Scan {
-    /// Number of rounds (iterations): the size of the first axis of the scanned inputs. `None` if these sizes differ or
-    /// are 0, or if the inputs do not match the body.
+    /// Number of iterations: the size of the first axis of each scanned input. `None` if these sizes differ or are 0,
+    /// or if the number of inputs does not match the body.
     fn rounds(&self, inputs: &[&Tensor]) -> Option<usize> {
         let along = inputs.get(self.states..self.states.checked_add(self.scanned)?)?;
         let count = *along.first()?.shape.first()?;

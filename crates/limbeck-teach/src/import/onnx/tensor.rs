@@ -1,7 +1,7 @@
 //! Tensors, and operations on their shapes.
 
-/// How many values a computed tensor may have beyond those of its inputs. Usual models on a block of rows need far
-/// fewer.
+/// How many more values a computed tensor may have than the tensors that it is computed from. Usual models on a block
+/// of rows need far fewer.
 pub(super) const MOST_NUMBERS: usize = 1 << 22;
 /// Maximum number of axes of a tensor.
 pub(super) const MOST_AXES: usize = 8;
@@ -30,7 +30,7 @@ impl Tensor {
         }
     }
 
-    /// The values as integers, without their fractions.
+    /// The values as integers, rounded toward 0.
     pub(super) fn whole(&self) -> Vec<i64> {
         self.data.iter().map(|&value| value as i64).collect()
     }
@@ -44,8 +44,8 @@ impl Tensor {
     }
 }
 
-/// The number of values of a shape. `None` if it has more than [`MOST_AXES`] axes, or more than `given` +
-/// [`MOST_NUMBERS`] values, where `given` is the number of values that they are computed from.
+/// The number of values of a tensor with this shape. `None` if it has more than [`MOST_AXES`] axes, or more than
+/// `given` + [`MOST_NUMBERS`] values. `given` is the number of values that the tensor is computed from.
 pub(super) fn fits(shape: &[usize], given: usize) -> Option<usize> {
     let count = shape
         .iter()
@@ -231,7 +231,7 @@ pub(super) fn reshape(tensor: &Tensor, shape: &[i64], zero_is_zero: bool) -> Opt
     })
 }
 
-/// True if two shapes are equal except for one axis.
+/// True if two shapes have the same number of axes and are equal on all axes but `axis`.
 fn agree_but(axis: usize, a: &[usize], b: &[usize]) -> bool {
     let mut pairs = a.iter().zip(b).enumerate();
     a.len() == b.len() && pairs.all(|(at, (a, b))| at == axis || a == b)

@@ -11,7 +11,7 @@ use super::kind::{
 };
 use super::tensor::{MOST_AXES, Tensor};
 
-/// All strings of a file. A string is represented by its index.
+/// All strings of a file, each once. A string is represented by its index in `list`.
 #[derive(Default)]
 pub(super) struct Texts {
     places: HashMap<String, usize>,
@@ -19,7 +19,7 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// The index of a string. A new string is added to the list.
+    /// The index of a string in the list. A string that is not in the list is added to it.
     pub(super) fn place(&mut self, text: &[u8]) -> f64 {
         let text = String::from_utf8_lossy(text).into_owned();
         let next = self.list.len();
@@ -239,7 +239,7 @@ fn numbers(raw: &[u8], kind: i64) -> Parsed<Vec<f64>> {
     }
 }
 
-/// The value of a half-precision number, from its bits: one sign bit, five bits of exponent, ten of fraction.
+/// The value of a half-precision number, from its bits: one sign bit, then five bits of exponent, then ten of fraction.
 fn half(bits: u16) -> f64 {
     let fraction = f64::from(bits & 0x3ff) / 1024.0;
     let size = match i32::from(bits >> 10 & 0x1f) {

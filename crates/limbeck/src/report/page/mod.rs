@@ -24,11 +24,11 @@ const SCRIPT: &str = include_str!("page.js");
 /// The library Chart.js.
 pub(crate) const CHARTS: &str = include_str!("chart.umd.min.js");
 
-/// Maximum number of points of a scatter plot.
+/// Maximum number of points that a scatter plot shows for each model.
 const POINTS: usize = 1500;
-/// Maximum number of rows of a table of slices.
+/// Maximum number of slices that a table lists.
 const LISTED: usize = 8;
-/// Maximum number of columns of the table for which a chart of errors is drawn.
+/// Maximum number of feature columns for which a chart shows the error by the column's values.
 const DRAWN: usize = 3;
 /// The text under the headline of a run that was stopped.
 const STOPPED: &str = "This run was stopped while its students were trained: they trained less than the recipe says. A complete run of the recipe may do better.";
@@ -47,7 +47,8 @@ pub(crate) struct Source<'a> {
     pub(crate) weight: &'a [f64],
     /// Targets and predictions on test rows, in the target's unit.
     pub(crate) answers: &'a Answers,
-    /// The trials that were chosen on validation rows: of the baseline and of the distilled student.
+    /// The trials that were chosen on validation rows: first that of the baseline, then that of the distilled student. `None` if there is no such
+    /// trial.
     pub(crate) chosen: [Option<&'a Trial>; 2],
     /// The run's folder, as the user named it.
     pub(crate) run: &'a str,
@@ -613,7 +614,7 @@ fn figure(id: &str, title: &str) -> String {
     )
 }
 
-/// A number whose digits are in groups of three.
+/// A number as text. Its digits are in groups of three, separated by narrow spaces.
 fn grouped(count: usize) -> String {
     limbeck_distill::proof::grouped(count).replace(' ', "\u{202f}")
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// Number of quantile bins of a number column.
 const BINS: usize = 8;
-/// A slice has at least `LEAST.0` rows, and at least one of every `LEAST.1` test rows.
+/// Minimum size of a slice: `LEAST.0` rows, and the number of test rows divided by `LEAST.1`. The larger of the two applies.
 const LEAST: (usize, usize) = (20, 100);
 
 /// Rows with the same value, or with values in the same bin, of one column.
@@ -33,7 +33,8 @@ pub(crate) struct Ranked {
     pub(crate) error: f64,
     /// Error on the rows of the slice, divided by the error on all rows.
     pub(crate) times: f64,
-    /// Mean contribution of the slice's rows to the error, minus the mean contribution of all rows, divided by the standard error of the first mean.
+    /// Significance of a large error: the mean contribution of the slice's rows to the error, minus the mean contribution of all rows, divided by the
+    /// standard error of the slice's mean.
     pub(crate) score: f64,
 }
 
