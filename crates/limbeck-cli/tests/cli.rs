@@ -1621,7 +1621,8 @@ fn quantile_student_is_judged_by_its_pinball_loss() {
         .stdout;
     assert!(
         compared.contains("y (0.9-quantile)")
-            && compared.contains("test pinball loss of its shipped student"),
+            && compared
+                .contains("test pinball loss of the shipped student in short minus that in "),
         "{compared}"
     );
     assert!(

@@ -408,7 +408,7 @@ impl<'a> Context<'a> {
                     (store.teacher[row], store.fold[row]) =
                         (finite(self.unit.learn(prediction[row])), fold[row]);
                 }
-                "training rows take the out-of-fold predictions of the table"
+                "for training rows, the out-of-fold predictions in the table are used"
             }
             _ => {
                 "training rows keep only their targets; to label them too, give out-of-fold predictions as well (data.teacher_column with \
@@ -437,8 +437,8 @@ impl<'a> Context<'a> {
         self.refuse_no_logarithm(&mean)?;
         let (mut store, _) = self.outside(mean, std.as_deref());
         store.summary.kind = "column".into();
-        let note = "a column of predictions cannot label new rows, so there is no augmentation, which is what helps most; a teacher \
-                    command could label them";
+        let note = "a column of predictions cannot label new rows, so no new rows are made, which usually help most; give a teacher model \
+                    (--teacher-model) or command (--teacher-command) that can label new rows";
         self.session.note(note);
         store.summary.notes.push(note.to_owned());
         if let Some(fold) = &given.fold {

@@ -92,10 +92,10 @@ pub(crate) fn repeat(
 
 fn cut(number: usize, folds: usize) -> String {
     let gone = match number == folds {
-        true => "it is left out",
-        false => "it and those after it are left out",
+        true => "this outer fold is left out; use a longer time limit",
+        false => "this and all later outer folds are left out; use a longer time limit",
     };
-    format!("the time limit ended outer fold {number} of {folds}; {gone}")
+    format!("the time limit ended outer fold {number} of {folds}: {gone}")
 }
 
 #[cfg(test)]
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(one.unwrap().folds.len(), 1);
         assert_eq!(
             note.unwrap(),
-            "the time limit ended outer fold 2 of 2; it is left out"
+            "the time limit ended outer fold 2 of 2: this outer fold is left out; use a longer time limit"
         );
     }
 }
