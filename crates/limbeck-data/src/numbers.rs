@@ -158,7 +158,7 @@ impl Notation {
                 if doubtful && has_thousands_only(cell, &own, &other, mark) =>
             {
                 return Err(format!(
-                    "a number with only one possible value, written as in the training table; this cell is {} or {}: choose with `--decimal point` or `--decimal comma`",
+                    "a number that can be read in only one way; this cell can mean {} or {}: choose with `--decimal point` or `--decimal comma`",
                     own.value.min(other.value),
                     own.value.max(other.value)
                 ));

@@ -42,7 +42,7 @@ pub(crate) fn of(path: &Path) -> Result<Parts> {
         if format(file)? != found {
             return Err(Error::Shape {
                 message: format!(
-                    "{} and {} have different formats; expected parts that are all CSV or all Parquet",
+                    "{} and {} have different formats; all files of a folder are read as one table, so they must be all CSV or all Parquet",
                     first.display(),
                     file.display()
                 ),
@@ -76,7 +76,7 @@ fn no_tables(folder: &Path, files: &[PathBuf]) -> Error {
     Error::Malformed {
         path: folder.to_owned(),
         message: format!(
-            "the folder contains no table file ({has}); expected parts such as part-000.parquet or part-000.csv"
+            "the folder contains no table file ({has}); expected CSV or Parquet files, such as part-000.csv"
         ),
     }
 }
@@ -132,7 +132,7 @@ pub(crate) fn check_names(
     };
     Err(Error::Shape {
         message: format!(
-            "{} and {} are parts of one table, but {difference}",
+            "{} and {} are in one folder and are read as parts of one table, but {difference}; give both the same columns in the same order, or give one file instead of the folder",
             first.display(),
             other.display(),
         ),

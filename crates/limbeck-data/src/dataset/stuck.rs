@@ -61,7 +61,7 @@ pub(super) fn check_stuck(
         let all: usize = found.iter().map(|run| run.rows).sum();
         let message = format!(
             "{source}: column `{}` repeats {} in {} consecutive rows from row {} on, but usually changes from row to row; the sensor may have been \
-             stuck. {all} training and validation rows are in such runs. They are used as they are; to leave out the value, remove it from these rows",
+             stuck. {all} training and validation rows repeat a number in this way. They are used as they are; if the number is wrong, empty these cells",
             column.name,
             longest.value,
             longest.rows,
