@@ -166,7 +166,7 @@ impl FileNode<'_> {
                     short(self.op),
                     short(domain)
                 ),
-                "export the model without custom operations, or predict with its own program through --teacher-command",
+                "export the model without custom operations, or predict with your own program through --teacher-command",
             )),
         }
     }
@@ -185,7 +185,7 @@ impl FileNode<'_> {
             | "Greater"
                 if self.has("axis") =>
             {
-                "expected no attribute axis, which opset 7 removed; convert the model to opset 13 or later"
+                "expected no attribute axis, which opset 7 removed (convert the model to opset 13 or later)"
             }
             _ => return Ok(()),
         };
@@ -199,7 +199,7 @@ impl FileNode<'_> {
                 "give a regression model"
             }
             _ => {
-                "export the model without it, or predict with its own program through --teacher-command"
+                "export the model without it, or predict with your own program through --teacher-command"
             }
         };
         Fault::unsupported(
@@ -210,10 +210,10 @@ impl FileNode<'_> {
 }
 
 /// Error for options or inputs that are not supported.
-pub(super) fn cannot(name: &str, fix: &str) -> Fault {
+pub(super) fn cannot(name: &str, expected: &str) -> Fault {
     Fault::unsupported(
-        format!("{name} has unsupported inputs or attributes"),
-        fix.to_owned(),
+        format!("{name} has unsupported inputs or attributes: {expected}"),
+        "export the model in another way, or predict with your own program through --teacher-command",
     )
 }
 
