@@ -182,11 +182,20 @@ mod tests {
     fn read_rejects_parts_that_do_not_match() {
         let other = folder(&[("a.csv", "x,y\n1,2\n"), ("b.csv", "x,z\n1,2\n")]);
         let error = read(&other).unwrap_err().to_string();
-        for part in ["a.csv and", "b.csv are parts", "a.csv has column `y`"] {
+        for part in [
+            "a.csv and",
+            "b.csv are in one folder",
+            "a.csv has column `y`",
+        ] {
             assert!(error.contains(part), "{error}");
         }
         let order = folder(&[("a.csv", "x,y\n1,2\n"), ("b.csv", "y,x\n1,2\n")]);
-        assert!(read(&order).unwrap_err().to_string().contains("order"));
+        assert!(
+            read(&order)
+                .unwrap_err()
+                .to_string()
+                .contains("different orders")
+        );
         assert!(
             read(&folder(&[]))
                 .unwrap_err()

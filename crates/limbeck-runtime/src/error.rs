@@ -257,7 +257,7 @@ impl fmt::Display for Error {
             }
             Self::InvalidEntry { entry, reason } => write!(
                 f,
-                "file entry `{entry}`: {reason}; the file is damaged: export it or train again"
+                "file entry `{entry}`: {reason}; the file is damaged: copy, export or train it again"
             ),
             Self::SeveralOutputs { outputs } => write!(
                 f,

@@ -1502,7 +1502,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains("no row with a value in column `y`"),
+            error.contains("no row that is used has a value of the target `y`"),
             "{error}"
         );
         let mut rng = generator(0, "tiny", 0);
