@@ -533,7 +533,7 @@ impl Builder {
             }
             Encoding::Hashed { .. } => {
                 return refuse(
-                    "a column whose categories are stored as hashes",
+                    "a column of hashed categories",
                     "distill again with more parameters (--params), so that the student keeps the categories themselves, or export C code, which can hash",
                 );
             }

@@ -273,7 +273,7 @@ limbeck_options::options! {
         /// Weight `γ` of gradient matching in the loss, on the pairs of transfer.slope_rows.
         slope_weight: f64 = 0.1 => [above(0.0), flag("slope-weight", "X"), rules(&[Rule::With("transfer.slope_rows")])];
         /// Which teacher labels to use: all, only where the student is worse than the teacher, or depending on the teacher's error or standard deviation.
-        gate: Gate = Gate::None => [flag("gate", "GATE"), rules(&[Rule::Where("student.kind", &["mlp"], "gates work only in the training of a network")])];
+        gate: Gate = Gate::None => [flag("gate", "GATE"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network can be trained with a gate")])];
     }
 }
 

@@ -111,9 +111,13 @@ fn field<'a>(place: &str, lines: &Lines<'a>, name: &str) -> Parsed<&'a str> {
 
 fn number<T: FromStr>(place: &str, lines: &Lines<'_>, name: &str) -> Parsed<T> {
     let text = field(place, lines, name)?;
-    text.trim()
-        .parse()
-        .map_err(|_| Fault::malformed(format!("{place}, `{name}`"), short(text), "an integer"))
+    text.trim().parse().map_err(|_| {
+        Fault::malformed(
+            format!("{place}, `{name}`"),
+            short(text),
+            "an integer, 0 or larger",
+        )
+    })
 }
 
 /// Reads the numbers, separated by spaces, of the line `name=`. `count` is how many are expected; `None` if any count
@@ -130,7 +134,7 @@ fn list<T: FromStr>(
             Fault::malformed(
                 format!("{place}, `{name}`"),
                 short(word),
-                "numbers separated by spaces",
+                "numbers separated by spaces, each in its valid range",
             )
         })
     };

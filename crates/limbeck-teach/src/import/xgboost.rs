@@ -362,7 +362,7 @@ const MOST_INPUTS: usize = 1 << 16;
 fn whole(place: &str, text: &str) -> Parsed<usize> {
     text.trim()
         .parse()
-        .map_err(|_| Fault::malformed(place, short(text), "an integer"))
+        .map_err(|_| Fault::malformed(place, short(text), "an integer, 0 or larger"))
 }
 
 /// The link function of the objective (`PredTransform` in XGBoost).

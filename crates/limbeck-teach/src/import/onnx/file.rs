@@ -144,10 +144,14 @@ impl<'a> FileValue<'a> {
         self.shape.len() == 1
     }
 
-    /// The shape as text, for messages. A size that is not fixed is shown as `rows`.
+    /// The shape as text, for messages. A size that is not fixed is shown as `rows` on the first axis, and as `?` on others.
     fn sizes(&self) -> String {
-        let size = |size: &Option<i64>| size.map_or("rows".to_owned(), |size| size.to_string());
-        let sizes: Vec<String> = self.shape.iter().map(size).collect();
+        let size = |(axis, size): (usize, &Option<i64>)| match size {
+            Some(size) => size.to_string(),
+            None if axis == 0 => "rows".to_owned(),
+            None => "?".to_owned(),
+        };
+        let sizes: Vec<String> = self.shape.iter().enumerate().map(size).collect();
         format!("[{}]", sizes.join(", "))
     }
 

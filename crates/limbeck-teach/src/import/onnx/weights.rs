@@ -87,7 +87,7 @@ impl<'a> Place<'a> {
                 Fault::malformed(
                     format!("the external data of a tensor, {}", short(key)),
                     short(text),
-                    "an integer",
+                    "an integer, 0 or larger",
                 )
             })
         };
