@@ -70,10 +70,7 @@ impl Preflight {
 
 fn render(report: &PreflightReport, style: Style) -> String {
     let rows = &report.rows;
-    let mut grid = Grid::new(
-        &["in the pilots (short test runs)", "value", "meaning"],
-        "lrl",
-    );
+    let mut grid = Grid::new(&["in short test runs (pilots)", "value", "meaning"], "lrl");
     let paired =
         |value: &Paired| format!("{} ± {}", short(value.mean), short(value.standard_error));
     let mut row = |name: &str, figure: String, words: &str| {

@@ -630,7 +630,7 @@ fn inspect_shows_tables_runs_and_students() {
         "ple",
         "linear",
         "kind ",
-        "16, predictions unchanged",
+        "16 test examples, predictions unchanged",
     ] {
         assert!(student.contains(word), "no `{word}` in {student}");
     }

@@ -393,12 +393,16 @@ impl Budget<'_> {
         } = &resolved.plan;
         let limit = self.limit;
         let has = |kind| teacher.kind == TeacherKind::Auto || teacher.kind == kind;
-        let trees =
-            has(TeacherKind::Trees).then(|| format!("{} rounds of trees, ", teacher.trees.rounds));
-        let network = has(TeacherKind::Network)
-            .then(|| format!("{} network steps, ", teacher.network.steps.1));
+        let trees = has(TeacherKind::Trees)
+            .then(|| format!("{} rounds of boosted trees, ", teacher.trees.rounds));
+        let network = has(TeacherKind::Network).then(|| {
+            format!(
+                "{} training steps of teacher networks, ",
+                teacher.network.steps.1
+            )
+        });
         let text = format!(
-            "a time limit of {limit} s allows {}{}{} student steps",
+            "a time limit of {limit} s allows {}{}{} training steps of each student",
             trees.unwrap_or_default(),
             network.unwrap_or_default(),
             student.steps
@@ -1159,7 +1163,7 @@ mod tests {
         assert!(
             told(&all, &least)
                 .unwrap()
-                .contains("get no pairs of columns")
+                .contains("got no pairs of columns")
         );
         all.apply(&mut compared);
         assert!(compared.teacher.choose_trees && compared.teacher.trees.pairs > 0);
