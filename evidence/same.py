@@ -195,8 +195,21 @@ def compare_reports(base, tree):
     new = {path: value for path, value in figures(tree) if not is_named(path)}
     out = [f"{path}: {old[path]!r} → {new[path]!r}" for path in old if path in new and old[path] != new[path]]
     out += [f"{path} is missing" for path in old if path not in new]
-    out += [f"{path} is new" for path in new if path not in old]
     return out
+
+
+def added(base, tree):
+    """Keys of `report.json` that only the tree has; they are counted, but are no differences."""
+    reports = [(base, tree)] if isinstance(base, dict) else [
+        [json.loads(path.read_text()) for path in (base / name, tree / name)]
+        for name in sorted({path.relative_to(base) for path in base.glob("**/report.json")})
+        if (tree / name).exists()
+    ]
+    count = 0
+    for old, new in reports:
+        known = {renamed(path) for path, _ in figures(old)}
+        count += sum(1 for path, _ in figures(new) if path not in known and not is_named(path))
+    return count
 
 
 def columns_differ(base, tree):
@@ -270,7 +283,8 @@ def main():
     for name in only or RECIPES:
         sides = [run(program, name, RECIPES[name], WORK / side) for side, program in programs.items()]
         differences = compare(*sides)
-        print(f"{name}: {'same' if not differences else f'{len(differences)} differences'}", flush=True)
+        new = added(*sides)
+        print(f"{name}: {'same' if not differences else f'{len(differences)} differences'}{f', {new} new figures' if new else ''}", flush=True)
         for line in differences[:12]:
             print(f"  {line}")
         failed += [name] if differences else []

@@ -181,7 +181,9 @@ impl Evaluate {
         if known.is_empty() {
             return Err(Error::path(
                 &self.table,
-                format!("column `{target}` has no value; nothing can be compared"),
+                format!(
+                    "column `{target}` has no value, so no error can be measured; give a table with true values of `{target}`"
+                ),
             ));
         }
         let pick = |values: &[f64]| -> Vec<f64> { known.iter().map(|&row| values[row]).collect() };
@@ -237,7 +239,7 @@ impl Evaluate {
         if weight.iter().sum::<f64>() <= 0.0 {
             return Err(Error::path(
                 &self.table,
-                "all weights are 0; nothing can be compared",
+                "all weights are 0, so no error can be measured; give a weight above 0 to some rows",
             ));
         }
         Ok(())

@@ -95,7 +95,7 @@ pub(crate) struct Inspecting;
 impl Takes for Inspecting {
     const TABLE: (&'static str, &'static str) = (
         "TABLE|RUN|STUDENT",
-        "CSV or Parquet file or a folder of such parts, run directory, or .limbeck file",
+        "Table (a CSV or Parquet file, or a folder of them), run directory, or .limbeck file",
     );
 
     fn takes(option: &Listed) -> bool {

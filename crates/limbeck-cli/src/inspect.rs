@@ -297,8 +297,10 @@ fn student(path: &Path, student: &Student, style: Style) -> Result<String> {
     }
     student.verify_golden().map_err(Error::student(path))?;
     text.push_str(&match student.golden.len() {
-        0 => "golden rows  none in the file\n".to_owned(),
-        rows => format!("golden rows  {rows}, predictions unchanged since the student was made\n"),
+        0 => "golden rows  none in the file (test examples with their predictions)\n".to_owned(),
+        rows => format!(
+            "golden rows  {rows} test examples, predictions unchanged since the student was made\n"
+        ),
     });
     Ok(text)
 }

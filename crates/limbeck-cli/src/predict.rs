@@ -46,7 +46,10 @@ impl Predict {
         let target = Destination::parse(&self.out)?;
         let sources = Source::open_for("predict", &self.student, &self.table)?;
         let Some(first) = sources.first() else {
-            return Err(Error::path(&self.student, "contains no run"));
+            return Err(Error::path(
+                &self.student,
+                "contains no run; expected the folder of a run, such as runs/NAME",
+            ));
         };
         let options = self.reading.over(&first.reading);
         let input = match self.table == Path::new("-") {

@@ -70,7 +70,7 @@ impl Preflight {
 
 fn render(report: &PreflightReport, style: Style) -> String {
     let rows = &report.rows;
-    let mut grid = Grid::new(&["in the pilots", "value", "meaning"], "lrl");
+    let mut grid = Grid::new(&["in short test runs (pilots)", "value", "meaning"], "lrl");
     let paired =
         |value: &Paired| format!("{} ± {}", short(value.mean), short(value.standard_error));
     let mut row = |name: &str, figure: String, words: &str| {
@@ -79,7 +79,7 @@ fn render(report: &PreflightReport, style: Style) -> String {
     row(
         "RMSE teacher",
         short(report.rmse.teacher),
-        "on rows that the pilots held out",
+        "on held-out rows of the pilots",
     );
     row(
         "RMSE student alone",
@@ -90,12 +90,12 @@ fn render(report: &PreflightReport, style: Style) -> String {
     row(
         "teacher's lead",
         paired(&report.teacher_gap),
-        "squared error of the student alone minus that of the teacher, ± standard error",
+        "squared error of the student alone minus that of the teacher (± standard error)",
     );
     row(
         "distilled student's lead",
         paired(&report.saved),
-        "squared error of the student alone minus that of the distilled student, ± standard error",
+        "squared error of the student alone minus that of the distilled student (± standard error)",
     );
     let missing = || "–".to_owned();
     let fit = report.teacher_fit.map_or_else(missing, |fit| {

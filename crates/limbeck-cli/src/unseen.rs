@@ -109,7 +109,7 @@ impl Column {
         }
         let texts: Vec<String> = found.texts.iter().map(|text| format!("`{text}`")).collect();
         let what = match self.has_rare {
-            true => "are no levels that the student knows",
+            true => "are not among the levels that the student knows",
             false => "were never seen in training",
         };
         Some(format!(
@@ -142,7 +142,7 @@ mod tests {
         assert!(
             column(true)
                 .message(&found)
-                .is_some_and(|text| text.contains("no levels that the student knows"))
+                .is_some_and(|text| text.contains("not among the levels that the student knows"))
         );
         found.add("Ulm", 1, true);
         assert!(

@@ -94,12 +94,12 @@ fn summary(found: &[Finding]) -> String {
     let (wrong, unknown) = (of(State::Wrong), of(State::Unknown));
     let open = match unknown.len() {
         0 => String::new(),
-        count => format!("; {count} could not be made here: {}", names(&unknown)),
+        count => format!("; {count} could not be made: {}", names(&unknown)),
     };
     let made = counted(found.len() - unknown.len(), "check");
     match wrong.len() {
         0 if unknown.len() == found.len() => {
-            format!("No check could be made here: {}", names(&unknown))
+            format!("Not verified, no check could be made: {}", names(&unknown))
         }
         0 if found.len() == 1 => "The only check passed".to_owned(),
         0 => format!("All {made} passed{open}"),
@@ -148,14 +148,17 @@ mod tests {
             (vec![&fine], "The only check passed"),
             (
                 vec![&fine, &open],
-                "All 1 check passed; 1 could not be made here: run/c.onnx",
+                "All 1 check passed; 1 could not be made: run/c.onnx",
             ),
-            (vec![&open], "No check could be made here: run/c.onnx"),
+            (
+                vec![&open],
+                "Not verified, no check could be made: run/c.onnx",
+            ),
             (vec![&fine, &wrong], "1 of 2 checks failed: run/b"),
             (vec![&wrong], "1 of 1 check failed: run/b"),
             (
                 vec![&wrong, &open],
-                "1 of 1 check failed: run/b; 1 could not be made here: run/c.onnx",
+                "1 of 1 check failed: run/b; 1 could not be made: run/c.onnx",
             ),
         ] {
             let found: Vec<Finding> = found.into_iter().cloned().collect();

@@ -630,7 +630,7 @@ fn inspect_shows_tables_runs_and_students() {
         "ple",
         "linear",
         "kind ",
-        "16, predictions unchanged",
+        "16 test examples, predictions unchanged",
     ] {
         assert!(student.contains(word), "no `{word}` in {student}");
     }
@@ -1621,7 +1621,8 @@ fn quantile_student_is_judged_by_its_pinball_loss() {
         .stdout;
     assert!(
         compared.contains("y (0.9-quantile)")
-            && compared.contains("test pinball loss of its shipped student"),
+            && compared
+                .contains("test pinball loss of the shipped student in short minus that in "),
         "{compared}"
     );
     assert!(

@@ -238,7 +238,7 @@ fn preflight_takes_a_column_or_a_command_as_teacher() {
         assert!(
             report["notes"]
                 .to_string()
-                .contains("not available for a teacher that limbeck does not fit"),
+                .contains("the teacher was not fitted by limbeck, so its error"),
             "{report}"
         );
         assert_eq!(report["verdict"]["kind"], "will not pay", "{report}");
@@ -311,7 +311,7 @@ fn preflight_rejects_too_few_rows() {
             "quick.toml",
         ],
         &[
-            "88 training and validation rows are too few for a pilot",
+            "88 training and validation rows are too few for preflight, which needs at least",
             "add rows",
         ],
     );

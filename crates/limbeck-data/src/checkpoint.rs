@@ -152,7 +152,7 @@ impl Checkpoints {
         if let Some(known) = self.load(name) {
             tracing::info!(
                 name,
-                "loaded a piece that was saved before this run was interrupted"
+                "loaded a result that was saved before this run was interrupted"
             );
             return Ok(known);
         }
@@ -256,7 +256,7 @@ impl Saver<'_> {
 }
 
 fn damaged<T>(path: &Path, why: &dyn std::fmt::Display) -> Option<T> {
-    tracing::warn!(path = %path.display(), "a saved piece cannot be used and is computed again: {why}");
+    tracing::warn!(path = %path.display(), "a saved result of this run cannot be used and is computed again: {why}");
     None
 }
 

@@ -252,7 +252,7 @@ impl<'a> Findings<'a> {
         let action = self.action(check);
         let message = match action {
             Action::Refuse => format!(
-                "{message}; leave it out with `--drop {name}`, or keep it with `--keep {name}` or checks.{} = \"{}\"",
+                "{message}; leave it out with `--drop {name}`, or keep it with `--keep {name}` or `--check {}={}`",
                 check.name(),
                 check
                     .actions()
@@ -480,7 +480,7 @@ pub(crate) fn check_seen_test(
     if seen >= FEWEST && seen as f64 >= SHARE * test as f64 {
         let message = format!(
             "{source}: {seen} of {test} test rows also occur among the training and validation rows, with the same features and target, so that test metrics are too \
-             optimistic; remove these rows from the test rows; without a test table, `group` keeps equal rows in one part of the split"
+             optimistic; remove these rows from the test rows, or, if limbeck draws the test rows, keep equal rows together with `--group COLUMN`"
         );
         findings.found(Check::SeenTest, None, message)?;
     }
@@ -751,7 +751,7 @@ pub(crate) fn check_capped_target(
     let share = at_max as f64 / rows.len() as f64;
     if at_max >= 5 && share >= SHARE && at_max as f64 > 5.0 * usual {
         let message = format!(
-            "{source}: target `{name}` looks capped: {at_max} of {} training rows ({:.1} %) are at its maximum {max}",
+            "{source}: target `{name}` looks capped: {at_max} of {} training rows ({:.1} %) are at its maximum {max}; if their true values are larger, consider leaving out these rows",
             rows.len(),
             100.0 * share
         );
@@ -775,7 +775,9 @@ pub(crate) fn check_rows(source: &str, rows: usize, findings: &mut Findings<'_>)
             "{source}: {rows} rows to train on; expected at least {TOO_FEW}, and better at least {FEW}"
         );
         if action == Action::Refuse {
-            message.push_str("; add rows, hold out fewer, or set checks.few_rows = \"warn\"");
+            message.push_str(
+                "; add rows, hold out fewer rows, or continue with `--check few_rows=warn`",
+            );
         }
         findings.act(Check::FewRows, action, None, message)?;
     }
@@ -962,7 +964,7 @@ mod tests {
                 .unwrap_err()
                 .to_string();
             assert!(
-                error.contains(name) && error.contains("checks.leak = \"warn\""),
+                error.contains(name) && error.contains("`--check leak=warn`"),
                 "{error}"
             );
             assert_eq!(

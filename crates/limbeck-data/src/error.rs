@@ -175,7 +175,7 @@ pub enum Error {
         source_name: String,
         /// The name asked for.
         column: String,
-        /// What asked for the column, as the message names it: an option, the student or the first table.
+        /// What asked for the column, as the message names it: an option, the student or the training table.
         wanted_by: String,
         /// The most similar names in the table, best first.
         nearest: Vec<String>,

@@ -205,7 +205,7 @@ impl Features {
                 Values::Time(times) => Ok(part_column(&date.column, times, date.part)),
                 _ => Err(Error::Shape {
                     message: format!(
-                        "column `{}` is of kind {}, expected time",
+                        "column `{}` is of kind {}, expected time, because the student uses parts of its dates",
                         date.column, column.kind
                     ),
                 }),

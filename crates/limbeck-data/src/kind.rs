@@ -480,7 +480,10 @@ pub(crate) fn infinite_cell(values: &Values) -> Option<BadCell> {
     let row = values.iter().position(|value| value.is_infinite())?;
     Some(BadCell {
         row,
-        found: format!("{} (infinite, or too large for f64)", values[row]),
+        found: format!(
+            "{} (infinite, or too large for a 64-bit number)",
+            values[row]
+        ),
         expected: "a finite number up to 1.8e308, or an empty cell if the value is missing"
             .to_owned(),
     })

@@ -74,7 +74,7 @@ fn skip_lines(path: &Path, bytes: &[u8], count: usize) -> Result<(usize, usize)>
             return Err(Error::Malformed {
                 path: path.to_owned(),
                 message: format!(
-                    "`--skip-lines` (`skip_lines` in a recipe) is {count}, but only {} lines end in the first {} bytes of the table",
+                    "`--skip-lines` (`skip_lines` in a recipe) is {count}, but the first {1} bytes of the table have only {0} lines; skip fewer lines",
                     found,
                     bytes.len()
                 ),

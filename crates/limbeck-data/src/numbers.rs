@@ -158,7 +158,7 @@ impl Notation {
                 if doubtful && has_thousands_only(cell, &own, &other, mark) =>
             {
                 return Err(format!(
-                    "a number with only one possible value, written as in the training table; this cell is {} or {}: choose with `--decimal point` or `--decimal comma`",
+                    "a number that can be read in only one way; this cell can mean {} or {}: choose with `--decimal point` or `--decimal comma`",
                     own.value.min(other.value),
                     own.value.max(other.value)
                 ));
@@ -692,7 +692,10 @@ mod tests {
         // The mark in these cells could be a thousands separator, or the decimal mark of another table.
         for (notation, cell) in [(&plain, "1,085"), (&comma, "1.085")] {
             let error = read(notation, cell).unwrap_err();
-            assert!(error.contains("this cell is 1.085 or 1085"), "{error}");
+            assert!(
+                error.contains("this cell can mean 1.085 or 1085"),
+                "{error}"
+            );
         }
         assert_eq!(plain.read("1,085", DecimalMark::Point), Ok(1085.0));
         assert_eq!(plain.read("1,085", DecimalMark::Comma), Ok(1.085));

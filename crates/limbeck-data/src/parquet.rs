@@ -165,7 +165,7 @@ impl Part {
         for (ours, theirs) in both {
             if ours.data_type() != theirs.data_type() {
                 let message = format!(
-                    "{} and {} are parts of one table, but column `{}` has type {} in the first and {} in the second",
+                    "{} and {} are in one folder and are read as parts of one table, but column `{}` has type {} in the first and {} in the second; give it the same type in both, or give one file instead of the folder",
                     self.path.display(),
                     other.path.display(),
                     ours.name(),
@@ -327,7 +327,10 @@ pub(crate) fn converted(
 }
 
 pub(crate) fn contradiction(path: &Path) -> Error {
-    malformed(path, &"its contents contradict each other")
+    malformed(
+        path,
+        &"its contents contradict each other, so it is damaged; write it again",
+    )
 }
 
 /// Writes a batch, compressed with zstd; equal batches give equal bytes.
@@ -417,7 +420,7 @@ fn column(
             .collect()
     };
     let found = kind_of(data_type)
-        .ok_or_else(|| malformed(path, &format!("column `{name}` has type {data_type}")))?;
+        .ok_or_else(|| malformed(path, &format!("column `{name}` has type {data_type}, which is not supported; save it as numbers, texts or dates")))?;
     Ok(match (found, wanted.unwrap_or(found)) {
         (
             ColumnKind::Number | ColumnKind::Boolean,

@@ -42,7 +42,7 @@ pub(crate) fn of(path: &Path) -> Result<Parts> {
         if format(file)? != found {
             return Err(Error::Shape {
                 message: format!(
-                    "{} and {} have different formats; expected parts that are all CSV or all Parquet",
+                    "{} and {} have different formats; all files of a folder are read as one table, so they must be all CSV or all Parquet",
                     first.display(),
                     file.display()
                 ),
@@ -77,7 +77,7 @@ fn no_tables(folder: &Path, files: &[PathBuf]) -> Error {
     Error::Malformed {
         path: folder.to_owned(),
         message: format!(
-            "the folder contains no table file ({has}); expected parts such as part-000.parquet or part-000.csv"
+            "the folder contains no table file ({has}); expected CSV or Parquet files, such as part-000.csv"
         ),
     }
 }
@@ -134,7 +134,7 @@ pub(crate) fn check_names(
     };
     Err(Error::Shape {
         message: format!(
-            "{} and {} are parts of one table, but {difference}",
+            "{} and {} are in one folder and are read as parts of one table, but {difference}; give both the same columns in the same order, or give one file instead of the folder",
             first.display(),
             other.display(),
         ),
@@ -184,11 +184,20 @@ mod tests {
     fn read_rejects_parts_that_do_not_match() {
         let other = folder(&[("a.csv", "x,y\n1,2\n"), ("b.csv", "x,z\n1,2\n")]);
         let error = read(&other).unwrap_err().to_string();
-        for part in ["a.csv and", "b.csv are parts", "a.csv has column `y`"] {
+        for part in [
+            "a.csv and",
+            "b.csv are in one folder",
+            "a.csv has column `y`",
+        ] {
             assert!(error.contains(part), "{error}");
         }
         let order = folder(&[("a.csv", "x,y\n1,2\n"), ("b.csv", "y,x\n1,2\n")]);
-        assert!(read(&order).unwrap_err().to_string().contains("order"));
+        assert!(
+            read(&order)
+                .unwrap_err()
+                .to_string()
+                .contains("different orders")
+        );
         assert!(
             read(&folder(&[]))
                 .unwrap_err()

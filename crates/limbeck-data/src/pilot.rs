@@ -80,7 +80,7 @@ impl Dataset {
                 FoldKind::Time => "stretches of time",
             };
             let message = format!(
-                "{} {unit} are too few for a pilot, which splits them into three parts; add rows",
+                "{} {unit} are too few for a pilot (a quick trial training), which needs training, validation and test rows; add rows",
                 taken.len()
             );
             return Err(Error::Split { message });

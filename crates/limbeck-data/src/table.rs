@@ -182,7 +182,7 @@ impl Table {
     pub fn append(&mut self, other: Self) -> Result<()> {
         if self.schema() != other.schema() {
             let message = format!(
-                "`{}` and `{}` differ in columns or kinds",
+                "`{}` and `{}` have different columns, or columns of different kinds; expected the same names and kinds in the same order",
                 self.source, other.source
             );
             return Err(Error::Shape { message });

@@ -164,7 +164,10 @@ fn heading(warning: &Warning) -> Option<(&'static str, &'static str)> {
         .find(|check| check.name() == warning.check)?;
     Some(match (check, warning.action) {
         (Check::Infinite, _) => ("with infinite numbers", ""),
-        (Check::MissingTarget, _) => ("with rows without a target, which are left out", ""),
+        (Check::MissingTarget, _) => (
+            "with missing targets",
+            "; a row with any missing target is left out",
+        ),
         (Check::AllMissing, _) => ("without any value in training rows, dropped", ""),
         (Check::Constant, Drop) => ("with the same value in all training rows, dropped", KEEP),
         (Check::Constant, _) => ("with the same value in all training rows", ""),

@@ -296,7 +296,7 @@ fn too_few(design: &Design<'_>, has_blocks: bool) -> Option<String> {
         ));
     }
     (design.degrees() < LEAST_DEGREES).then(|| {
-        format!("too few {what} to judge: of {blocks} {what}, a few have nearly all the weight, so that they count as only {:.1} {what} of equal weight", design.degrees() + 1.0)
+        format!("too few {what} to judge: of {blocks} {what}, a few have nearly all the weight, so that they count as only {:.1} {what} of equal weight; hold out more {what}, or make the weights more equal", design.degrees() + 1.0)
     })
 }
 
@@ -350,7 +350,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
                 reason: None,
             },
             None => GapClosed::none(format!(
-                "the teacher's lead over the student alone is not far enough above 0: {}",
+                "the teacher's lead over the student alone ({}) is not far enough above 0 to compute a share of it",
                 told(measure, &teacher_lead)
             )),
         },
@@ -474,10 +474,14 @@ pub fn judge_file(
 
 fn told(measure: Measure, difference: &Difference) -> String {
     let interval = match (difference.low, difference.high) {
-        (Some(low), Some(high)) => format!(" (95 % interval {} to {})", short(low), short(high)),
+        (Some(low), Some(high)) => format!(", 95 % interval {} to {}", short(low), short(high)),
         _ => String::new(),
     };
-    format!("{} {}{interval}", measure.name(), short(difference.value))
+    format!(
+        "difference in {} {}{interval}",
+        measure.name(),
+        short(difference.value)
+    )
 }
 
 /// A share in percent, rounded to a whole number; never −0.

@@ -119,7 +119,10 @@ fn names_of<'a>(student: &'a Student, name: &str) -> Result<(Vec<Column<'a>>, Ve
                 return Err(Error::Refused {
                     format: "C",
                     place: format!("column `{}`", column.name),
-                    what: format!("a category of {} bytes", long.len()),
+                    what: format!(
+                        "a category of {} bytes (more than {LONGEST_LEVEL})",
+                        long.len()
+                    ),
                     fix: "drop the column or shorten the texts of its categories, and distill again",
                 });
             }
@@ -841,9 +844,9 @@ impl Writer {
         // This cannot fail for a student, since its graph was checked when it was made.
         let widths = graph.widths().map_err(|error| Error::Refused {
             format: "C",
-            place: "graph".into(),
-            what: error.to_string(),
-            fix: "the student's file is damaged; copy or make it again",
+            place: "student".into(),
+            what: format!("an invalid graph ({error})"),
+            fix: "the student's file is damaged: copy the file again, or train the student again",
         })?;
         let uses = uses(graph, widths.len());
         self.reads_input = uses[0] > 0;

@@ -535,8 +535,8 @@ impl Builder {
             }
             Encoding::Hashed { .. } => {
                 return refuse(
-                    "a hashed category",
-                    "raise --params, so that the student keeps the column's categories in place of their hashes; or export C code, which can hash",
+                    "a column of hashed categories",
+                    "distill again with more parameters (--params), so that the student keeps the categories themselves, or export C code, which can hash",
                 );
             }
             Encoding::Number {

@@ -38,7 +38,9 @@ pub enum Error {
         loss: f32,
     },
     /// The trained network could not be lowered to a graph (the form that ships), since the runtime rejected it.
-    #[error("the trained network could not be lowered to a graph: {source}")]
+    #[error(
+        "the trained network cannot be converted to the graph (list of operations) of a student: {source}"
+    )]
     Lowering {
         /// The error of the runtime.
         #[from]

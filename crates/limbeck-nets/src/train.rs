@@ -217,13 +217,16 @@ impl<'a, N: Network> Trainer<'a, N> {
             "members",
             options.members,
             single,
-            "1 with a loss that reads hidden activations",
+            "1 if the loss reads hidden activations",
         )?;
         check(
             "the number of training rows",
-            n,
+            format!(
+                "{n}, but the loss compares rows in groups of {}",
+                loss.group()
+            ),
             n >= loss.group(),
-            "at least the group size of the loss",
+            "at least the size of a group",
         )?;
         let noise = InputNoise::new(noise, &network, &rows.positions);
         Ok(Self {
@@ -255,7 +258,7 @@ impl<'a, N: Network> Trainer<'a, N> {
     /// [`Error::InvalidOption`] for an engine other than [`Engine::Fused`] with a loss that uses hidden activations.
     pub fn on(self, engine: Engine) -> Result<Self> {
         let fits = engine == Engine::Fused || !self.loss.looks_inside();
-        let wanted = "Fused with a loss that reads hidden activations";
+        let wanted = "Fused if the loss reads hidden activations";
         check("engine", format!("{engine:?}"), fits, wanted)?;
         Ok(Self { engine, ..self })
     }

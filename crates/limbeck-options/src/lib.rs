@@ -1046,7 +1046,7 @@ mod tests {
         );
         is(
             |shelf| shelf.sharp = Some(vec!["saw".into(), "nail".into()]),
-            "shelf.sharp: found `nail`, expected values of `shelf.best` or `shelf.others`: saw, axe, awl",
+            "shelf.sharp: found `nail`, expected one of the values of `shelf.best` or `shelf.others`: saw, axe, awl",
         );
         is(
             |shelf| shelf.weights = vec![1.0, 2.0],
@@ -1054,7 +1054,7 @@ mod tests {
         );
         is(
             |shelf| shelf.lock = true,
-            "shelf.lock: needs `shelf.weights` or `shelf.sharp` too, together with `shelf.others`: thieves look there",
+            "shelf.lock: together with `shelf.others`, this option needs `shelf.weights` or `shelf.sharp` too: thieves look there",
         );
         let whole = |shelf: &mut Shelf| {
             (shelf.weights, shelf.lock) = (vec![1.0; 3], true);

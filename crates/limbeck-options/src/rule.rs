@@ -82,7 +82,7 @@ impl Rule {
                 let is_missing = others[0].is_on() && !others[1..].iter().any(|one| one.is_on());
                 is_missing.then(|| {
                     let needed = either(&quoted(needed));
-                    format!("needs {needed} too, together with `{other}`: {why}")
+                    format!("together with `{other}`, this option needs {needed} too: {why}")
                 })
             }
             Self::Apart(_, why) => {
@@ -98,7 +98,7 @@ impl Rule {
                     .find(|text| !known.contains(text))?;
                 let (names, known) = (either(&quoted(&names)), known.join(", "));
                 Some(format!(
-                    "found `{strange}`, expected values of {names}: {known}"
+                    "found `{strange}`, expected one of the values of {names}: {known}"
                 ))
             }
             Self::Each(_) => {

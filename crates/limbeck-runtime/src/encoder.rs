@@ -135,7 +135,7 @@ impl MissingNumbers {
             .iter()
             .chain(bounds)
             .find(|value| !value.is_finite());
-        odd.map(|value| format!("{value} means missing, a finite number expected"))
+        odd.map(|value| format!("a number that means missing is {value}, a finite number expected"))
     }
 }
 
@@ -274,9 +274,9 @@ impl Encoding {
 
     fn fault(&self) -> Option<String> {
         match self {
-            Encoding::Number { impute, .. } if !impute.is_finite() => {
-                Some(format!("impute is {impute}, a finite number expected"))
-            }
+            Encoding::Number { impute, .. } if !impute.is_finite() => Some(format!(
+                "the value for missing cells (`impute`) is {impute}, a finite number expected"
+            )),
             Encoding::Number { scaling, .. } => scaling.fault().map(String::from),
             Encoding::OneHot { levels, .. } | Encoding::Ordinal { levels } => {
                 let mut seen = BTreeSet::new();

@@ -227,7 +227,10 @@ impl fmt::Display for Error {
                 write!(f, "graph node {node} ({op}): {reason}")
             }
             Self::InvalidGraph { reason } => write!(f, "graph: {reason}"),
-            Self::InvalidStudent { reason } => write!(f, "student: {reason}"),
+            Self::InvalidStudent { reason } => write!(
+                f,
+                "invalid student: {reason}; if it was read from a file, the file is damaged: export or train the student again"
+            ),
             Self::NotLimbeck { reason } => {
                 write!(
                     f,
@@ -241,7 +244,10 @@ impl fmt::Display for Error {
                 )
             }
             Self::WrongKind { found, expected } => {
-                write!(f, "the file holds a {found}, expected a {expected}")
+                write!(
+                    f,
+                    "the file holds a {found}, expected a {expected}: give the file of a {expected}"
+                )
             }
             Self::Damaged { found, expected } => {
                 write!(
@@ -249,7 +255,10 @@ impl fmt::Display for Error {
                     "damaged file: found checksum {found}, expected {expected}: copy or export the file again"
                 )
             }
-            Self::InvalidEntry { entry, reason } => write!(f, "file entry `{entry}`: {reason}"),
+            Self::InvalidEntry { entry, reason } => write!(
+                f,
+                "file entry `{entry}`: {reason}; the file is damaged: copy, export or train it again"
+            ),
             Self::SeveralOutputs { outputs } => write!(
                 f,
                 "one prediction was requested, but the student makes {outputs}: call predict_row_into"
@@ -262,7 +271,7 @@ impl fmt::Display for Error {
                 tolerance,
             } => write!(
                 f,
-                "golden row {row}, target `{target}`: predicted {found}, expected {expected} ± {tolerance:e}: the predictions in the file are not reproduced"
+                "stored test example (golden row {row}, target `{target}`): predicted {found}, expected {expected} ± {tolerance:e}: do not use the student; export or train it again"
             ),
             Self::TooLarge { path, limit } => {
                 write!(

@@ -409,8 +409,12 @@ impl Container {
             OpText::Ple { edges } => {
                 let entry = format!("{name}.edges");
                 Op::Ple {
-                    edges: split(self.f32s(&entry)?, &edges)
-                        .ok_or_else(|| invalid(&entry, "another number of values than declared"))?,
+                    edges: split(self.f32s(&entry)?, &edges).ok_or_else(|| {
+                        invalid(
+                            &entry,
+                            "the number of values differs from the declared number",
+                        )
+                    })?,
                 }
             }
             OpText::Linear { rows, cols } => Op::Linear {
@@ -447,7 +451,7 @@ impl Container {
                 if sizes != (trees, splits, leaves) {
                     return Err(invalid(
                         name,
-                        "another number of trees, splits or leaves than declared",
+                        "the number of trees, splits or leaves differs from the declared number",
                     ));
                 }
                 Op::TreeEnsemble(found)
@@ -455,8 +459,12 @@ impl Container {
             OpText::TableInterp { knots } => {
                 let entry = format!("{name}.knots");
                 Op::TableInterp(TableInterp {
-                    knots: split(self.f32s(&entry)?, &knots)
-                        .ok_or_else(|| invalid(&entry, "another number of values than declared"))?,
+                    knots: split(self.f32s(&entry)?, &knots).ok_or_else(|| {
+                        invalid(
+                            &entry,
+                            "the number of values differs from the declared number",
+                        )
+                    })?,
                     values: self.f32s(&format!("{name}.values"))?.to_vec(),
                 })
             }

@@ -270,7 +270,7 @@ fn output_width(op: &Op, inputs: &[usize]) -> Result<usize, String> {
 fn ple_width(edges: &[Vec<f32>], width: usize) -> Result<usize, String> {
     if edges.len() != width {
         return Err(format!(
-            "edges for {} columns, but an input of width {width}",
+            "bin edges for {} columns, but an input of width {width}; expected equal numbers",
             edges.len()
         ));
     }
@@ -305,12 +305,12 @@ fn check_linear(
 ) -> Result<(), String> {
     if rows != width {
         return Err(format!(
-            "{rows} rows of weights, but an input of width {width}"
+            "{rows} rows of weights, but an input of width {width}; expected equal numbers"
         ));
     }
     if cols == 0 || Some(weight.len()) != rows.checked_mul(cols) || bias.len() != cols {
         return Err(format!(
-            "{} weights and {} biases for shape [{rows}, {cols}]",
+            "{} weights and {} biases for shape [{rows}, {cols}]; expected rows · columns weights, and one bias per column",
             weight.len(),
             bias.len()
         ));

@@ -504,7 +504,7 @@ impl StudentParts {
         let named = self.outputs.len();
         if written != named || named == 0 {
             return Some(format!(
-                "the graph has {written} outputs, but {named} are named"
+                "outputs of its network or trees: {written}, names of outputs: {named}; expected two equal numbers above 0"
             ));
         }
         self.outputs_fault().or_else(|| {
@@ -529,7 +529,9 @@ impl StudentParts {
 
     fn golden_fault(&self, (row, golden): (usize, &Golden)) -> Option<String> {
         let reason = golden.fault(self.encoder.columns.len(), self.outputs.len())?;
-        Some(format!("golden row {row}: {reason}"))
+        Some(format!(
+            "golden row {row} (a stored test example): {reason}"
+        ))
     }
 }
 
@@ -867,8 +869,8 @@ mod tests {
             message(&|p| drop(p.encoder.columns.pop()))
                 .contains("makes 2 numbers per row, but the graph reads 5")
         );
-        assert!(message(&|p| p.graph.nodes.truncate(1)).contains("6 outputs, but 1 are named"));
-        assert!(message(&|p| p.outputs.clear()).contains("1 outputs, but 0 are named"));
+        assert!(message(&|p| p.graph.nodes.truncate(1)).contains("trees: 6, names of outputs: 1;"));
+        assert!(message(&|p| p.outputs.clear()).contains("trees: 1, names of outputs: 0;"));
         assert!(
             message(&|p| p.outputs[0].transform = TargetTransform::Affine {
                 scale: f64::NAN,
@@ -881,7 +883,7 @@ mod tests {
                 raw: vec![],
                 predictions: vec![0.0]
             }))
-            .contains("golden row 0: 0 values")
+            .contains("golden row 0 (a stored test example): 0 values")
         );
         let raw = vec![GoldenValue::Number(f64::NAN), GoldenValue::Missing];
         assert!(

@@ -357,7 +357,9 @@ fn without_header<'a>(lines: &'a [&'a str]) -> &'a [&'a str] {
 /// The exit code or signal of a command as text, such as `exit code 1`.
 fn words(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
-        (Some(126), _) => "exit code 126 (found, but cannot be executed)".to_owned(),
+        (Some(126), _) => {
+            "exit code 126 (a program was found, but it cannot be executed)".to_owned()
+        }
         (Some(127), _) => "exit code 127 (a program was not found)".to_owned(),
         (Some(code), _) => format!("exit code {code}"),
         (None, Some(signal)) => format!("signal {signal}"),

@@ -20,7 +20,7 @@ pub enum Error {
     #[error(transparent)]
     InvalidOption(#[from] limbeck_options::Refused),
     /// A list that must have one value per row (the targets, the weights, or the fold of each row) has another length.
-    #[error("{what} has {} for {}", counted(*found, "value"), counted(*expected, "row"))]
+    #[error("{what}: found {} for {}; give one value per row", counted(*found, "value"), counted(*expected, "row"))]
     Length {
         /// The list that has the wrong length: the targets, the weights or the folds.
         what: &'static str,
@@ -30,7 +30,7 @@ pub enum Error {
         expected: usize,
     },
     /// There are too few rows to fit a teacher.
-    #[error("{} with positive weight; a teacher needs at least {expected}", counted(*found, "row"))]
+    #[error("found {} with positive weight; a teacher needs at least {expected}; add rows, or check the weights", counted(*found, "row"))]
     TooFewRows {
         /// Number of rows with positive weight.
         found: usize,
@@ -38,7 +38,7 @@ pub enum Error {
         expected: usize,
     },
     /// A target or a weight is not a finite number.
-    #[error("{what} of row {row} is {value}; expected {expected}")]
+    #[error("{what} of row {row} (counted from 0) is {value}; expected {expected}")]
     NotFinite {
         /// Whether it is a target or a weight.
         what: &'static str,
@@ -62,7 +62,9 @@ pub enum Error {
         expected: String,
     },
     /// A column holds numbers but the teacher was fitted on categories there, or the reverse.
-    #[error("column `{column}` holds {found}; the teacher was fitted on {expected}")]
+    #[error(
+        "column `{column}` holds {found}; the teacher was fitted on {expected}; set the type of the column in data.types"
+    )]
     WrongKind {
         /// Name of the column.
         column: String,
@@ -78,13 +80,13 @@ pub enum Error {
         message: String,
     },
     /// The bytes are not a stored forest (boosted trees).
-    #[error("not a usable forest: {message}; fit the teacher again")]
+    #[error("the stored boosted trees are damaged: {message}; fit the teacher again")]
     MalformedForest {
         /// What is wrong, and where.
         message: String,
     },
     /// The bytes are not a stored teacher.
-    #[error("not a usable teacher: {message}; fit the teacher again")]
+    #[error("the stored teacher is damaged: {message}; fit the teacher again")]
     MalformedTeacher {
         /// What is wrong, and where.
         message: String,
@@ -119,8 +121,8 @@ pub enum Error {
     },
     /// The teacher command did not finish in time; its whole process group was killed.
     #[error(
-        "the teacher command `{command}` did not finish a batch of {} within {} s and was stopped; make the \
-         batches smaller or the time-out longer{stderr}",
+        "the teacher command `{command}` did not finish a batch of {} within {} s and was stopped; set a \
+         smaller teacher.command.batch_rows or a longer --teacher-timeout{stderr}",
         counted(*rows, "row"), after.as_secs_f64()
     )]
     CommandTimeout {
@@ -167,7 +169,7 @@ pub enum Error {
     },
     /// A line that the teacher command printed is not a prediction.
     #[error(
-        "the teacher command `{command}` printed `{line}` for row {row}; expected {expected}{stderr}"
+        "the teacher command `{command}` printed `{line}` for row {row} of a batch; expected {expected}{stderr}"
     )]
     CommandAnswer {
         /// The command.

@@ -703,7 +703,7 @@ fn choose_trees(
 ) -> Result<TreeOptions> {
     let candidates = options.trees.candidates(sample.target.len());
     let (fits, rounds) = trees::effort_of_choice(sample, &candidates);
-    let meter = work.part("trees, options".into(), fits * rounds);
+    let meter = work.part("trees, choice of options".into(), fits * rounds);
     let round = || meter.add(1);
     let threads = rayon::current_num_threads();
     let choice = trees::choose(

@@ -879,7 +879,7 @@ fn splits_need_sizes_that_add_up_to_the_axis() {
     assert_eq!(ask(&split(&[1, 1]), &[3.0], &[4.0]), [4.0]);
     let message = refused(&split(&[1, 2]));
     assert!(message.contains("inputs of the shapes"), "{message}");
-    assert!(refused(&split(&[1, 1, 0])).contains("one size of 0 or more"));
+    assert!(refused(&split(&[1, 1, 0])).contains("one split size (0 or larger)"));
 }
 
 #[test]

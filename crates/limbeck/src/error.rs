@@ -65,6 +65,14 @@ pub enum Error {
         /// What is missing or damaged.
         message: String,
     },
+    /// An unfinished run that cannot be resumed.
+    #[error("cannot resume {}: {message}", path.display())]
+    CannotResume {
+        /// The folder of the unfinished run.
+        path: PathBuf,
+        /// What was found, and what to do.
+        message: String,
+    },
     /// Labels of another run that do not belong to this table and recipe.
     #[error("the labels of {} cannot be used for this run: {message}", path.display())]
     ForeignLabels {

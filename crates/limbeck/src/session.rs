@@ -331,7 +331,7 @@ pub(crate) fn on_threads<T: Send>(
         .build()
         .map_err(|error| Error::Recipe {
             place: "threads".into(),
-            message: format!("{threads} threads cannot be started: {error}"),
+            message: format!("{threads} threads cannot be started: {error}; use fewer"),
         })?;
     Ok(pool.install(work))
 }

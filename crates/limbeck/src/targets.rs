@@ -75,7 +75,7 @@ pub fn distill_each(
 ///
 /// # Errors
 ///
-/// [`Error::NotARun`] if there is no run of that name, or if the table, another file that the run reads, or the version of limbeck has changed;
+/// [`Error::CannotResume`] if there is no run of that name, or if the table, another file that the run reads, or the version of limbeck has changed;
 /// [`Error::InUse`] if another process is working on the run; the errors of [`distill`].
 pub fn resume(run: impl AsRef<Path>, observer: &dyn Observer) -> Result<Vec<Run>> {
     let (path, last) = Unfinished::names(run.as_ref());

@@ -670,7 +670,7 @@ fn several_targets_have_a_run_each() {
         limbeck::open_each(&out)
             .unwrap_err()
             .to_string()
-            .contains("plain name")
+            .contains("expected a folder inside the run")
     );
 }
 

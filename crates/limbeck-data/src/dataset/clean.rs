@@ -82,10 +82,12 @@ pub(super) fn clean_target(
         let message = format!("{source}: target `{name}`: {}", beside_body(&only));
         let action = findings.action(Check::Sentinel);
         let outcome = match action {
-            Action::Drop => "; their rows are left out (`--check sentinel=warn` keeps them)",
+            Action::Drop => {
+                "; rows with these numbers are left out (`--check sentinel=warn` keeps them)"
+            }
             Action::Warn => "; kept as requested",
             Action::Refuse => {
-                "; correct the cells, or set checks.sentinel to \"drop\" (the rows) or \"warn\" (keep them)"
+                "; correct the cells, or leave out their rows with `--check sentinel=drop`, or keep the rows with `--check sentinel=warn`"
             }
         };
         let message = message + outcome;
@@ -266,7 +268,7 @@ fn drops(findings: &mut Findings<'_>, column: &str, found: Finding) -> Result<bo
         Action::Drop => format!("; taken as missing ({keep} keeps them as numbers)"),
         Action::Warn => "; kept as numbers, as requested".to_owned(),
         Action::Refuse => format!(
-            "; correct the cells, or keep them as numbers with {keep}, or take them as missing with checks.sentinel = \"drop\""
+            "; correct the cells, or keep them as numbers with {keep}, or take them as missing with `--check sentinel=drop`"
         ),
     };
     let message = found.message + &outcome;

@@ -490,7 +490,7 @@ fn usable_rows(
     }
     if rows.is_empty() {
         let message = format!(
-            "{}: no row has a value in all of the columns {}",
+            "{}: no row has a value of every target ({}); fill in the missing values, or name fewer targets",
             source.name(),
             names.join(", ")
         );
@@ -527,7 +527,7 @@ fn features_of(
 ) -> Result<(Vec<FeatureKind>, Features)> {
     if columns.is_empty() {
         let message = format!(
-            "{source}: no feature column is left; see the warnings of the checks, or name columns in `keep`"
+            "{source}: no feature column is left; see the warnings of the checks, or name columns with `--keep`"
         );
         return Err(Error::Shape { message });
     }
@@ -570,7 +570,9 @@ fn check_names(table: &Table, options: &DataOptions) -> Result<()> {
         if kind != ColumnKind::Category {
             return Err(Error::option(
                 "ordinal",
-                format!("column `{column}` is of kind {kind}, expected category"),
+                format!(
+                    "column `{column}` is of kind {kind}, expected category; leave it out of `ordinal`, or set its kind with `--type`"
+                ),
             ));
         }
     }
@@ -840,9 +842,9 @@ mod tests {
         logs.log_targets = vec!["x".into()];
         let refused = Dataset::joint(table.clone(), &logs, &others, None, 1).unwrap_err();
         assert!(
-            refused
-                .to_string()
-                .contains("found `x`, expected values of `data.target` or `targets`: a, b"),
+            refused.to_string().contains(
+                "found `x`, expected one of the values of `data.target` or `targets`: a, b"
+            ),
             "{refused}"
         );
         // A column that leaks the second target is refused, although it does not leak the first.
@@ -1218,7 +1220,8 @@ mod tests {
                 .contains("row 1, column `group`: found \"g0\", expected train, valid")
         );
         assert!(
-            message(|o| o.split_column = Some("a".into())).contains("expected the words train")
+            message(|o| o.split_column = Some("a".into()))
+                .contains("expected one of the texts train")
         );
     }
 
@@ -1319,7 +1322,8 @@ mod tests {
         };
         let error = with(None).unwrap_err().to_string();
         assert!(
-            error.contains("row 5, column `a`: found -inf") && error.contains("checks.infinite"),
+            error.contains("row 5, column `a`: found -inf")
+                && error.contains("`--check infinite=drop`"),
             "{error}"
         );
         assert_eq!(with(Some(Action::Drop)).unwrap().target().len(), 398);
@@ -1443,7 +1447,7 @@ mod tests {
         );
         has(
             |o| o.weight = Some("y".into()),
-            "data.weight: `y` is also in `data.target`: a column has one role",
+            "data.weight: `y` is also in `data.target`: a column can have only one of these uses",
         );
         has(
             |o| o.keep = vec!["y".into()],
@@ -1501,7 +1505,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains("no row with a value in column `y`"),
+            error.contains("no row that is used has a value of the target `y`"),
             "{error}"
         );
         let mut rng = generator(0, "tiny", 0);

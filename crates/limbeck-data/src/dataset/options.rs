@@ -35,7 +35,7 @@ limbeck_options::options! {
         ///
         /// The columns of `group`, `time` and `weight` are features only if they are named here too.
         keep: Vec<String> = Vec::new() => [
-            flag("keep", "COLUMN"), rules(&[Rule::Apart(&["data.drop"], "a column cannot be both"), NO_FEATURES]),
+            flag("keep", "COLUMN"), rules(&[Rule::Apart(&["data.drop"], "a column is either kept or dropped"), NO_FEATURES]),
         ];
         /// Column of row weights, used in losses, metrics and intervals.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,7 +118,7 @@ const ONE_ROLE: Rule = Rule::Apart(
         "data.teacher_std",
         "data.teacher_fold",
     ],
-    "a column has one role",
+    "a column can have only one of these uses",
 );
 /// The columns of these options cannot be features. Columns of groups, times and weights can.
 const NO_FEATURES: Rule = Rule::Apart(

@@ -134,7 +134,7 @@ impl Source {
         let column = self.table.require(name, "option `split_column`")?;
         let Values::Category { codes, levels } = &column.values else {
             let message = format!(
-                "column `{name}` is of kind {}, expected the words {EXPECTED}",
+                "column `{name}` is of kind {}, expected one of the texts {EXPECTED} in each row",
                 column.kind
             );
             return Err(Error::option("split_column", message));
@@ -188,7 +188,7 @@ impl Source {
                 .filter(|row| values[*row].is_infinite())
                 .collect();
             let outcome = match action {
-                Action::Refuse => "; correct the cell, or set checks.infinite to \"drop\" (drops the rows) or \"warn\" (takes the cells as missing)".to_owned(),
+                Action::Refuse => "; correct the cell, or leave out such rows with `--check infinite=drop`, or take such cells as missing with `--check infinite=warn`".to_owned(),
                 Action::Drop => format!("; {} such rows were dropped", infinite.len()),
                 Action::Warn => format!("; {} such cells are taken as missing", infinite.len()),
             };
@@ -219,7 +219,7 @@ impl Source {
         if let Values::Number(values) = &column.values {
             return Ok(values.clone());
         }
-        let expected = "a number: the target must be numeric in all rows";
+        let expected = "a number, because this column is the target; empty the cell if the value is missing (`--missing TEXT` names a text that means missing)";
         let row = (0..self.table.rows)
             .find(|row| !is_number(&column.values, *row))
             .unwrap_or(0);
@@ -255,15 +255,15 @@ impl Source {
                 row_in_words(place.row, place.line)
             );
             message.push_str(match findings.action(Check::MissingTarget) {
-                Action::Refuse => "; fill them in, or leave checks.missing_target at \"drop\"",
-                Action::Drop | Action::Warn => "; they were left out",
+                Action::Refuse => "; fill in the values, or leave out these rows with `--check missing_target=drop`",
+                Action::Drop | Action::Warn => "; these rows were left out",
             });
             let brief = format!("{missing} rows");
             findings.found(Check::MissingTarget, Some(name), Finding { message, brief })?;
         }
         if usable.is_empty() {
             let message = format!(
-                "{}: no row with a value in column `{name}` is left",
+                "{}: no row that is used has a value of the target `{name}`; fill in its values, or name another target",
                 self.name()
             );
             return Err(Error::Split { message });
@@ -478,11 +478,11 @@ fn is_feature(column: &Column, options: &DataOptions, targets: &[String]) -> boo
 /// The test table with only the columns of `table`, in the same order.
 fn align(test: Table, table: &Table) -> Result<Table> {
     let columns = table.columns.iter().map(|column| {
-        let found = test.require(&column.name, "the first table")?;
+        let found = test.require(&column.name, "the training table")?;
         if found.kind != column.kind {
             let (name, source) = (&column.name, &test.source);
             let message = format!(
-                "{source}: column `{name}` is of kind {}, but {} in the first table",
+                "{source}: column `{name}` is of kind {}, but of kind {} in the training table; give it the same kind in both",
                 found.kind, column.kind
             );
             return Err(Error::Shape { message });

@@ -6,6 +6,7 @@ use limbeck_runtime::DateSource;
 
 use crate::Result;
 use crate::checks::{Check, Findings};
+use crate::metrics::same;
 use crate::table::{Column, Values};
 use crate::warning::Finding;
 
@@ -61,7 +62,7 @@ pub(super) fn check_stuck(
         let all: usize = found.iter().map(|run| run.rows).sum();
         let message = format!(
             "{source}: column `{}` repeats {} in {} consecutive rows from row {} on, but usually changes from row to row; the sensor may have been \
-             stuck. {all} training and validation rows are in such runs. They are used as they are; to leave out the value, remove it from these rows",
+             stuck. {all} training and validation rows repeat a number in this way. They are used as they are; if the number is wrong, empty these cells",
             column.name,
             longest.value,
             longest.rows,
@@ -99,7 +100,11 @@ fn stuck(values: &[f64], rows: &[usize]) -> Vec<Run> {
     let repeats = others - short.len();
     let p = repeats as f64 / others.max(1) as f64;
     let by_chance = |run: &Run| known.len() as f64 * p.powf(run.rows as f64 - 1.0);
-    let at_value = |run: &Run| long.iter().filter(|other| other.value == run.value).count();
+    let at_value = |run: &Run| {
+        long.iter()
+            .filter(|other| same(other.value, run.value))
+            .count()
+    };
     let is_stuck = |run: &&Run| at_value(run) <= RUNS_AT_VALUE && by_chance(run) < CHANCE;
     // If long runs are common in this column, none of them is suspicious.
     let usual = long.len() * 20 > short.len();
@@ -112,7 +117,7 @@ fn stuck(values: &[f64], rows: &[usize]) -> Vec<Run> {
 
 /// Divides `rows`, in the given order, into runs of equal values. A run may be a single row.
 fn runs(values: &[f64], rows: &[usize]) -> Vec<Run> {
-    let equal = |a: &usize, b: &usize| values[*a] == values[*b];
+    let equal = |a: &usize, b: &usize| same(values[*a], values[*b]);
     let run = |rows: &[usize]| Run {
         value: values[rows[0]],
         first: rows[0],

@@ -39,8 +39,8 @@ pub(super) fn twins(
         return Ok(None);
     }
     let message = format!(
-        "{source}: {repeated} of {} rows repeat an earlier row, in all features and the target; equal rows stay in one part of the split and in one fold, \
-         and count as one group in intervals",
+        "{source}: {repeated} of {} rows repeat an earlier row, in all features and the target; equal rows stay together: among training, validation \
+         or test rows, in one fold, and in the resampling for intervals",
         rows.len()
     );
     findings.found(Check::RepeatedRows, None, message)?;

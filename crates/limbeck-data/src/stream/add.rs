@@ -895,7 +895,10 @@ id,x,price,day,at,list,struct,bytes,large,kind,flag,y
         // Without the notation of the training table, a cell with two possible values is refused in any block.
         fs::write(&path, "x;k\n3,5;1\n1,085;2\n").unwrap();
         let message = through(&path, Written::Text, &ReadOptions::default()).unwrap_err();
-        assert!(message.contains("this cell is 1.085 or 1085"), "{message}");
+        assert!(
+            message.contains("this cell can mean 1.085 or 1085"),
+            "{message}"
+        );
     }
 
     #[test]

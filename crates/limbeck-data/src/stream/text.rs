@@ -178,7 +178,7 @@ impl TextFile {
         Error::Malformed {
             path: self.path.clone(),
             message: format!(
-                "one row has more than {} MB; is there a quotation mark that is never closed?",
+                "one row has more than {} MB; is there a quotation mark that is never closed? If so, close or remove it",
                 RECORD_BYTES >> 20
             ),
         }
@@ -302,7 +302,7 @@ impl Texts {
         if file.layout.separator != first.separator {
             return Err(Error::Shape {
                 message: format!(
-                    "{} and {} are parts of one table, but their cells are separated by {:?} and {:?}",
+                    "{} and {} are in one folder and are read as parts of one table, but their cells are separated by {:?} and {:?}; use the same separator in both",
                     first.path.display(),
                     file.path.display(),
                     char::from(first.separator),

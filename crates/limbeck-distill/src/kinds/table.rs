@@ -48,7 +48,7 @@ pub(crate) fn check(features: &Features) -> Result<()> {
         .find(|column| matches!(column.values, FeatureValues::Category { .. }));
     match category {
         Some(column) => Err(Error::NotATable {
-            found: format!("the category `{}`", column.name),
+            found: format!("the category column `{}`", column.name),
         }),
         None => Ok(()),
     }

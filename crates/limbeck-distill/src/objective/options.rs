@@ -248,10 +248,10 @@ limbeck_options::options! {
                 Rule::Where("student.kind", &["mlp"], "trees, linear models and tables predict only means"),
                 Rule::Where("objective.head", &["point"], "a quantile has its own loss, the pinball loss"),
                 Rule::Where("objective.loss", &["squared"], "a quantile has its own loss, the pinball loss"),
-                Rule::Where("objective.gate", &["none", "attentive", "outlier", "confidence"], "the bounded gate compares errors of means"),
-                Rule::Without("teacher.residual_rounds", "residual rounds work only for means"),
-                Rule::Without("transfer.slope_rows", "the teacher's slopes are those of its mean"),
-                Rule::Without("require_r2", "quantiles are judged by their pinball loss"),
+                Rule::Where("objective.gate", &["none", "attentive", "outlier", "confidence"], "`--gate bounded` compares the errors of two means, and a quantile is not a mean"),
+                Rule::Without("teacher.residual_rounds", "residual rounds work only for students that predict the mean"),
+                Rule::Without("transfer.slope_rows", "slope rows teach the slopes of the teacher's mean, not of a quantile"),
+                Rule::Without("require_r2", "a quantile is judged by its pinball loss, not by R²"),
             ]),
         ];
         /// Error at which the Huber loss becomes linear, in standard deviations of the target.
@@ -273,7 +273,7 @@ limbeck_options::options! {
         /// Weight `γ` of gradient matching in the loss, on the pairs of transfer.slope_rows.
         slope_weight: f64 = 0.1 => [above(0.0), flag("slope-weight", "X"), rules(&[Rule::With("transfer.slope_rows")])];
         /// Which teacher labels to use: all, only where the student is worse than the teacher, or depending on the teacher's error or standard deviation.
-        gate: Gate = Gate::None => [flag("gate", "GATE"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network has gates")])];
+        gate: Gate = Gate::None => [flag("gate", "GATE"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network can be trained with a gate")])];
     }
 }
 
@@ -305,7 +305,7 @@ impl ObjectiveOptions {
     pub fn check(&self) -> Result<()> {
         if self.temperature_base + self.temperature_scale <= 0.0 {
             let message =
-                "found 0 with temperature_base 0, expected at least one of them to be above 0";
+                "found 0, and `objective.temperature_base` is 0 too; set one of the two above 0";
             return Err(Refused::new("objective.temperature_scale", message).into());
         }
         Ok(self.validate()?)

@@ -136,7 +136,7 @@ pub(super) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>)> {
 fn unread(what: &str) -> Fault {
     Fault::unsupported(
         format!("the CatBoost model has {what}"),
-        "predict with its own program through --teacher-command",
+        "predict with your own program through --teacher-command",
     )
 }
 
@@ -148,7 +148,7 @@ fn link(loss: &str) -> Parsed<Link> {
         "Poisson" | "Tweedie" => Ok(Link::Exp),
         other => Err(Fault::unsupported(
             format!("the CatBoost loss is {}", short(other)),
-            "expected a regression loss: RMSE, MAE, Quantile, MAPE, Huber, Expectile, Lq, LogCosh, Poisson or Tweedie",
+            "expected a regression loss: RMSE, MAE, Quantile, MAPE, Huber, Expectile, Lq, LogCosh, Poisson or Tweedie; or predict with your own program through --teacher-command",
         )),
     }
 }

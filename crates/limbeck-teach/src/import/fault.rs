@@ -49,7 +49,7 @@ impl fmt::Display for Fault {
             } => {
                 write!(
                     f,
-                    "{place}: found {found}, expected {expected}; save the model again"
+                    "{place}: found {found}, expected {expected}; the file may be damaged: save the model again"
                 )
             }
             Self::Unsupported { what, fix } => write!(f, "{what}; {fix}"),

@@ -25,7 +25,7 @@ const TENSORFLOW: &str =
     "export it to ONNX: python -m tf2onnx.convert --saved-model FOLDER --output model.onnx";
 const PICKLE: &str = "load it in Python and save the model itself: XGBoost by save_model(\"model.json\"), LightGBM by booster_.save_model(\"model.txt\"), \
                       scikit-learn by skl2onnx, PyTorch by torch.onnx.export; or predict with it through --teacher-command";
-const COMMAND: &str = "export it to ONNX if its library can, or predict with its own program through --teacher-command";
+const COMMAND: &str = "export it to ONNX if its library can, or predict with your own program through --teacher-command";
 const UNPACK: &str = "unpack it and give the model file inside";
 const WHERE: &str =
     "give the model's own file to --teacher-model, and the table as the first argument";
@@ -52,11 +52,7 @@ const BEGINNINGS: &[(&[&[u8]], &str, &str)] = &[
         "a Python pickle (pickle, joblib or old PyTorch)",
         PICKLE,
     ),
-    (
-        &[b"GGUF"],
-        "a GGUF file, which holds language models",
-        COMMAND,
-    ),
+    (&[b"GGUF"], "a GGUF file (a language model)", COMMAND),
     (
         &[b"RDX2\n", b"RDX3\n"],
         "a file of R objects (.RData)",
@@ -69,7 +65,7 @@ const BEGINNINGS: &[(&[&[u8]], &str, &str)] = &[
     ),
     (
         &[b"\x1f\x8b"],
-        "a gzip archive, as R (.rds) and joblib write too",
+        "a gzip archive (perhaps an R .rds file or a joblib file)",
         UNPACK,
     ),
     (&[b"BZh"], "a bzip2 archive", UNPACK),
@@ -169,7 +165,7 @@ pub(super) fn by_bytes(bytes: &[u8]) -> Option<Fault> {
         return Some(match contains(head, b"limbeck-") {
             true => is("a student or teacher of limbeck", RUN),
             false => is(
-                "a safetensors file, which holds weights but not the model's structure",
+                "a safetensors file (weights without the model's structure)",
                 TORCH,
             ),
         });
@@ -234,10 +230,10 @@ pub(super) fn by_json(text: &str) -> Option<Fault> {
         Some((_, what, fix)) => is(what, fix),
         None => Fault::unsupported(
             format!(
-                "the file is JSON with the keys {} and without the key `learner`",
+                "the file is JSON with the keys {}, not an XGBoost model, which has the key `learner`",
                 listed(&keys)
             ),
-            format!("expected {EXPECTED}"),
+            format!("give {EXPECTED}"),
         ),
     })
 }
@@ -329,7 +325,7 @@ pub(super) fn by_text(text: &str) -> Fault {
     }
     Fault::unsupported(
         format!("the file is text that begins with {}", short(first)),
-        format!("expected {EXPECTED}"),
+        format!("give {EXPECTED}"),
     )
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Inputs)> {
         return Err(Fault::malformed(
             "the header, `feature_names`",
             format!("{width} names"),
-            format!("{expected} names, because `max_feature_idx` is one less"),
+            format!("{expected} names, which is `max_feature_idx` plus one"),
         ));
     }
     let infos: Vec<&str> = header
@@ -113,9 +113,13 @@ fn field<'a>(place: &str, lines: &Lines<'a>, name: &str) -> Parsed<&'a str> {
 
 fn number<T: FromStr>(place: &str, lines: &Lines<'_>, name: &str) -> Parsed<T> {
     let text = field(place, lines, name)?;
-    text.trim()
-        .parse()
-        .map_err(|_| Fault::malformed(format!("{place}, `{name}`"), short(text), "an integer"))
+    text.trim().parse().map_err(|_| {
+        Fault::malformed(
+            format!("{place}, `{name}`"),
+            short(text),
+            "an integer, 0 or larger",
+        )
+    })
 }
 
 /// Reads the numbers, separated by spaces, of the line `name=`. `count` is how many are expected; `None` if any count
@@ -132,7 +136,7 @@ fn list<T: FromStr>(
             Fault::malformed(
                 format!("{place}, `{name}`"),
                 short(word),
-                "numbers separated by spaces",
+                "numbers separated by spaces, each in its valid range",
             )
         })
     };
@@ -170,7 +174,7 @@ fn link(objective: Option<&str>) -> Parsed<Link> {
         "cross_entropy_lambda" => Ok(Link::Softplus),
         _ => Err(Fault::unsupported(
             format!("the LightGBM objective is {}", short(name)),
-            "expected a regression objective: regression, regression_l1, huber, fair, quantile, mape, poisson, gamma, tweedie, cross_entropy or cross_entropy_lambda",
+            "expected a regression objective: regression, regression_l1, huber, fair, quantile, mape, poisson, gamma, tweedie, cross_entropy or cross_entropy_lambda; or predict with your own program through --teacher-command",
         )),
     }
 }
@@ -257,7 +261,7 @@ fn missing(place: &str, decision: u8) -> Parsed<Missing> {
         _ => Err(Fault::malformed(
             format!("{place}, `decision_type`"),
             decision.to_string(),
-            "0, 4 or 8 as the bits of the missing type",
+            "a number in which bits 2 and 3 (the missing type) make 0, 4 or 8",
         )),
     }
 }
@@ -300,11 +304,13 @@ fn sets(place: &str, lines: &Lines<'_>) -> Parsed<Vec<Arc<[u32]>>> {
             set(pair).ok_or_else(|| {
                 Fault::malformed(
                     format!("{place}, `cat_boundaries`"),
-                    format!("the words {} to {}", pair[0], pair[1]),
                     format!(
-                        "ascending indices up to {}, the length of `cat_threshold`",
+                        "entries {} to {} of `cat_threshold`, which has {} entries",
+                        pair[0],
+                        pair[1],
                         words.len()
                     ),
+                    format!("ascending positions from 0 to {}", words.len()),
                 )
             })
         })

@@ -72,9 +72,9 @@ impl<'de> Reader<'de> {
 
     fn take(&mut self, count: usize) -> Result<&'de [u8], Broken> {
         let rest = &self.bytes[self.at..];
-        let taken = rest
-            .get(..count)
-            .ok_or_else(|| self.broken(format!("{count} bytes wanted with {} left", rest.len())))?;
+        let taken = rest.get(..count).ok_or_else(|| {
+            self.broken(format!("a value of {count} bytes with {} left", rest.len()))
+        })?;
         self.at += count;
         Ok(taken)
     }
@@ -130,7 +130,7 @@ impl<'de> Reader<'de> {
     fn length(&mut self) -> Result<usize, Broken> {
         let kind = self.byte()?;
         let length = self.whole(kind)?;
-        usize::try_from(length).map_err(|_| self.broken(format!("the length {length}")))
+        usize::try_from(length).map_err(|_| self.broken(format!("the negative length {length}")))
     }
 
     fn text(&mut self) -> Result<&'de str, Broken> {
@@ -155,10 +155,10 @@ impl<'de> Reader<'de> {
             false => None,
         };
         if kind.is_some() && count.is_none() {
-            return Err(self.broken("a common type without a count"));
+            return Err(self.broken("an array type without a number of elements"));
         }
         if kind.is_some_and(|kind| b"ZNTF".contains(&kind)) {
-            return Err(self.broken("a common type whose elements have no bytes"));
+            return Err(self.broken("a bad array type (its elements have no bytes)"));
         }
         let left = self.bytes.len() - self.at;
         match count.filter(|&count| count > left) {

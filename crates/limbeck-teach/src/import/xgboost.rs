@@ -144,19 +144,18 @@ pub(super) enum Boosted {
 
 /// Reads the JSON format.
 pub(super) fn parse_json(text: &str) -> Parsed<XgboostModel> {
-    read(serde_json::from_str(text).map_err(|error| malformed(&error.to_string()))?)
+    read(serde_json::from_str(text).map_err(|error| malformed("JSON", &error.to_string()))?)
 }
 
 /// Reads the UBJSON format.
 pub(super) fn parse_ubjson(bytes: &[u8]) -> Parsed<XgboostModel> {
-    read(ubjson::from_slice(bytes).map_err(|error| malformed(&error.to_string()))?)
+    read(ubjson::from_slice(bytes).map_err(|error| malformed("UBJSON", &error.to_string()))?)
 }
 
-fn malformed(found: &str) -> Fault {
-    Fault::malformed(
-        "the file",
-        found,
-        "XGBoost's JSON or UBJSON with `learner`, as save_model(\"model.json\") writes it (a dump has no objective)",
+fn malformed(format: &str, found: &str) -> Fault {
+    Fault::unsupported(
+        format!("the file is damaged, or is not an XGBoost model in {format} ({found})"),
+        "save the model again with save_model(\"model.json\"); the output of dump_model cannot be used",
     )
 }
 
@@ -364,7 +363,7 @@ const MOST_INPUTS: usize = 1 << 16;
 fn whole(place: &str, text: &str) -> Parsed<usize> {
     text.trim()
         .parse()
-        .map_err(|_| Fault::malformed(place, short(text), "an integer"))
+        .map_err(|_| Fault::malformed(place, short(text), "an integer, 0 or larger"))
 }
 
 /// The link function of the objective (`PredTransform` in XGBoost).
@@ -381,7 +380,7 @@ fn link(objective: &str) -> Parsed<Link> {
         _ => Err(Fault::unsupported(
             format!("the XGBoost objective is {}", short(objective)),
             "expected a regression objective: reg:squarederror, reg:squaredlogerror, reg:absoluteerror, reg:pseudohubererror, reg:quantileerror, \
-             reg:logistic, count:poisson, reg:gamma, reg:tweedie or survival:aft; or predict with its own program through --teacher-command",
+             reg:logistic, count:poisson, reg:gamma, reg:tweedie or survival:aft; or predict with your own program through --teacher-command",
         )),
     }
 }
@@ -524,7 +523,8 @@ impl FileTree {
                 .and_then(|end| self.categories.get(start..end));
             let codes = codes.ok_or_else(|| {
                 broken(format!(
-                    "the codes {start} to {start} + {size} of {} codes",
+                    "entries {start} to {} of a list of {} codes",
+                    start.saturating_add(size),
                     self.categories.len()
                 ))
             })?;

@@ -78,13 +78,13 @@ pub fn preflight(
     if recipe.teacher.from.is_some() {
         return refuse(
             "teacher.from",
-            "preflight does not take labels of an earlier run: the report of that run already has the verdict on them",
+            "preflight cannot use labels of an earlier run; read the report of that run, which already has the verdict on them",
         );
     }
     if recipe.objective.quantile.is_some() {
         return refuse(
             "objective.quantile",
-            "pilots are judged by RMSE, which does not suit quantiles; run limbeck distill on a sample of the table instead",
+            "preflight compares RMSEs, which do not suit quantiles; leave this option out, or run `limbeck distill` on a sample of the table instead",
         );
     }
     on_threads(recipe.threads, listener(), || {
@@ -94,7 +94,7 @@ pub fn preflight(
         if available < rules::LEAST_ROWS {
             let least = rules::LEAST_ROWS;
             let message = format!(
-                "{available} training and validation rows are too few for a pilot, which needs {least}; add rows"
+                "{available} training and validation rows are too few for preflight, which needs at least {least}; add rows"
             );
             return Err(limbeck_data::Error::Split { message }.into());
         }

@@ -279,24 +279,24 @@ impl Held {
         let mut notes = self.notes.clone();
         if teacher_fit.is_none() {
             notes.push(
-                "not available for a teacher that limbeck does not fit: its error on rows it was fitted on and on other rows; if it \
-                 was fitted on rows of this table, its lead is overstated"
+                "the teacher was not fitted by limbeck, so its error on the rows that it was fitted on is unknown; if these include rows of \
+                 this table, its lead is overstated"
                     .into(),
             );
         }
         if closed_form.is_none() {
             let why = if study.objective.alpha == Alpha::Auto {
-                "both fits agree"
+                "students that learn only from targets and only from the teacher predict the same"
             } else {
                 "`alpha` is fixed"
             };
             notes.push(format!(
-                "not available: the closed-form share of teacher labels, because {why}"
+                "the closed-form share of teacher labels is not available, because {why}"
             ));
         }
         if labels.unlabeled.is_some() {
             notes.push(
-                "the pilots did not use the additional rows without targets (`unlabeled`)".into(),
+                "preflight did not use the additional rows without targets (`unlabeled`)".into(),
             );
         }
         let over_pilots = over_pilots(&self.by_pilot);

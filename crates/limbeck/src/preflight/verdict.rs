@@ -152,11 +152,11 @@ fn reasons(found: &Findings) -> Vec<String> {
         z if z <= 0.0 => {
             format!("the teacher is no better than the baseline (RMSE {} against {}): the student can learn little from it", short(rmse.teacher), short(rmse.baseline))
         }
-        z if z < rules::INTERVAL => format!("the teacher may be better than the baseline: squared error {}", lead(teacher_gap)),
+        z if z < rules::INTERVAL => format!("the teacher is better than the baseline, but not significantly: squared error {}; the student may learn little from it", lead(teacher_gap)),
         _ => format!("the teacher is better than the baseline: squared error {}", lead(teacher_gap)),
     });
     if let Some(share) = closed_form.filter(|share| share.low <= 0.0) {
-        reasons.push(format!("training on targets alone is as good as with any share of teacher labels: the best share is {} ({} to {})", short(share.value), short(share.low), short(share.high)));
+        reasons.push(format!("training on targets alone is as good as with any share of teacher labels: the best share is {} (95 % interval {} to {})", short(share.value), short(share.low), short(share.high)));
     }
     if let Some(fit) = teacher_fit.filter(|fit| fit.ratio < rules::INTERPOLATES) {
         reasons.push(format!(
@@ -167,7 +167,7 @@ fn reasons(found: &Findings) -> Vec<String> {
     }
     if learning_curve.slope < rules::STEEP && rows.available > rows.sampled {
         reasons.push(format!(
-            "the baseline still improves much with more rows (slope {}), and the table has {} rows, the sample {}: expect a smaller saving there",
+            "the baseline still improves much with more rows (slope {}), and the table has {} rows, of which preflight used {}: expect a smaller saving from a full run",
             short(learning_curve.slope),
             rows.available,
             rows.sampled
@@ -183,7 +183,7 @@ fn lead(difference: &Paired) -> String {
         "higher"
     };
     format!(
-        "{side} by {} ± {}",
+        "{side} by {} (standard error {})",
         short(difference.mean.abs()),
         short(difference.standard_error)
     )
@@ -401,12 +401,14 @@ mod tests {
         let text = |findings: &Findings| reasons(findings).join("\n");
         let plain = text(&found());
         assert!(
-            plain.contains("RMSE 5.000 against 6.000, squared error lower by 3.000 ± 1.000"),
+            plain.contains(
+                "RMSE 5.000 against 6.000, squared error lower by 3.000 (standard error 1.000)"
+            ),
             "{plain}"
         );
         assert!(
             plain.contains(
-                "the teacher is better than the baseline: squared error lower by 4.000 ± 1.000"
+                "the teacher is better than the baseline: squared error lower by 4.000 (standard error 1.000)"
             ),
             "{plain}"
         );
@@ -421,7 +423,8 @@ mod tests {
             })
         };
         assert!(
-            gap(1.0).contains("may be better") && gap(-1.0).contains("no better"),
+            gap(1.0).contains("not significantly: squared error lower by 1.000")
+                && gap(-1.0).contains("no better"),
             "{}",
             gap(-1.0)
         );
@@ -458,7 +461,7 @@ mod tests {
                 learning_curve: steep,
                 ..found()
             })
-            .contains("5000 rows, the sample 2000")
+            .contains("5000 rows, of which preflight used 2000")
         );
         // Nothing is said of a larger table where there is none.
         let all = RowCounts {

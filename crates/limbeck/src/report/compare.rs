@@ -80,7 +80,7 @@ pub struct Paired {
 fn apart((first, a): (&Run, &Answers), (second, b): (&Run, &Answers)) -> Option<String> {
     let same = a.target == b.target && a.weight == b.weight && a.block == b.block;
     if !same || !same_rows(&a.row, &b.row) {
-        return Some("their test rows, targets, weights or groups differ".into());
+        return Some("their test rows, targets, weights or groups differ; use the same table, seed and split for both".into());
     }
     let (first, second) = (first.report(), second.report());
     (first.measure() != second.measure()).then(|| {
@@ -111,8 +111,13 @@ fn same_rows(first: &[f64], second: &[f64]) -> bool {
 /// If predictions cannot be read.
 pub fn paired(first: &Run, second: &Run) -> Result<Result<Paired, String>> {
     let (Some(a), Some(b)) = (Answers::read(first)?, Answers::read(second)?) else {
+        let old = [first, second]
+            .into_iter()
+            .find(|run| !run.path().join(PREDICTIONS).exists())
+            .unwrap_or(first);
         return Ok(Err(format!(
-            "a run of an earlier version of limbeck has no {PREDICTIONS}"
+            "{} was made by an earlier version of limbeck and has no {PREDICTIONS}; make this run again",
+            old.path().display()
         )));
     };
     if let Some(reason) = apart((first, &a), (second, &b)) {
@@ -126,7 +131,7 @@ pub fn paired(first: &Run, second: &Run) -> Result<Result<Paired, String>> {
         [&b.shipped, &a.shipped],
         0.0,
     ) else {
-        return Ok(Err("no test rows with a weight".into()));
+        return Ok(Err("no test row has a weight above 0".into()));
     };
     Ok(
         match (gain.error_saved.low, gain.error_saved.high, gain.reason) {
@@ -275,6 +280,10 @@ pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
 }
 
 /// Sentences for the terminal that compare every other run with the first; none for an empty list.
+///
+/// # Errors
+///
+/// If a run has a `predictions.parquet` that cannot be read.
 pub fn sentences(runs: &[Run]) -> Result<Vec<String>> {
     let Some((first, others)) = runs.split_first() else {
         return Ok(Vec::new());
@@ -291,7 +300,7 @@ pub fn sentences(runs: &[Run]) -> Result<Vec<String>> {
                 };
                 let measure = first.report().measure().name();
                 format!(
-                    "{b} against {a}: {side}; test {measure} of its shipped student is lower by {} (95 % interval {} to {})",
+                    "{b} against {a}: {side}; test {measure} of the shipped student in {a} minus that in {b}: {} (95 % interval {} to {})",
                     short(saved),
                     short(low),
                     short(high)

@@ -81,12 +81,12 @@ impl Report {
         let seeds = self.test_seeds.len();
         if seeds > 1 {
             notes.push(format!(
-                "mean of {seeds} seeds: the mean of the errors of {seeds} students that differ only in their training seed; a file has one of them"
+                "mean of {seeds} seeds: the mean of the errors of {seeds} students that differ only in their training seed; the file has one of these students, so its own error can differ a little"
             ));
         }
         if let Some(quantile) = self.quantile {
             notes.push(format!(
-                "predicted is the {quantile}-quantile; covered is the share of targets at or below the prediction, {:.1} % if it is right",
+                "predicted is the {quantile}-quantile; covered is the share of targets at or below the prediction, ideally {:.1} %",
                 100.0 * quantile
             ));
         }

@@ -295,7 +295,7 @@ fn outer(report: &Report) -> Option<String> {
     ]
     .map(short);
     Some(format!(
-        "Over {folds} outer folds, each with its own split, teacher and search, {found}: {name} {baseline} alone, {distilled} distilled, {shipped} shipped (alone minus distilled {}, {}; the distilled student was better in {} of {folds} folds).",
+        "Over {folds} outer folds, each with its own split, teacher and search, {found}: mean {name} of these folds {baseline} alone, {distilled} distilled, {shipped} shipped (alone minus distilled {}, {}; the distilled student was better in {} of {folds} folds).",
         short(outer.error_saved.value),
         interval(&outer.error_saved),
         outer.wins()

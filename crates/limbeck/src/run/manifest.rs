@@ -180,7 +180,7 @@ impl Manifest {
 fn damaged(path: &Path, what: &dyn std::fmt::Display) -> Error {
     Error::NotAnArtefact {
         path: path.to_owned(),
-        message: format!("the manifest is damaged: {what}"),
+        message: format!("the manifest (list of files and checksums) is damaged: {what}"),
     }
 }
 

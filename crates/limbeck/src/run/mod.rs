@@ -84,7 +84,9 @@ impl Run {
         )?;
         let report = serde_json::from_str(&text(REPORT)?).map_err(|error| Error::NotARun {
             path: path.clone(),
-            message: format!("its {REPORT} is damaged: {error}"),
+            message: format!(
+                "its {REPORT} is damaged: {error}; restore that file, or make the run again"
+            ),
         })?;
         Ok(Self {
             path,

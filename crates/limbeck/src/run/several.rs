@@ -29,12 +29,15 @@ pub(crate) fn list(path: &Path) -> Result<Option<Vec<PathBuf>>> {
         path: path.to_owned(),
         message,
     };
-    let entries: Vec<Entry> = serde_json::from_str(&text)
-        .map_err(|error| damaged(format!("its {TARGETS} is damaged: {error}")))?;
+    let entries: Vec<Entry> = serde_json::from_str(&text).map_err(|error| {
+        damaged(format!(
+            "its {TARGETS} is damaged: {error}; restore that file, or make the run again"
+        ))
+    })?;
     let outside = |entry: &&Entry| entry.folder != folder_name(&entry.folder);
     if let Some(entry) = entries.iter().find(outside) {
         return Err(damaged(format!(
-            "its {TARGETS} names the folder `{}`, expected a plain name",
+            "its {TARGETS} names the folder `{}`, expected a folder inside the run; restore that file, or make the run again",
             entry.folder
         )));
     }

@@ -155,12 +155,14 @@ impl Unfinished {
     pub(crate) fn resume(run: &Path) -> Result<(Self, Option<Ticket>)> {
         let (path, last) = Self::names(run);
         let file = path.join(TICKET);
-        let broken = |message: String| Error::NotARun {
+        let broken = |message: String| Error::CannotResume {
             path: path.clone(),
             message,
         };
         if !path.is_dir() {
-            return Err(broken("there is no unfinished run of that name".into()));
+            return Err(broken(
+                "there is no unfinished run of that name; `limbeck runs` lists them".into(),
+            ));
         }
         let lock = lock(&path, &last)?;
         write::sweep(&path)?;
@@ -196,7 +198,7 @@ impl Unfinished {
         let here = std::env::current_dir().unwrap_or_default();
         if !recipe.table.exists() && here != ticket.folder {
             return Err(broken(format!(
-                "its table {} was not found from here; the run was started in {}: resume it from that folder",
+                "its table {} was not found in the current folder; the run was started in {}: resume it from that folder",
                 recipe.table.display(),
                 ticket.folder.display()
             )));
@@ -229,7 +231,7 @@ impl Unfinished {
             "{} has changed since the run was started; restore it, or remove the folder and start again",
             data.summary.source
         );
-        Err(Error::NotARun {
+        Err(Error::CannotResume {
             path: self.path.clone(),
             message,
         })

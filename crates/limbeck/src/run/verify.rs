@@ -135,7 +135,7 @@ fn verify_run(path: &Path) -> Result<Vec<Finding>> {
         Ok(None) => found.push(finding(
             at(MANIFEST),
             State::Unknown,
-            "missing: earlier versions of limbeck wrote none; checksums cannot be checked",
+            "no such file: earlier versions of limbeck wrote none, so checksums cannot be checked",
         )),
         Ok(Some(manifest)) => found.extend(files(path, &manifest)),
     }
@@ -231,9 +231,13 @@ fn verify_student(what: &str, bytes: &[u8]) -> (Option<Student>, Vec<Finding>) {
         Ok(student) => student,
         Err(error) => return (None, vec![finding(what, State::Wrong, error.to_string())]),
     };
-    let what = format!("{what}: golden vectors");
+    let what = format!("{what}: test examples (golden vectors)");
     let found = match (student.golden.len(), student.verify_golden()) {
-        (0, _) => finding(what, State::Unknown, "the file has none"),
+        (0, _) => finding(
+            what,
+            State::Unknown,
+            "the file has none, so its predictions cannot be checked; a file that `limbeck distill` writes has them",
+        ),
         (_, Err(error)) => finding(what, State::Wrong, error.to_string()),
         (rows, Ok(())) => match largest_difference(&student) {
             Ok(largest) => finding(
@@ -379,7 +383,7 @@ fn same_as_now(
             what,
             State::Unknown,
             format!(
-                "exported by limbeck {}; this version may write other bytes",
+                "not compared: exported by limbeck {}, and this version may write other bytes; export again with this version to compare",
                 manifest.version
             ),
         ));
@@ -400,7 +404,7 @@ fn same_as_now(
             what,
             State::Wrong,
             format!(
-                "these files differ from a new export of it: {}",
+                "these files differ from a new export of this run's student: {}; export again",
                 differ.join(", ")
             ),
         ),
@@ -414,10 +418,18 @@ fn run_c(folder: &Path, name: &str) -> Finding {
         shown(&folder.join(format!("{name}.c")))
     );
     let Some(compiler) = compiler() else {
-        return finding(what, State::Unknown, "no C compiler found; set CC");
+        return finding(
+            what,
+            State::Unknown,
+            "not compiled: no C compiler found; install one, or name one in the environment variable CC",
+        );
     };
     let Ok(work) = tempfile::tempdir() else {
-        return finding(what, State::Unknown, "no temporary folder can be made");
+        return finding(
+            what,
+            State::Unknown,
+            "not compiled: no temporary folder can be created",
+        );
     };
     let program = work.path().join("golden");
     let built = Command::new(&compiler)

@@ -396,12 +396,16 @@ impl Budget<'_> {
         } = &resolved.plan;
         let limit = self.limit;
         let has = |kind| teacher.kind == TeacherKind::Auto || teacher.kind == kind;
-        let trees =
-            has(TeacherKind::Trees).then(|| format!("{} rounds of trees, ", teacher.trees.rounds));
-        let network = has(TeacherKind::Network)
-            .then(|| format!("{} network steps, ", teacher.network.steps.1));
+        let trees = has(TeacherKind::Trees)
+            .then(|| format!("{} rounds of boosted trees, ", teacher.trees.rounds));
+        let network = has(TeacherKind::Network).then(|| {
+            format!(
+                "{} training steps of teacher networks, ",
+                teacher.network.steps.1
+            )
+        });
         let text = format!(
-            "a time limit of {limit} s allows {}{}{} student steps",
+            "a time limit of {limit} s allows {}{}{} training steps of each student",
             trees.unwrap_or_default(),
             network.unwrap_or_default(),
             student.steps
@@ -450,7 +454,9 @@ impl Budget<'_> {
         let percent = 100.0 * trees.subsample;
         resolved.notes.extend(told(&degrees[0], &fits.thrift));
         if fits.sampled < 1.0 {
-            let note = format!("{LIMITED}, each tree learns from {percent:.0} % of the rows");
+            let note = format!(
+                "{LIMITED}, each boosted tree of the teacher learns from {percent:.0} % of the rows"
+            );
             resolved.notes.push(note);
         }
         Ok((fits.columns < columns).then(|| self.narrow(resolved, data, fits.columns)))
@@ -762,16 +768,15 @@ const NARROWED: &str = "to stay within the time limit and the budget of paramete
 fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
     let mut parts = Vec::new();
     if taken.splits < asked.splits {
-        parts.push("settings are tried on one split of the rows".to_owned());
+        parts.push("settings of the students are tried on one split of the rows only".to_owned());
     }
     if taken.choose != asked.choose {
-        let part =
-            "the boosted trees have their default options, and get no pairs of columns as inputs";
+        let part = "the boosted trees of the teacher were not tuned (they have their default options) and got no pairs of columns as inputs";
         parts.push(part.to_owned());
     }
     if taken.folds < asked.folds || taken.fits < asked.fits {
         parts.push(format!(
-            "the teacher has {} and {} on all rows",
+            "the teacher has only {} and {} on all rows",
             counted(taken.folds, "fold"),
             counted(taken.fits, "fit")
         ));
@@ -1161,7 +1166,7 @@ mod tests {
         assert!(
             told(&all, &least)
                 .unwrap()
-                .contains("get no pairs of columns")
+                .contains("got no pairs of columns")
         );
         all.apply(&mut compared);
         assert!(compared.teacher.choose_trees && compared.teacher.trees.pairs > 0);

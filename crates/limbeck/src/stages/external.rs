@@ -44,12 +44,12 @@ impl ExternalTeacher {
             (
                 "teacher.model_columns",
                 !columns.is_empty(),
-                "a run's teacher knows its columns by name; leave it out",
+                "the teacher of a run finds its columns by name; leave this option out",
             ),
             (
                 "teacher.model_output",
                 output.is_some(),
-                "a run's teacher has one output; leave it out",
+                "the teacher of a run has only one output; leave this option out",
             ),
         ];
         if let Some((place, _, message)) = refused.into_iter().find(|(_, is_given, _)| *is_given) {

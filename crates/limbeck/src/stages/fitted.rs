@@ -380,7 +380,7 @@ fn agree(stores: Vec<&mut LabelStore>) -> Result<()> {
     if stores.iter().any(|store| !store.new.features.same(first)) {
         return Err(Error::Recipe {
             place: "joint".into(),
-            message: "the teachers labeled different new rows; leave out the options of `transfer` that make rows from a teacher's predictions".into(),
+            message: "the teachers labeled different new rows; leave out the options of section `transfer` that make rows from a teacher's predictions, or leave out `joint`".into(),
         });
     }
     let all = |row: usize| stores.iter().all(|store| store.accepted[row]);

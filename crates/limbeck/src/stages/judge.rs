@@ -85,7 +85,7 @@ impl<'a> Judge<'a> {
         };
         let proof = judge(&evidence).ok_or_else(|| Error::Recipe {
             place: "data".into(),
-            message: "there are no test rows with a weight and a finite prediction of the teacher; the students cannot be tested without them".into(),
+            message: "no test row has both a weight above 0 and a finite prediction of the teacher, so the students cannot be tested; check the weights and the teacher's predictions".into(),
         })?;
         Ok(Judged {
             baseline,

@@ -112,7 +112,7 @@ fn answers(options: LabelOptions<'_>, data: &Dataset, session: &Session<'_>) -> 
     {
         return Err(Error::Recipe {
             place: "teacher.with".into(),
-            message: "one of the teachers cannot label new rows (a column of predictions cannot); set transfer.munge_rows and the other numbers of new rows to 0".into(),
+            message: "one of the teachers cannot label new rows (such as a column of predictions); leave that teacher out, or set transfer.munge_rows and the other numbers of new rows to 0".into(),
         });
     }
     let mut store = ensemble::combine(stores, data, options.teacher.combine);
@@ -411,10 +411,10 @@ impl<'a> Context<'a> {
                     (store.teacher[row], store.fold[row]) =
                         (finite(self.unit.learn(prediction[row])), fold[row]);
                 }
-                "training rows take the out-of-fold predictions of the table"
+                "for training rows, the out-of-fold predictions in the table are used"
             }
             _ => {
-                "training rows keep only their targets; to label them too, give out-of-fold predictions as well (data.teacher_column with \
+                "from training rows, the students learn only the targets; to use labels there too, give out-of-fold predictions as well (data.teacher_column with \
                   data.teacher_fold)"
             }
         };
@@ -440,8 +440,8 @@ impl<'a> Context<'a> {
         self.refuse_no_logarithm(&mean)?;
         let (mut store, _) = self.outside(mean, std.as_deref());
         store.summary.kind = "column".into();
-        let note = "a column of predictions cannot label new rows, so there is no augmentation, which is what helps most; a teacher \
-                    command could label them";
+        let note = "a column of predictions cannot label new rows, so no new rows are made, which usually help most; give a teacher model \
+                    (--teacher-model) or command (--teacher-command) that can label new rows";
         self.session.note(note);
         store.summary.notes.push(note.to_owned());
         if let Some(fold) = &given.fold {
@@ -515,7 +515,7 @@ impl<'a> Context<'a> {
     fn drop_in_sample(&self, store: &mut LabelStore) {
         if self.looks_in_sample(store) {
             let note =
-                "the teacher's labels of the training rows are not used; these rows keep only their targets"
+                "the teacher's labels of the training rows are not used: from these rows, the students learn only the targets"
                     .to_owned();
             for &row in &self.data.split.train {
                 store.teacher[row] = f64::NAN;
@@ -542,7 +542,7 @@ impl<'a> Context<'a> {
         if found {
             let note = format!(
                 "the teacher's RMSE is {} on training rows and {} on validation rows: it was probably fitted on the training rows, \
-                 where its labels repeat the targets; give out-of-fold predictions if you can",
+                 where its labels repeat the targets; give out-of-fold predictions (of models not fitted on the row) if you can",
                 limbeck_distill::proof::short(seen),
                 limbeck_distill::proof::short(unseen)
             );
@@ -706,14 +706,14 @@ impl<'a> Context<'a> {
         let same = |what: &str, same: bool| match same {
             true => Ok(()),
             false => Err(foreign(format!(
-                "{what} differs from the recipe of that run; use the same, or fit a new teacher"
+                "{what} differs between the two runs; use the same for both, or leave out --teacher-from to fit a new teacher"
             ))),
         };
         same(
-            "the table's content or split",
+            "the content or the split of the table",
             source.report().data.same_rows(&self.data.summary),
         )?;
-        same("data", theirs.data == *self.options.data)?;
+        same("option section `data`", theirs.data == *self.options.data)?;
         let path = source.path().join(TEACHER).join(TEACHER_FILE);
         let teacher = || -> Result<FittedTeacher> {
             let bytes =
@@ -730,8 +730,11 @@ impl<'a> Context<'a> {
         // Other new rows are allowed if that run has a teacher file, since its teacher can label them.
         if !same_rows && !path.exists() {
             same("seed", same_seed)?;
-            same("transfer", theirs.transfer == *self.options.transfer)?;
-            same("unlabeled", false)?;
+            same(
+                "option section `transfer`",
+                theirs.transfer == *self.options.transfer,
+            )?;
+            same("option `unlabeled`", false)?;
         }
         let table = Table::read(source.path().join(LABELS), &ReadOptions::default())?;
         let mut store = self.empty();

@@ -92,10 +92,10 @@ pub(crate) fn repeat(
 
 fn cut(number: usize, folds: usize) -> String {
     let gone = match number == folds {
-        true => "it is left out",
-        false => "it and those after it are left out",
+        true => "this outer fold is left out; use a longer time limit",
+        false => "this and all later outer folds are left out; use a longer time limit",
     };
-    format!("the time limit ended outer fold {number} of {folds}; {gone}")
+    format!("the time limit ended outer fold {number} of {folds}: {gone}")
 }
 
 #[cfg(test)]
@@ -137,7 +137,7 @@ mod tests {
         // Late before the first fold.
         let late = session.ending(Some(0.0));
         let (none, note) = repeat(3, 0, &data, &late, |_, _| Ok(FOLD)).unwrap();
-        assert!(none.is_none() && note.unwrap().contains("fold 1 of 3; it and"));
+        assert!(none.is_none() && note.unwrap().contains("fold 1 of 3: this and all later"));
         // Late within the second fold, which waits for the end.
         let soon = session.ending(Some(session.seconds() + 1.0));
         let folds = std::cell::Cell::new(0);
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(one.unwrap().folds.len(), 1);
         assert_eq!(
             note.unwrap(),
-            "the time limit ended outer fold 2 of 2; it is left out"
+            "the time limit ended outer fold 2 of 2: this outer fold is left out; use a longer time limit"
         );
     }
 }

@@ -476,7 +476,7 @@ impl Case<'_> {
             // A baseline is not fair if its search was ended early.
             Ok(_) if session.stop().is_late() => {
                 let note =
-                    "the time limit ended the fits of baselines of other kinds; they are left out";
+                    "the time limit ended the training of baselines of other kinds of student (such as boosted trees), so these baselines are left out; use a longer time limit";
                 session.note(note);
                 beside.notes.push(note.to_owned());
             }
@@ -506,7 +506,7 @@ impl Case<'_> {
             Err(error) if error.is_interruption() => return Err(error),
             // If these baselines fail, the run goes on: only a part of the report is missing.
             Err(error) => session.note(&format!(
-                "baselines of other kinds could not be fitted: {error}"
+                "baselines of other kinds of student (such as boosted trees) could not be trained: {error}"
             )),
         }
         match session.time("outer folds", repeat_outer) {
@@ -518,7 +518,9 @@ impl Case<'_> {
             Err(error) if error.is_interruption() => return Err(error),
             // The run itself is complete: only the outer folds are missing.
             Err(error) => {
-                let note = format!("the outer folds failed: {error}");
+                let note = format!(
+                    "the outer folds failed, so the report has no results on other splits: {error}"
+                );
                 session.note(&note);
                 beside.notes.push(note);
             }
@@ -616,11 +618,11 @@ fn late(cut: Option<Cut>) -> String {
         }
         Some(Cut::Refits) => "before the students were trained with all seeds. The results are of the seeds that were complete",
         // No training was ended early.
-        None => return "the time limit left no time for baselines of other kinds; use a longer time limit".into(),
+        None => return "the time limit left no time to train baselines of other kinds of student (such as boosted trees); use a longer time limit".into(),
     };
     format!(
-        "the time limit ended the run {what}. No baselines of other kinds were fitted. Another run of this recipe may give other results; use a \
-         longer time limit"
+        "the time limit ended the run {what}. No baselines of other kinds of student (such as boosted trees) were trained. Another run of this \
+         recipe may give other results; use a longer time limit"
     )
 }
 
@@ -635,8 +637,9 @@ fn clamped(trained: &Trained<'_>) -> Option<String> {
         .count();
     (beyond + targets > 0).then(|| {
         format!(
-            "the bins of the head end a little beyond the training targets: {beyond} of {labels} labels lie outside them and are \
-             learned as the outermost bins, and {targets} of {} test targets are outside the range that the student can predict",
+            "the student predicts probabilities of bins (ranges of the target), which end a little beyond the training targets: {beyond} of \
+             {labels} labels are outside all bins and are learned as the outermost bins, and {targets} of {} test targets are outside the \
+             range that the student can predict",
             test.len()
         )
     })

@@ -109,7 +109,7 @@ impl Rounds<'_> {
         let labels = self.answers(&store, candidates);
         let all: Vec<usize> = (0..candidates.len()).collect();
         self.note(&mut store, format!(
-            "of {} candidate rows that the teacher labeled, the {} on which a quick student disagrees most with the teacher are kept",
+            "of {} candidate rows that the teacher labeled, only the {} are kept on which a quickly trained student disagrees most with the teacher",
             candidates.len(),
             self.options.transfer.adversarial_rows
         ));
@@ -203,7 +203,7 @@ impl Rounds<'_> {
         // No teacher file is stored: the teacher alone no longer gives these labels.
         store.file = None;
         store.summary.residual_rounds += 1;
-        self.note(&mut store, "labels are the predictions of a quick student plus a fit of its residuals; the teacher's metrics are those of this sum".into());
+        self.note(&mut store, "labels are the predictions of a quickly trained student plus a teacher's fit of its residuals; the errors of the teacher in the report are those of this sum".into());
         Ok(store)
     }
 

@@ -147,7 +147,10 @@ impl LabelStore {
             .zip(rows)
             .any(|(&row, found)| (row as f64).total_cmp(found).is_ne())
         {
-            return Err("its labels belong to other rows".into());
+            return Err(
+                "its labels belong to other rows; use the table of that run, or fit a new teacher"
+                    .into(),
+            );
         }
         self.fold = numbers("fold")?[..n]
             .iter()

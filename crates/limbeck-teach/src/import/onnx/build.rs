@@ -323,7 +323,7 @@ impl Reader {
         }
         Err(Fault::unsupported(
             format!("{name} has no supported value"),
-            "expected numbers, strings or a tensor of these",
+            "export the model with a value of numbers, strings or a tensor of these",
         ))
     }
 
@@ -395,7 +395,7 @@ impl Reader {
             Some(_) if from_text => {
                 return Err(cannot(
                     name,
-                    "expected no cast from strings to numbers; encode strings with LabelEncoder or OneHotEncoder",
+                    "expected no cast from strings to numbers (encode strings with LabelEncoder or OneHotEncoder)",
                 ));
             }
             Some(Kind::Double) => Op::Each(Each::Identity),
@@ -597,7 +597,12 @@ impl Reader {
                 total: sum(&sizes)?,
             })
         });
-        part.ok_or_else(|| cannot(name, "expected one size of 0 or more for each output"))
+        part.ok_or_else(|| {
+            cannot(
+                name,
+                "expected one split size (0 or larger) for each output",
+            )
+        })
     }
 
     /// Subtracts `work` operations from the budget for reading the file; an error if fewer are left. The caller counts
@@ -838,7 +843,7 @@ impl Reader {
         let Some(body) = body.filter(|_| self.depth < DEEPEST) else {
             return Err(cannot(
                 name,
-                "expected a body, and at most two scans inside each other",
+                "expected a body, and at most two scans nested in each other",
             ));
         };
         if !scans_forward(node) {
@@ -857,7 +862,7 @@ impl Reader {
         else {
             return Err(cannot(
                 name,
-                "expected as many inputs of its body as inputs of the node",
+                "expected a body with as many inputs as the node has",
             ));
         };
         let kinds: Vec<Kind> = (0..count).map(|place| self.kind(node, place)).collect();
@@ -977,9 +982,9 @@ fn imputer(node: &FileNode<'_>) -> Op {
 fn support_vectors(node: &FileNode<'_>, name: &str) -> Parsed<SupportVectors> {
     no_transform(&node.text("post_transform", "NONE"))?;
     if node.int("one_class", 0) != 0 {
-        return Err(cannot(
-            name,
-            "give a regression model, not an outlier detector",
+        return Err(Fault::unsupported(
+            format!("{name} detects outliers"),
+            "give a regression model",
         ));
     }
     let params = node.floats("kernel_params");

@@ -239,8 +239,8 @@ impl<'a> RootLists<'a> {
         }
         if node.int("post_transform", 0) != 0 {
             return Err(Fault::unsupported(
-                format!("{name} has a post_transform"),
-                "expected 0 (none); give a regression model",
+                format!("{name} has a post_transform other than 0 (none)"),
+                "give a regression model",
             ));
         }
         let lists = Self {

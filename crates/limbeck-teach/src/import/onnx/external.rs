@@ -66,8 +66,8 @@ impl External {
         let end = place.offset.checked_add(length);
         if end.is_none_or(|end| end > data.size) {
             return Err(broken(
-                format!("{} bytes", data.size),
-                format!("{length} bytes from byte {} on", place.offset),
+                format!("{} bytes in all", data.size),
+                format!("{length} bytes after byte {}", place.offset),
             ));
         }
         data.left = data.left.checked_sub(length).ok_or_else(|| {
@@ -124,7 +124,7 @@ impl External {
                     "the weights are in the file {}, outside the model's folder",
                     short(location)
                 ),
-                "put that file beside the model file and save the model again, or save it as one file",
+                "save the model as one file, or with its weight file in the same folder",
             )
         };
         let Some(folder) = &self.folder else {

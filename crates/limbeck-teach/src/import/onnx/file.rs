@@ -144,10 +144,14 @@ impl<'a> FileValue<'a> {
         self.shape.len() == 1
     }
 
-    /// The shape as text, for messages. A size that is not fixed is shown as `rows`.
+    /// The shape as text, for messages. A size that is not fixed is shown as `rows` on the first axis, and as `?` on others.
     fn sizes(&self) -> String {
-        let size = |size: &Option<i64>| size.map_or("rows".to_owned(), |size| size.to_string());
-        let sizes: Vec<String> = self.shape.iter().map(size).collect();
+        let size = |(axis, size): (usize, &Option<i64>)| match size {
+            Some(size) => size.to_string(),
+            None if axis == 0 => "rows".to_owned(),
+            None => "?".to_owned(),
+        };
+        let sizes: Vec<String> = self.shape.iter().enumerate().map(size).collect();
         format!("[{}]", sizes.join(", "))
     }
 
@@ -161,17 +165,16 @@ impl<'a> FileValue<'a> {
         let place = || format!("input {}", short(self.name));
         if Kind::numbered(self.kind).is_none() {
             return Err(Fault::unsupported(
-                format!("{} has the element type {}", place(), self.kind),
-                "expected numbers or strings; export the model with such inputs",
+                format!("{} has the ONNX element type number {}", place(), self.kind),
+                "export the model with inputs of numbers or strings",
             ));
         }
         match self.shape.as_slice() {
             [_] => Ok(1),
             [_, Some(columns @ 1..=MOST_COLUMNS)] => Ok(*columns as usize),
-            _ => Err(Fault::malformed(
-                place(),
-                format!("the shape {}", self.sizes()),
-                "[rows, columns] with a fixed number of columns",
+            _ => Err(Fault::unsupported(
+                format!("{} has the shape {}", place(), self.sizes()),
+                "export the model with inputs of the shape [rows, columns], with a fixed number of columns",
             )),
         }
     }
@@ -189,10 +192,9 @@ impl<'a> FileValue<'a> {
 /// Same as [`FileValue::columns`]; also if there are no inputs, or too many columns in all.
 pub(super) fn all_columns(inputs: &[FileValue<'_>]) -> Parsed<Vec<usize>> {
     if inputs.is_empty() {
-        return Err(Fault::malformed(
-            "the graph",
-            "no input",
-            "an input of [rows, columns]",
+        return Err(Fault::unsupported(
+            "the graph has no input",
+            "export the model with an input of the shape [rows, columns]",
         ));
     }
     let columns = inputs.iter().map(FileValue::columns);
@@ -202,7 +204,7 @@ pub(super) fn all_columns(inputs: &[FileValue<'_>]) -> Parsed<Vec<usize>> {
         .fold(0_usize, |sum, n| sum.saturating_add(*n));
     if total > MOST_COLUMNS as usize {
         return Err(Fault::unsupported(
-            format!("the graph has more than {MOST_COLUMNS} columns in all"),
+            format!("the inputs of the graph have more than {MOST_COLUMNS} columns in all"),
             "give a model with fewer columns",
         ));
     }

@@ -126,13 +126,14 @@ impl Graph {
                 Ok(())
             }
             other => {
-                let found = other.map_or("nothing".to_owned(), |tensor| {
+                let found = other.map_or("no value".to_owned(), |tensor| {
                     format!("the shape {:?}", tensor.shape)
                 });
-                Err(Fault::malformed(
-                    "the output",
-                    format!("{found} for {count} rows"),
-                    "one number per row: a regression model with one output, and a dynamic first axis",
+                Err(Fault::unsupported(
+                    format!(
+                        "the output of the model has {found} for {count} rows, not one number per row"
+                    ),
+                    "give a regression model with one output and a dynamic first axis (any number of rows)",
                 ))
             }
         }
@@ -146,7 +147,9 @@ impl Graph {
             Some(tensor) if tensor.shape == [count, width] => Ok(tensor),
             other => Err(Fault::malformed(
                 "a hidden layer",
-                format!("{:?}", other.map(|tensor| &tensor.shape)),
+                other.map_or("nothing".to_owned(), |tensor| {
+                    format!("the shape {:?}", tensor.shape)
+                }),
                 format!("[{count}, {width}]"),
             )),
         };

@@ -167,7 +167,7 @@ impl FileNode<'_> {
                     short(self.op),
                     short(domain)
                 ),
-                "export the model without custom operations, or predict with its own program through --teacher-command",
+                "export the model without custom operations, or predict with your own program through --teacher-command",
             )),
         }
     }
@@ -186,7 +186,7 @@ impl FileNode<'_> {
             | "Greater"
                 if self.has("axis") =>
             {
-                "expected no attribute axis, which opset 7 removed; convert the model to opset 13 or later"
+                "expected no attribute axis, which opset 7 removed (convert the model to opset 13 or later)"
             }
             _ => return Ok(()),
         };
@@ -200,7 +200,7 @@ impl FileNode<'_> {
                 "give a regression model"
             }
             _ => {
-                "export the model without it, or predict with its own program through --teacher-command"
+                "export the model without it, or predict with your own program through --teacher-command"
             }
         };
         Fault::unsupported(
@@ -210,11 +210,11 @@ impl FileNode<'_> {
     }
 }
 
-/// Error for attributes or inputs that are not supported. `name` is the name of the node.
-pub(super) fn cannot(name: &str, fix: &str) -> Fault {
+/// Error for attributes or inputs that are not supported. `name` is the name of the node, `expected` what limbeck supports.
+pub(super) fn cannot(name: &str, expected: &str) -> Fault {
     Fault::unsupported(
-        format!("{name} has unsupported inputs or attributes"),
-        fix.to_owned(),
+        format!("{name} has unsupported inputs or attributes: {expected}"),
+        "export the model in another way, or predict with your own program through --teacher-command",
     )
 }
 

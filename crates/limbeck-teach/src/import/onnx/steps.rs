@@ -164,7 +164,7 @@ impl Program {
 pub(super) fn too_much(name: &str, found: &str) -> Fault {
     Fault::unsupported(
         format!("{name} {found}"),
-        "give a smaller model, or predict with its own program through --teacher-command",
+        "give a smaller model, or predict with your own program through --teacher-command",
     )
 }
 
@@ -200,9 +200,12 @@ impl Step {
         };
         let Some(mut result) = result.filter(|result| !result.data.is_empty()) else {
             let shapes: Vec<&[usize]> = inputs.iter().map(|input| &*input.shape).collect();
-            return Err(self.wrong(
-                format!("inputs of the shapes {shapes:?} on {rows} rows"),
-                "shapes that match for any number of rows (export with a dynamic first axis), and a result that is not too large",
+            return Err(Fault::unsupported(
+                format!(
+                    "{} has inputs of the shapes {shapes:?} for {rows} rows; these shapes do not match, or the result is empty or too large",
+                    self.name
+                ),
+                "export the model with a dynamic first axis (any number of rows)",
             ));
         };
         budget.spend(result.data.len() as u64).map_err(much)?;

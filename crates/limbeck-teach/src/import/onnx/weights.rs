@@ -87,7 +87,7 @@ impl<'a> Place<'a> {
                 Fault::malformed(
                     format!("the external data of a tensor, {}", short(key)),
                     short(text),
-                    "an integer",
+                    "an integer, 0 or larger",
                 )
             })
         };
@@ -141,8 +141,8 @@ impl Weights {
         let place = || format!("tensor {}", short(file.name));
         let kind = Kind::numbered(file.kind).ok_or_else(|| {
             Fault::unsupported(
-                format!("{} has the element type {}", place(), file.kind),
-                "expected numbers, booleans or strings",
+                format!("{} has the ONNX element type number {}", place(), file.kind),
+                "export the model with numbers, booleans or strings",
             )
         })?;
         let shape = file

@@ -511,7 +511,7 @@ fn other_splits(outer: &Outer, measure: &str) -> String {
 
 fn ranked(found: &[Ranked], looked: usize, what: &str) -> String {
     if found.is_empty() {
-        return "<p>No slice of the rows stands out.</p>".into();
+        return "<p>No group of rows with similar values of one column stands out.</p>".into();
     }
     let row = |ranked: &Ranked| {
         format!(
