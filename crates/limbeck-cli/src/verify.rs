@@ -56,7 +56,7 @@ fn json(found: &[Finding]) -> serde_json::Value {
     found.iter().map(value).collect()
 }
 
-/// The findings as a table. Unless `verbose`, the files of a folder that passed are one line.
+/// The findings as a table. Unless `verbose`, all files of a folder that passed are one line together; files that failed have a line each.
 fn table(found: &[Finding], verbose: bool) -> Grid {
     let mut grid = Grid::new(&["what", "", "detail"], "lll");
     let mut folders = Vec::new();

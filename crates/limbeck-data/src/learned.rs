@@ -49,8 +49,8 @@ impl LearnedRows {
         self.hashes.is_empty()
     }
 
-    /// An estimate of the share of a table's rows that the run learned from. `None` if it is below 5 %, or if fewer than five of these rows have a
-    /// hash that is stored.
+    /// Estimates which share of the rows of another table are among the rows of this sample, that is, rows that the run learned from. Compares hashes
+    /// of rows with those stored here. `None` if the share is below 5 %, or if fewer than five rows of the other table have a stored hash.
     ///
     /// `missing` has the numbers that mean *missing* in each feature. Rows whose target is NaN are left out.
     #[must_use]

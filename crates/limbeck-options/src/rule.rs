@@ -28,7 +28,7 @@ pub enum Rule {
     Each(&'static [&'static str]),
 }
 
-/// Stands for any number among the words of a [`Rule::Where`].
+/// Placeholder in the list of words of a [`Rule::Where`]: with it, any number is an allowed value of the other option.
 pub const A_NUMBER: &str = "a number";
 
 /// The current values of options, by key.

@@ -508,7 +508,7 @@ impl NetworkEnsemble {
         self.encoder.parameters() + self.shape.input().parameters() + self.params.len() + 2
     }
 
-    /// Adds the networks to a container, under `name`.
+    /// Adds the networks, and the encoder of their inputs, to a container. The names of their entries begin with `name`.
     ///
     /// # Errors
     ///

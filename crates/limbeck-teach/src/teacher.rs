@@ -204,7 +204,7 @@ impl OutOfFold {
 }
 
 impl FittedTeacher {
-    /// Fits one teacher per fold, and labels the rows of the sample out of fold.
+    /// Fits one teacher per fold, and labels each row of the sample by the teacher that was not fitted on it. A teacher is a weighted mean of learners.
     ///
     /// The weights of the learners are chosen by out-of-fold error; learners with almost no weight are left out. If the folds are stretches of time,
     /// only the errors on the last stretch count.

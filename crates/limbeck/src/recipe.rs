@@ -191,7 +191,7 @@ limbeck_options::options! {
         /// An earlier run on this table whose labels to reuse, so that no teacher is trained.
         #[serde(skip_serializing_if = "Option::is_none")]
         from: Option<PathBuf> = None => [flag("teacher-from", "RUN"), example("\"runs/table-1\"")];
-        /// More runs on this table, whose labels to average with those of the first teacher.
+        /// More runs on this table. Their labels are averaged with those of the first teacher.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         with: Vec<PathBuf> = Vec::new() => [flag("teacher-with", "RUN"), example("[\"runs/b\"]")];
         /// How to weight several teachers.

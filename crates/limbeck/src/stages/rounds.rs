@@ -18,8 +18,11 @@ use crate::session::Session;
 /// Share of teacher labels in the loss of a quick student, if the option `alpha` is auto.
 const QUICK_ALPHA: f64 = 0.7;
 
-/// Completes the labels, if the options ask for more than a teacher's predictions. Of the new rows that are candidates, keeps those on which a quick
-/// student disagrees most with the teacher. Then corrects the labels by the residuals of quick students, once for each round.
+/// The optional steps after the teacher has labeled the rows. A *quick* student is trained for a short time, only for such a step.
+///
+/// 1. With `transfer.adversarial_rows`: of the candidates among the new rows, keeps those on which a quick student disagrees most with the teacher.
+/// 2. With `teacher.residual_rounds`: in each round, trains a quick student, fits its residuals (target minus prediction), and adds this fit,
+///    times `teacher.residual_step`, to the student's predictions. The sums are the new labels.
 ///
 /// # Errors
 ///
