@@ -455,7 +455,7 @@ fn distill_rejects_a_table_of_many_columns_or_categories() {
         &args,
         &[
             "a student of kind `table` needs 1 to 3 numeric columns",
-            "category `range`",
+            "category column `range`",
         ],
     );
 }

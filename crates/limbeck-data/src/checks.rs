@@ -575,9 +575,25 @@ fn all_differ(values: impl Iterator<Item = u64>) -> bool {
 
 /// True if a column name contains a word for an identifier: `id`, `customerId`, `row_index`, `PID`.
 fn sounds_like_id(name: &str) -> bool {
-    const WORDS: [&str; 14] = [
-        "id", "ids", "idx", "index", "uuid", "guid", "key", "pid", "uid", "rowid", "row", "rownum",
-        "recordid", "unnamed",
+    const WORDS: [&str; 18] = [
+        "id",
+        "ids",
+        "idx",
+        "index",
+        "uuid",
+        "guid",
+        "key",
+        "pid",
+        "uid",
+        "rowid",
+        "row",
+        "rownum",
+        "rownumber",
+        "rowname",
+        "rownames",
+        "recno",
+        "recordid",
+        "unnamed",
     ];
     let mut words = vec![String::new()];
     let mut lower_before = false;
@@ -1044,6 +1060,7 @@ mod tests {
             "PID",
             "unnamed_1",
             "uuid4",
+            "rownames",
         ] {
             assert!(sounds_like_id(name), "{name}");
         }

@@ -81,7 +81,7 @@ impl Wanted<'_> {
             }
             Self::These(schema) => schema
                 .iter()
-                .map(|(column, kind)| Ok((find(column, "the student")?, Some(*kind))))
+                .map(|(column, kind)| Ok((find(column, "the student or an option")?, Some(*kind))))
                 .collect(),
         }
     }

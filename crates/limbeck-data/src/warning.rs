@@ -180,7 +180,7 @@ fn heading(warning: &Warning) -> Option<(&'static str, &'static str)> {
         (Check::CappedTarget, _) => ("with targets that look capped", ""),
         (Check::Datetime, Warn) => (
             "of dates, whose parts are features",
-            " (`--drop COLUMN` leaves one out)",
+            " (`--drop COLUMN` leaves one out, `--time COLUMN` splits the rows by time)",
         ),
         (Check::Datetime, _) => ("of dates, dropped", ""),
         (Check::Text, _) => ("of free text, dropped", ""),

@@ -39,7 +39,7 @@ pub enum Error {
     },
     /// The trained network could not be lowered to a graph (the form that ships), since the runtime rejected it.
     #[error(
-        "the trained network cannot be converted to the graph (list of operations) of a student: {source}"
+        "the trained network cannot be written as a student: {source}; a column with extreme values can cause this: rescale it, or leave it out with --drop"
     )]
     Lowering {
         /// The error of the runtime.

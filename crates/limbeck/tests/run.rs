@@ -420,7 +420,7 @@ fn labels_of_an_earlier_run_serve_other_new_rows() {
     )
     .unwrap_err()
     .to_string();
-    assert!(error.contains("transfer differs"), "{error}");
+    assert!(error.contains("`transfer` differs"), "{error}");
 }
 
 #[test]

@@ -126,11 +126,13 @@ pub(super) fn clean_target(
 
 /// Replaces each date column with number columns for its parts, such as month and hour, if the action of the check `datetime` is `warn`. Returns all
 /// columns. Also returns, by name of each new column, its date column and which part of the date it is.
+///
+/// `by_time` is true if the rows are split by time. `is_random` is true if they are split at random; then the message says how to split by time.
 pub(super) fn with_dates(
     source: &str,
     columns: Vec<Column>,
     learn: &[usize],
-    by_time: bool,
+    (by_time, is_random): (bool, bool),
     findings: &mut Findings<'_>,
 ) -> Result<(Vec<Column>, BTreeMap<String, DateSource>)> {
     let mut dates = BTreeMap::new();
@@ -163,8 +165,15 @@ pub(super) fn with_dates(
             .map(|part| format!("{} ({})", part.name(), part.meaning()));
         let described: Vec<String> = described.collect();
         let brief = part_names.join(", ");
+        let advice = match is_random {
+            true => format!(
+                "; rows are split at random, so test rows lie between training rows in time: if the model must predict later rows, use `--time {}`",
+                shell(name)
+            ),
+            false => String::new(),
+        };
         let message = format!(
-            "{source}: column `{name}` is a date; its parts are features: {}{left_out} (`--drop {}` leaves it out)",
+            "{source}: column `{name}` is a date; its parts are features: {}{left_out} (`--drop {}` leaves it out){advice}",
             described.join(", "),
             shell(name)
         );

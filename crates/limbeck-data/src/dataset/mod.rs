@@ -416,6 +416,7 @@ fn read_features(
     findings: &mut Findings<'_>,
 ) -> Result<ReadFeatures> {
     let (name, learn) = (source.name().to_owned(), found.learn);
+    let has_split = source.has_split(options);
     let mut notations = source.table.notations.clone();
     let reading = options.reading();
     let rules = reading.rules(source.table.prefers_comma);
@@ -428,7 +429,8 @@ fn read_features(
     }
     let ordered = found.in_time_order(&columns);
     let by_time = found.time.is_some();
-    let (columns, dates) = with_dates(&name, columns, learn, by_time, findings)?;
+    let is_random = !by_time && !has_split && options.group.is_none();
+    let (columns, dates) = with_dates(&name, columns, learn, (by_time, is_random), findings)?;
     let named = options.missing_numbers();
     let (columns, missing) = clean_features(&name, columns, learn, &named, findings)?;
     if let Some(ordered) = ordered {

@@ -109,10 +109,11 @@ impl TextFile {
         }
     }
 
-    /// True if new numbers get a decimal comma: if the first rows have cells with a decimal comma and none with a decimal point. If they have
-    /// neither, the option `decimal` decides, or with `auto` the notations of the training table.
+    /// True if new numbers get a decimal comma. If all cells of the first rows with a decimal mark have the same, it is taken. Otherwise, the option
+    /// `decimal` decides; with `auto`, the more frequent mark does, and if there are none, the notations of the training table do.
     pub(super) fn has_comma(&self, options: &ReadOptions) -> bool {
-        let mut found = [false, false];
+        // Cells with a decimal point, and cells with a decimal comma.
+        let mut found = [0, 0];
         let bytes = whole_characters(&self.buffer, self.ended);
         let end = match self.ended {
             true => bytes.len(),
@@ -125,13 +126,16 @@ impl TextFile {
             let marks = cells
                 .iter()
                 .filter_map(|cell| certain_comma(&cell.text(bytes)));
-            marks.for_each(|comma| found[usize::from(comma)] = true);
+            marks.for_each(|comma| found[usize::from(comma)] += 1);
         }
         let in_training = || options.notations.values().any(Notation::has_comma);
         match (found, options.decimal) {
-            ([false, false], DecimalMark::Auto) => in_training(),
-            ([false, false], mark) => mark == DecimalMark::Comma,
-            ([has_point, has_comma], _) => has_comma && !has_point,
+            ([0, 0], DecimalMark::Auto) => in_training(),
+            ([points, commas], DecimalMark::Auto) => commas > points,
+            ([0, 0], mark) => mark == DecimalMark::Comma,
+            ([points, 0], _) if points > 0 => false,
+            ([0, _], _) => true,
+            (_, mark) => mark == DecimalMark::Comma,
         }
     }
 

@@ -230,6 +230,20 @@ fn flatten(prefix: &str, value: &Value, all: &mut BTreeMap<String, String>) {
     }
 }
 
+/// What the shipped file gains over the best file without a teacher, in a word or two.
+fn file_gain(report: &super::Report) -> &'static str {
+    let Some(file) = &report.file else {
+        return "–";
+    };
+    match &file.gain {
+        gain if gain.reason.is_some() => "unknown",
+        gain if gain.worth_having => "worth having",
+        gain if gain.significant => "too small",
+        gain if gain.error_saved.is_below() => "worse",
+        _ => "not shown",
+    }
+}
+
 /// Header and cells of the table of runs, for the terminal and for the page.
 #[must_use]
 pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
@@ -241,7 +255,8 @@ pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
         "baseline",
         "teacher error",
         "gap closed",
-        "verdict",
+        "distillation",
+        "file's gain",
         "teacher",
         "test rows",
         "parameters",
@@ -269,6 +284,7 @@ pub fn table(runs: &[Run]) -> (Vec<&'static str>, Vec<Vec<String>>) {
             short(report.test.teacher.error()),
             gap,
             format!("{}{stopped}", report.proof.verdict.kind.name()),
+            file_gain(report).to_owned(),
             report.teacher.kind.clone(),
             grouped(report.data.test),
             grouped(report.student.parameters),
@@ -314,7 +330,7 @@ pub fn sentences(runs: &[Run]) -> Result<Vec<String>> {
 const SCRIPT: &str = include_str!("page/compare.js");
 
 /// Names of the columns of [`table`] that hold text.
-const WORDS: [&str; 4] = ["run", "target", "teacher", "verdict"];
+const WORDS: [&str; 5] = ["run", "target", "teacher", "distillation", "file's gain"];
 
 /// The comparison as one self-contained HTML page.
 ///

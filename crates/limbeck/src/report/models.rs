@@ -3,7 +3,7 @@
 //! A row describes either one model (the teacher, or a file), or the mean over several students that differ only in their training seed. The name of
 //! the row says which.
 
-use limbeck_distill::proof::grouped;
+use limbeck_distill::proof::{grouped, short};
 
 use super::verdict::kind_name;
 use super::{QuantileScores, Report, ShippedKind, Size, StudentScores};
@@ -65,6 +65,16 @@ impl Report {
         rows
     }
 
+    /// RMSE of predicting the mean of the test targets for every test row, from RMSE and R² of the shipped file: `RMSE / √(1 − R²)`. `None` if a quantile
+    /// is predicted, or without R².
+    fn rmse_of_mean(&self) -> Option<f64> {
+        let shipped = &self.test.shipped;
+        let r2 = shipped
+            .r2
+            .filter(|r2| self.quantile.is_none() && *r2 < 1.0)?;
+        Some(shipped.error() / (1.0 - r2).sqrt())
+    }
+
     /// Footnotes of the table of models, one sentence each, without a period at the end.
     #[must_use]
     pub fn model_notes(&self) -> Vec<String> {
@@ -72,8 +82,15 @@ impl Report {
         let period = periods.map_or_else(String::new, |periods| {
             format!(", {} (`{}`)", periods.test, periods.column)
         });
+        let constant = self.rmse_of_mean();
+        let constant = constant.map_or_else(String::new, |rmse| {
+            format!(
+                "; predicting the mean of the test targets has RMSE {}",
+                short(rmse)
+            )
+        });
         let rows = format!(
-            "{} test rows{period}; errors in the unit of `{}`",
+            "{} test rows{period}; errors in the unit of `{}`{constant}",
             grouped(self.data.test),
             self.target
         );
@@ -163,7 +180,7 @@ impl Report {
     }
 
     /// Kind and size of the student `side`. If the report has no sizes of both students, both are networks of the shipped size.
-    fn size_of(&self, side: ShippedKind) -> Size {
+    pub(super) fn size_of(&self, side: ShippedKind) -> Size {
         let same = Size {
             kind: limbeck_distill::student::StudentKind::Mlp,
             parameters: self.student.parameters,

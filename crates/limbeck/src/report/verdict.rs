@@ -1,4 +1,4 @@
-//! The verdict of a run as text. Its sentences, in this order: an alarm if a model is useless, the shipped file, the comparison of both students, the
+//! The verdict of a run as text. Its sentences, in this order: an alarm if a model is useless or almost so, the shipped file, the comparison of both students, the
 //! gap to the teacher, other splits, and what the intervals cover.
 
 use limbeck_data::metrics::{pearson, quantile, r2};
@@ -13,6 +13,7 @@ use super::{Against, Report, ShippedKind, TestScores};
 pub(crate) fn sentence(report: &Report, causes: &[String]) -> String {
     let parts = [
         alarm(report, causes),
+        barely(report),
         file(report),
         method(report),
         gap(report),
@@ -91,6 +92,24 @@ fn alarm(report: &Report, causes: &[String]) -> Option<String> {
     Some(format!("{what} {causes}"))
 }
 
+/// The sentence on a shipped student that is better than predicting the mean of the target, but by less than a gain that is worth having.
+fn barely(report: &Report) -> Option<String> {
+    let worth = report.file.as_ref().map_or(WORTH, |file| file.gain.worth);
+    // An RMSE that is lower than that of the mean by this share has this R².
+    let least = 1.0 - (1.0 - worth) * (1.0 - worth);
+    let r2 = report.test.shipped.r2?;
+    let is_barely = report.quantile.is_none() && r2 > 0.0 && r2 < least;
+    is_barely.then(|| {
+        format!(
+            "The shipped student is hardly better than predicting the mean of the target (test R² {}).",
+            short(r2)
+        )
+    })
+}
+
+/// Smallest gain that is worth having, if the report has none: the default of the option `worth`.
+const WORTH: f64 = 0.01;
+
 fn interval(difference: &Difference) -> String {
     match (difference.low, difference.high) {
         (Some(low), Some(high)) => format!("95 % interval {} to {}", short(low), short(high)),
@@ -163,12 +182,24 @@ fn file(report: &Report) -> Option<String> {
         (None, false, false, true) => {
             "the shipped file is significantly worse, and not worth having".to_owned()
         }
+        (None, false, false, false) if error_saved.value < 0.0 => {
+            "the difference is not significant, and the shipped file is not shown to be better"
+                .to_owned()
+        }
         (None, false, false, false) => {
             "the difference is not significant, so the gain is not shown to be worth having"
                 .to_owned()
         }
     };
-    Some(format!("{which}: {compared}; {judged}."))
+    // The best file is not in the run: only the shipped student is written.
+    let instead = match error_saved.value < 0.0 && size.kind != report.size_of(shipped.kind).kind {
+        true => format!(
+            " A run with `--student {}` writes that kind of file.",
+            size.kind.name()
+        ),
+        false => String::new(),
+    };
+    Some(format!("{which}: {compared}; {judged}.{instead}"))
 }
 
 /// The sentence that compares the distilled student with the baseline, the student trained alone.

@@ -515,7 +515,7 @@ impl<'a> Context<'a> {
     fn drop_in_sample(&self, store: &mut LabelStore) {
         if self.looks_in_sample(store) {
             let note =
-                "the teacher's labels of the training rows are not used: from these rows, the students learn only the targets"
+                "the teacher's labels of the training rows are not used, because the teacher was probably fitted on these rows: from them, the students learn only the targets"
                     .to_owned();
             for &row in &self.data.split.train {
                 store.teacher[row] = f64::NAN;

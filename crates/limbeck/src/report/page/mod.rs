@@ -7,7 +7,7 @@ mod slices;
 
 use limbeck_data::Features;
 use limbeck_data::metrics::Measure;
-use limbeck_distill::proof::short;
+use limbeck_distill::proof::{percent, short};
 use limbeck_distill::search::Trial;
 use serde_json::{Value, json};
 
@@ -446,7 +446,11 @@ fn shipped(report: &Report) -> String {
         ShippedKind::Distilled => "the distilled one",
     };
     let setting = match report.shipped.setting.alpha {
-        Some(alpha) => format!(", with {} of the loss from the teacher", short(alpha)),
+        Some(alpha) => format!(
+            ", whose training loss compares it with the teacher ({} %) and with the targets ({} %)",
+            percent(alpha),
+            percent(1.0 - alpha)
+        ),
         None => String::new(),
     };
     let notes: String = report
@@ -461,8 +465,8 @@ fn shipped(report: &Report) -> String {
         format!("<ul class=\"notes\">{notes}</ul>")
     };
     format!(
-        "<p>The shipped student is {side}{setting}: it was better on validation rows. Both students have equal budgets. The time is measured in a \
-         batch.</p>{notes}"
+        "<p>The shipped student is {side}{setting}: it was better on validation rows. Both students have the same limit of parameters. Times per row \
+         are measured while a batch is predicted.</p>{notes}"
     )
 }
 
