@@ -211,6 +211,14 @@ fn predict_and_evaluate_read_numbers_as_the_training_table_writes_them() {
         let expected = prediction(all.lines().nth(at + 1).unwrap());
         assert_eq!(prediction(one.lines().nth(1).unwrap()), expected);
     }
+    // One other column has points; the more frequent mark is taken.
+    let with_points = |line: &str| line.replacen('\n', ";1.25\n", 1);
+    let more: String = rows.iter().map(|row| with_points(row)).collect();
+    place.file("more.csv", header.replacen('\n', ";note\n", 1) + &more);
+    let mixed = place.limbeck(&["predict", "run", "more.csv"]).succeeds();
+    let all = found.stdout.lines().skip(1).map(prediction);
+    let same = mixed.stdout.lines().skip(1).map(prediction);
+    assert_eq!(same.collect::<Vec<_>>(), all.collect::<Vec<_>>());
     // The table in the notation of programs has cells such as 5.097, which a comma reads as 5097.
     place.file("plain.csv", &plain);
     place.refuses(

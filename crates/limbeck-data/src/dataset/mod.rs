@@ -739,6 +739,22 @@ mod tests {
     }
 
     #[test]
+    fn a_random_split_of_rows_with_dates_is_told() {
+        let told = |set: fn(&mut DataOptions)| {
+            let made = make(|options| {
+                options.drop.retain(|name| name != "day");
+                set(options);
+            });
+            let warnings = made.unwrap().summary.warnings.into_iter();
+            let dates = warnings.filter(|warning| warning.check == "datetime");
+            dates.map(|warning| warning.message).collect::<String>()
+        };
+        assert!(told(|_| {}).contains("use `--time day`"));
+        assert!(!told(|options| options.group = Some("group".into())).contains("--time"));
+        assert!(!told(|options| options.split_column = Some("part".into())).contains("--time"));
+    }
+
+    #[test]
     fn stuck_sensors_are_named_if_the_rows_have_times() {
         let stuck = |named: bool| {
             let table = edited(|columns| {

@@ -231,7 +231,7 @@ fn flatten(prefix: &str, value: &Value, all: &mut BTreeMap<String, String>) {
 }
 
 /// What the shipped file gains over the best file without a teacher, in a word or two.
-fn file_gain(report: &super::Report) -> &'static str {
+pub(super) fn file_gain(report: &super::Report) -> &'static str {
     let Some(file) = &report.file else {
         return "–";
     };

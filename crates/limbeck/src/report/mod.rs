@@ -575,6 +575,58 @@ mod tests {
         "measured":{"seconds":1.0,"stages":{"lone models":0.5},"student_us_per_row":0.1,"student_us_one_row":0.2,"teacher_us_per_row":null,
             "peak_memory_bytes":null,"threads":1}}"#;
 
+    /// A report whose shipped file is compared with trees: `low` and `high` are the interval of the gain `value`.
+    fn against_trees(value: f64, low: f64, high: f64) -> Report {
+        let mut report: Report = serde_json::from_str(SCHEMA_1).unwrap();
+        let against = format!(
+            r#"{{"value":{value},"low":{low},"high":{high},"significant":false,"worth_having":false,"worth":0.01,"threshold":0.04,"reason":null,
+                "against":{{"kind":"trees","parameters":10,"bytes":80,"is_shipped":false,"test_error":4.0}}}}"#
+        );
+        report.file = Some(serde_json::from_str(&against).unwrap());
+        report
+    }
+
+    #[test]
+    fn verdicts_name_the_kind_of_a_better_file_and_students_that_are_hardly_of_use() {
+        let said = |report: &Report| verdict::sentence(report, &[]);
+        let worse = said(&against_trees(-1.0, -2.0, -0.5));
+        assert!(worse.contains("significantly worse"), "{worse}");
+        assert!(worse.contains("`--student trees`"), "{worse}");
+        let unclear = said(&against_trees(-1.0, -2.0, 0.5));
+        assert!(unclear.contains("not shown to be better"), "{unclear}");
+        let mut better = against_trees(1.0, -0.5, 2.0);
+        let text = said(&better);
+        assert!(!text.contains("--student"), "{text}");
+        assert!(!text.contains("hardly"), "{text}");
+        better.test.shipped.r2 = Some(0.019);
+        assert!(said(&better).starts_with("The shipped student is hardly better"));
+        better.test.shipped.r2 = Some(0.02);
+        assert!(!said(&better).contains("hardly"));
+    }
+
+    #[test]
+    fn tables_tell_the_error_of_the_mean() {
+        // 3 / √(1 − 0.8)
+        let notes = against_trees(1.0, -0.5, 2.0).model_notes();
+        assert!(notes[0].contains("has RMSE 6.708"), "{}", notes[0]);
+    }
+
+    #[test]
+    fn lists_of_runs_tell_the_gain_of_the_file() {
+        let word = |low: f64, high: f64| compare::file_gain(&against_trees(0.0, low, high));
+        assert_eq!(word(-2.0, -0.5), "worse");
+        assert_eq!(word(-2.0, 0.5), "not shown");
+        let mut report = against_trees(1.0, 0.5, 2.0);
+        assert_eq!(compare::file_gain(&report), "not shown");
+        let gain = &mut report.file.as_mut().unwrap().gain;
+        gain.significant = true;
+        assert_eq!(compare::file_gain(&report), "too small");
+        report.file.as_mut().unwrap().gain.worth_having = true;
+        assert_eq!(compare::file_gain(&report), "worth having");
+        report.file = None;
+        assert_eq!(compare::file_gain(&report), "–");
+    }
+
     #[test]
     fn reports_of_schema_1_are_read() {
         let report: Report = serde_json::from_str(SCHEMA_1).unwrap();
