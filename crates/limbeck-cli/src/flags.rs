@@ -186,6 +186,12 @@ impl<C: Takes> Flags<C> {
         if recipe.data.target.is_empty() {
             return Err(Error::Message("no target given; name the column to predict with --target, or set `target` under [data] in a recipe file (--recipe)".into()));
         }
+        if !recipe.table.exists() && Path::new(&recipe.data.target).is_file() {
+            let (target, table) = (recipe.table.display(), &recipe.data.target);
+            return Err(Error::Message(format!(
+                "{target} is not a file, but --target {table} is one: the two seem swapped; write `{table} --target {target}`"
+            )));
+        }
         Ok(recipe.check()?)
     }
 }

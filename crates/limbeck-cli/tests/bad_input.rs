@@ -811,6 +811,10 @@ fn arguments_that_are_swapped_are_named() {
             &["arguments seem swapped", "`limbeck predict run sensor.csv`"][..],
         ),
         (
+            &["distill", "flow", "--target", "sensor.csv"],
+            &["seem swapped", "`sensor.csv --target flow`"],
+        ),
+        (
             &["evaluate", "sensor.csv", student],
             &[
                 "arguments seem swapped",

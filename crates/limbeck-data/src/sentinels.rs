@@ -14,6 +14,7 @@
 
 use limbeck_runtime::MissingNumbers;
 
+use crate::figures::short;
 use crate::table::cells;
 
 /// A number that looks like a marker is a sentinel if it is further from the body (all other values of the column) than this many widths of the body.
@@ -78,7 +79,7 @@ impl Apart {
             .iter()
             .map(|(value, count)| format!("{value} ({})", cells(*count)));
         let spikes = |bound: Option<(f64, usize)>, side: &'static str| {
-            bound.map(|(bound, count)| format!("{} {side} {bound}", cells(count)))
+            bound.map(|(bound, count)| format!("{} {side} {}", cells(count), short(bound)))
         };
         let all: Vec<String> = sentinels
             .chain(spikes(self.below, "below"))

@@ -259,7 +259,7 @@ pub(super) fn read_by_rows(
 fn beside_body(apart: &Apart) -> String {
     let (low, high) = apart.body;
     format!(
-        "{}, while all other values lie between {low} and {high}",
+        "{} of training and validation rows, while all other values lie between {low} and {high}",
         apart.words()
     )
 }

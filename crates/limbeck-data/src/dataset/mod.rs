@@ -779,7 +779,7 @@ mod tests {
         let messages = stuck(true);
         assert_eq!(messages.len(), 1);
         assert!(
-            messages[0].contains("column `a` repeats 1.25 in 50 consecutive rows from row 61 on"),
+            messages[0].contains("column `a` repeats 1.250 in 50 consecutive rows from row 61 on"),
             "{}",
             messages[0]
         );

@@ -6,6 +6,7 @@ use limbeck_runtime::DateSource;
 
 use crate::Result;
 use crate::checks::{Check, Findings};
+use crate::figures::short;
 use crate::metrics::same;
 use crate::table::{Column, Values};
 use crate::warning::Finding;
@@ -64,13 +65,13 @@ pub(super) fn check_stuck(
             "{source}: column `{}` repeats {} in {} consecutive rows from row {} on, but usually changes from row to row; the sensor may have been \
              stuck. {all} training and validation rows repeat a number in this way. They are used as they are; if the number is wrong, empty these cells",
             column.name,
-            longest.value,
+            short(longest.value),
             longest.rows,
             places[longest.first] + 1,
         );
         let brief = format!(
             "{} in {} rows from row {} on",
-            longest.value,
+            short(longest.value),
             longest.rows,
             places[longest.first] + 1
         );
