@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::Args;
 use limbeck::{Report, Run};
 use limbeck_data::figures::range;
-use limbeck_data::{Column, ColumnKind, Dataset, Table, Values, Warning, dates, group_warnings};
+use limbeck_data::{Column, ColumnKind, Dataset, Table, Values, dates};
 use limbeck_distill::proof::short;
 use limbeck_distill::student::StudentKind;
 use limbeck_runtime::{Encoding, Node, Op, Output, Scaling, Student};
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::flags::{Flags, Inspecting};
 use crate::output::{Style, print};
 use crate::preview;
-use crate::render::{self, Grid, counted, grouped};
+use crate::render::{self, Grid, counted, grouped, said};
 use crate::source::load;
 
 /// Show the contents of a table, a run or a student
@@ -105,20 +105,6 @@ fn table(table: &Table, style: Style) -> String {
     }
     text.push_str(&grid.render(style));
     text
-}
-
-/// The warnings as text, one on each line, after an empty line; empty if there are none.
-pub(crate) fn said(warnings: &[Warning], style: Style) -> String {
-    let word = style.yellow("warning");
-    let lines = group_warnings(warnings)
-        .into_iter()
-        .map(|one| format!("{word}: {} (found by check `{}`)\n", one.message, one.check));
-    let text: String = lines.collect();
-    if text.is_empty() {
-        text
-    } else {
-        format!("\n{text}")
-    }
 }
 
 /// A short summary of the values of a column, for example the range of numbers or the most frequent categories.

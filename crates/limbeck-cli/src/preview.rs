@@ -11,8 +11,8 @@ use limbeck_data::{
 use limbeck_distill::proof::short;
 
 use crate::error::Result;
-use crate::inspect::said;
 use crate::output::Style;
+use crate::render::said;
 use crate::render::{counted, grouped};
 
 /// Maximum number of features that a preview lists.

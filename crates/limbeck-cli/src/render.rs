@@ -4,6 +4,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use limbeck::Report;
 use limbeck::report::ModelRow;
 pub(crate) use limbeck_data::figures::{counted, grouped};
+use limbeck_data::{Warning, group_warnings};
 use limbeck_distill::proof::short;
 
 use crate::output::Style;
@@ -153,6 +154,20 @@ fn models(report: &Report) -> Grid {
         ]);
     }
     grid
+}
+
+/// The warnings as text, one on each line, after an empty line; empty if there are none.
+pub(crate) fn said(warnings: &[Warning], style: Style) -> String {
+    let word = style.yellow("warning");
+    let lines = group_warnings(warnings)
+        .into_iter()
+        .map(|one| format!("{word}: {} (found by check `{}`)\n", one.message, one.check));
+    let text: String = lines.collect();
+    if text.is_empty() {
+        text
+    } else {
+        format!("\n{text}")
+    }
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ fn distill_by_time_tells_the_periods_and_columns_beyond_training() {
     // Without `--keep`, the date only orders the rows.
     let said = distill(&place, &["--time", "date", "--out", "plain"]).stderr;
     assert!(
-        said.contains("`date` orders the rows and is not a feature"),
+        said.contains("`date` orders the rows. Neither it nor parts"),
         "{said}"
     );
     // Test rows drawn at random have no period, and values in the training range.

@@ -244,6 +244,18 @@ impl Read for Utf16 {
     }
 }
 
+/// True if a file's name has this extension, in upper or lower case. A final `.gz` or `.zst` is ignored.
+pub(crate) fn named(path: &Path, extension: &str) -> bool {
+    let own = |path: &Path| {
+        path.extension()
+            .map(|own| own.to_string_lossy().to_ascii_lowercase())
+    };
+    match own(path).as_deref() {
+        Some("gz" | "zst") => own(&path.with_extension("")).as_deref() == Some(extension),
+        own => own == Some(extension),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::figures::counted;
-use crate::foreign::Content;
+use crate::found::Content;
 
 /// Result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -7,77 +7,18 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use crate::bytes::{self, Wrapping};
-use crate::format;
-use crate::parts;
+use crate::bytes::{self, Wrapping, named};
+use crate::found::{CSV, Content};
 
 /// Maximum number of bytes at the start of a file that are searched.
 pub(crate) const START_BYTES: u64 = 4096;
 /// Maximum number of bytes at the end of a zip archive that are searched for the names of its members.
 const END_BYTES: u64 = 64 << 10;
 
-const CSV: &str =
-    "save it as CSV or Parquet, for example with pandas: `df.to_csv(\"table.csv\", index=False)`";
 const SHEET: &str = "save its sheet as CSV (File → Save As), or with pandas: `pd.read_excel(\"file\").to_csv(\"table.csv\", index=False)`";
 const QUERY: &str = "export one of its tables as CSV, for example `sqlite3 -header -csv FILE 'select * from t' > table.csv`";
 const UNPACK: &str = "unpack it, and name the CSV or Parquet file inside";
 const NONE: &str = "expected a CSV or Parquet file";
-const TABLES_FIRST: &str = "expected a CSV or Parquet file; `limbeck inspect` shows a run or a student, and `--teacher-model` takes the teacher of a run";
-
-/// What a file or a folder is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// The folder of a run.
-    Run,
-    /// A `.limbeck` file.
-    Limbeck,
-    /// A file of a known format that is neither a table nor a `.limbeck` file.
-    Foreign {
-        /// The format in words, with an article: `an HTML page`.
-        what: &'static str,
-        /// What to do instead, such as how to convert the file to a table.
-        fix: &'static str,
-    },
-    /// A table, or a folder of tables.
-    Table,
-    /// Anything else: not recognized, does not exist, or cannot be read.
-    Unknown,
-}
-
-impl Content {
-    /// Finds out what is at a path.
-    #[must_use]
-    pub fn of(path: &Path) -> Self {
-        if let Some(found) = foreign(path) {
-            return found;
-        }
-        match parts::of(path) {
-            Ok(_) => Self::Table,
-            Err(_) => Self::Unknown,
-        }
-    }
-
-    /// The content in words, with an article.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Run => "the folder of a run",
-            Self::Limbeck => "a limbeck file",
-            Self::Foreign { what, .. } => what,
-            Self::Table => "a table",
-            Self::Unknown => "a file of an unknown format",
-        }
-    }
-
-    /// What to do if a table was expected, for an error message.
-    pub(crate) fn fix(self) -> &'static str {
-        match self {
-            Self::Run | Self::Limbeck => TABLES_FIRST,
-            Self::Foreign { fix, .. } => fix,
-            Self::Table | Self::Unknown => CSV,
-        }
-    }
-}
 
 /// What is at a path, if it is certainly neither a table nor a folder of tables; else `None`.
 pub(crate) fn foreign(path: &Path) -> Option<Content> {
@@ -106,7 +47,7 @@ pub(crate) fn foreign(path: &Path) -> Option<Content> {
         let unpacked = bytes::open(path).ok()?;
         unpacked.take(START_BYTES).read_to_end(&mut start).ok()?;
     }
-    let is_recipe = format::named(path, "toml");
+    let is_recipe = named(path, "toml");
     of_bytes(&start, &end).or(is_recipe.then_some(RECIPE))
 }
 

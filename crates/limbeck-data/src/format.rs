@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::bytes::{self, Wrapping};
+use crate::bytes::{self, Wrapping, named};
 use crate::foreign::{foreign, is_binary};
 use crate::{Error, Result};
 
@@ -15,18 +15,6 @@ pub(crate) enum Format {
     Text,
     /// Parquet.
     Parquet,
-}
-
-/// True if a file's name has this extension, in upper or lower case. A final `.gz` or `.zst` is ignored.
-pub(crate) fn named(path: &Path, extension: &str) -> bool {
-    let own = |path: &Path| {
-        path.extension()
-            .map(|own| own.to_string_lossy().to_ascii_lowercase())
-    };
-    match own(path).as_deref() {
-        Some("gz" | "zst") => own(&path.with_extension("")).as_deref() == Some(extension),
-        own => own == Some(extension),
-    }
 }
 
 /// Finds the format of a file.

@@ -48,7 +48,7 @@ pub(crate) fn find(
         separator = separator.or(Some(named));
         (start, line) = (start + length, line + 1);
     }
-    let tabs = crate::format::named(path, "tsv").then_some(b'\t');
+    let tabs = crate::bytes::named(path, "tsv").then_some(b'\t');
     let text = Sample {
         path,
         bytes: sample,

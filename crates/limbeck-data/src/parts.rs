@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::bytes::named;
 use crate::error::quoted;
 use crate::foreign::foreign;
-use crate::format::{Format, format, named};
+use crate::format::{Format, format};
+use crate::found::Content;
 use crate::{Error, Result};
 
 /// The files of a table, in order, and their common format.
@@ -15,6 +17,20 @@ pub(crate) struct Parts {
     pub(crate) files: Vec<PathBuf>,
     /// Format of all files.
     pub(crate) format: Format,
+}
+
+impl Content {
+    /// Finds out what is at a path.
+    #[must_use]
+    pub fn of(path: &Path) -> Self {
+        if let Some(found) = foreign(path) {
+            return found;
+        }
+        match of(path) {
+            Ok(_) => Self::Table,
+            Err(_) => Self::Unknown,
+        }
+    }
 }
 
 /// Lists the files of the table at `path`: the file itself, or the files in the folder, sorted by name.

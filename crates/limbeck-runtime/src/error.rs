@@ -167,56 +167,44 @@ impl fmt::Display for Error {
                 found,
                 expected,
                 names,
-            } => {
-                write!(
-                    f,
-                    "{found} input columns given, {expected} expected: pass, in this order, {names}"
-                )
-            }
+            } => write!(
+                f,
+                "{found} input columns given, {expected} expected: pass, in this order, {names}"
+            ),
             Self::ColumnLength {
                 column,
                 found,
                 expected,
-            } => {
-                write!(
-                    f,
-                    "column `{column}` has {found} values, {expected} expected: give one per row"
-                )
-            }
+            } => write!(
+                f,
+                "column `{column}` has {found} values, {expected} expected: give one per row"
+            ),
             Self::ColumnKind {
                 column,
                 found,
                 expected,
-            } => {
-                write!(
-                    f,
-                    "column `{column}` holds {found}, {expected} expected: read it with the same data type as in training"
-                )
-            }
-            Self::InfiniteValue { column, row } => {
-                write!(
-                    f,
-                    "column `{column}`, row {row}: infinite value, expected a finite number or NaN (missing)"
-                )
-            }
+            } => write!(
+                f,
+                "column `{column}` holds {found}, {expected} expected: read it with the same data type as in training"
+            ),
+            Self::InfiniteValue { column, row } => write!(
+                f,
+                "column `{column}`, row {row}: infinite value, expected a finite number or NaN (missing)"
+            ),
             Self::InvalidCode {
                 column,
                 row,
                 code,
                 levels,
-            } => {
-                write!(
-                    f,
-                    "column `{column}`, row {row}: level code {code}, but only {levels} levels are given (codes start at 0)"
-                )
-            }
+            } => write!(
+                f,
+                "column `{column}`, row {row}: level code {code}, but only {levels} levels are given (codes start at 0)"
+            ),
             Self::BufferLength {
                 what,
                 found,
                 expected,
-            } => {
-                write!(f, "{what} holds {found} values, {expected} expected")
-            }
+            } => write!(f, "{what} holds {found} values, {expected} expected"),
             Self::InvalidEncoder { column, reason } if column.is_empty() => {
                 write!(f, "encoder: {reason}")
             }
@@ -231,30 +219,22 @@ impl fmt::Display for Error {
                 f,
                 "invalid student: {reason}; if it was read from a file, the file is damaged: export or train the student again"
             ),
-            Self::NotLimbeck { reason } => {
-                write!(
-                    f,
-                    "not a limbeck file ({reason}): give a complete `.limbeck` file written by limbeck"
-                )
-            }
-            Self::NewerFormat { found, supported } => {
-                write!(
-                    f,
-                    "the file has format `{found}`, but this version of limbeck reads formats up to `{supported}`: use a newer limbeck"
-                )
-            }
-            Self::WrongKind { found, expected } => {
-                write!(
-                    f,
-                    "the file holds a {found}, expected a {expected}: give the file of a {expected}"
-                )
-            }
-            Self::Damaged { found, expected } => {
-                write!(
-                    f,
-                    "damaged file: found checksum {found}, expected {expected}: copy or export the file again"
-                )
-            }
+            Self::NotLimbeck { reason } => write!(
+                f,
+                "not a limbeck file ({reason}): give a complete `.limbeck` file written by limbeck"
+            ),
+            Self::NewerFormat { found, supported } => write!(
+                f,
+                "the file has format `{found}`, but this version of limbeck reads formats up to `{supported}`: use a newer limbeck"
+            ),
+            Self::WrongKind { found, expected } => write!(
+                f,
+                "the file holds a {found}, expected a {expected}: give the file of a {expected}"
+            ),
+            Self::Damaged { found, expected } => write!(
+                f,
+                "damaged file: found checksum {found}, expected {expected}: copy or export the file again"
+            ),
             Self::InvalidEntry { entry, reason } => write!(
                 f,
                 "file entry `{entry}`: {reason}; the file is damaged: copy, export or train it again"
@@ -273,12 +253,10 @@ impl fmt::Display for Error {
                 f,
                 "stored test example (golden row {row}, target `{target}`): predicted {found}, expected {expected} ± {tolerance:e}: do not use the student; export or train it again"
             ),
-            Self::TooLarge { path, limit } => {
-                write!(
-                    f,
-                    "`{path}` is larger than {limit} bytes, the maximum size of a limbeck file"
-                )
-            }
+            Self::TooLarge { path, limit } => write!(
+                f,
+                "`{path}` is larger than {limit} bytes, the maximum size of a limbeck file"
+            ),
             #[cfg(feature = "std")]
             Self::Io {
                 path,

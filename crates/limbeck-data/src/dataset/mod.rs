@@ -204,15 +204,7 @@ impl Dataset {
         }
 
         let total_rows = source.table.rows;
-        let periods = options.time.as_ref().map(|name| {
-            let is_feature = options.keep.contains(name);
-            let periods = source.periods(name, &rows, &split);
-            periods.map(|periods| Periods {
-                is_feature,
-                ..periods
-            })
-        });
-        let periods = periods.transpose()?;
+        let periods = periods(&source, options, &rows, &split)?;
         let found = Found {
             names: &names,
             values: &values,
@@ -258,17 +250,9 @@ impl Dataset {
                 &split,
             ),
         };
-        let spec = |name: String| TargetSpec {
-            unit: options.learned_unit(&name),
-            name,
-        };
-        let targets = Targets {
-            specs: names.into_iter().map(spec).collect(),
-            values,
-        };
         Ok(Self {
             features,
-            targets,
+            targets: targets(names, values, options),
             weight,
             rows,
             blocks,
@@ -499,6 +483,34 @@ fn usable_rows(
         return Err(Error::Split { message });
     }
     Ok(rows)
+}
+
+/// First and last time of the training, validation and test rows; `None` without the option `time`.
+fn periods(
+    source: &Source,
+    options: &DataOptions,
+    rows: &[usize],
+    split: &Split,
+) -> Result<Option<Periods>> {
+    let Some(name) = &options.time else {
+        return Ok(None);
+    };
+    Ok(Some(Periods {
+        is_feature: options.keep.contains(name),
+        ..source.periods(name, rows, split)?
+    }))
+}
+
+/// The targets with their names and learned units; `values` has one list for each name.
+fn targets(names: Vec<String>, values: Vec<Vec<f64>>, options: &DataOptions) -> Targets {
+    let spec = |name: String| TargetSpec {
+        unit: options.learned_unit(&name),
+        name,
+    };
+    Targets {
+        specs: names.into_iter().map(spec).collect(),
+        values,
+    }
 }
 
 /// Checks that each part of the split (training, validation and test rows) has a row with a weight above 0. A part without rows is not checked.

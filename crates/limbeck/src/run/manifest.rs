@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::run::{files, tensorboard};
+use crate::run::files;
+use crate::run::tensorboard;
 
 /// A list of files with size and SHA-256, by their path in the folder of the manifest.
 ///

@@ -89,12 +89,6 @@ pub(crate) fn page(source: &Source<'_>) -> String {
     let (first, rest) = sentence
         .split_once(". ")
         .map_or((sentence.as_str(), ""), |(first, rest)| (first, rest));
-    let has_layers = source.chosen.iter().flatten().any(|trial| {
-        trial
-            .curve
-            .iter()
-            .any(|point| !point.terms.of("layers").is_empty())
-    });
     let parts: [(&str, String); 21] = [
         (
             "TITLE",
@@ -153,17 +147,7 @@ pub(crate) fn page(source: &Source<'_>) -> String {
                 })
                 .collect(),
         ),
-        (
-            "LAYERS",
-            if has_layers {
-                figure(
-                    "layers",
-                    "Distance of hidden layers to the teacher's features",
-                )
-            } else {
-                String::new()
-            },
-        ),
+        ("LAYERS", layers(source.chosen)),
         ("RECIPE", escape(source.recipe)),
         ("USE", usage(source.run, source.formats)),
         // Escape `<`, so that no text can end the script element.
@@ -177,6 +161,18 @@ pub(crate) fn page(source: &Source<'_>) -> String {
             page.replacen(&format!("{{{{{name}}}}}"), text, 1)
         });
     page.replacen("{{CHARTS}}", CHARTS, 1)
+}
+
+/// The chart of the distances of hidden layers, if the training curves have such distances.
+fn layers(chosen: [Option<&Trial>; 2]) -> String {
+    let mut points = chosen.iter().flatten().flat_map(|trial| &trial.curve);
+    match points.any(|point| !point.terms.of("layers").is_empty()) {
+        true => figure(
+            "layers",
+            "Distance of hidden layers to the teacher's features",
+        ),
+        false => String::new(),
+    }
 }
 
 /// Escapes a text for HTML; the result also contains no placeholder of the page's template.
