@@ -3,6 +3,7 @@
 //! The first bytes of a file show how it is packed and encoded; its name has no influence. The number of unpacked bytes is limited
 //! ([`MOST_BYTES`], [`MOST_TIMES`]), so that a small file cannot fill memory or disk.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
@@ -246,10 +247,8 @@ impl Read for Utf16 {
 
 /// True if a file's name has this extension, in upper or lower case. A final `.gz` or `.zst` is ignored.
 pub(crate) fn named(path: &Path, extension: &str) -> bool {
-    let own = |path: &Path| {
-        path.extension()
-            .map(|own| own.to_string_lossy().to_ascii_lowercase())
-    };
+    let lower = |own: &OsStr| own.to_string_lossy().to_ascii_lowercase();
+    let own = |path: &Path| path.extension().map(lower);
     match own(path).as_deref() {
         Some("gz" | "zst") => own(&path.with_extension("")).as_deref() == Some(extension),
         own => own == Some(extension),

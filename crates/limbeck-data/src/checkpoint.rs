@@ -52,10 +52,7 @@ impl Checkpoints {
     /// [`Error::Write`] if the folder cannot be created.
     pub fn in_folder(folder: impl Into<PathBuf>, every: Duration) -> Result<Self> {
         let folder = folder.into();
-        fs::create_dir_all(&folder).map_err(|source| Error::Write {
-            path: folder.clone(),
-            source,
-        })?;
+        fs::create_dir_all(&folder).map_err(Error::write(&folder))?;
         Ok(Self {
             folder: Some(folder),
             scope: String::new(),

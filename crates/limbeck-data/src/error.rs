@@ -216,6 +216,12 @@ impl Error {
         move |source| Self::Read { path, source }
     }
 
+    /// Makes a write error with the name of the file or folder.
+    pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Write { path, source }
+    }
+
     /// Makes the error [`NotATable`](Self::NotATable) for a path and what was found there.
     pub(crate) fn not_a_table(path: &Path, found: Content) -> Self {
         Self::NotATable {
@@ -328,13 +334,16 @@ impl Spelling {
     /// Share of the letters of both names that belong to words in both. If one name begins with the other name, the common beginning counts as a word
     /// in both. 0 if the share is below one half.
     fn share_of_words(&self, other: &Self) -> f64 {
-        let [own, others] = [&self.letters, &other.letters].map(|letters| letters.len());
+        let (own, theirs) = (&self.letters[..], &other.letters[..]);
         let shared = self.words.iter().filter(|word| other.words.contains(word));
         let shared: usize = shared.map(String::len).sum();
-        let begins =
-            other.letters.starts_with(&self.letters) || self.letters.starts_with(&other.letters);
-        let common = if begins { own.min(others) } else { 0 };
-        let share = 2.0 * shared.max(common) as f64 / (own + others) as f64;
+        let begins = theirs.starts_with(own) || own.starts_with(theirs);
+        let common = if begins {
+            own.len().min(theirs.len())
+        } else {
+            0
+        };
+        let share = 2.0 * shared.max(common) as f64 / (own.len() + theirs.len()) as f64;
         if share >= 0.5 { share } else { 0.0 }
     }
 }

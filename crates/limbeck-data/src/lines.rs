@@ -105,7 +105,6 @@ pub(crate) fn write_cell(out: &mut Vec<u8>, text: &str, separator: u8) {
         out.extend_from_slice(text.as_bytes());
         return;
     }
-    out.push(b'"');
-    out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
-    out.push(b'"');
+    let quoted = text.replace('"', "\"\"");
+    out.extend_from_slice(format!("\"{quoted}\"").as_bytes());
 }

@@ -115,9 +115,8 @@ impl Dataset {
             return rows.iter().map(|row| vec![*row]).collect();
         };
         let mut units: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-        for row in rows {
-            units.entry(blocks[*row]).or_default().push(*row);
-        }
+        rows.iter()
+            .for_each(|row| units.entry(blocks[*row]).or_default().push(*row));
         units.into_values().collect()
     }
 

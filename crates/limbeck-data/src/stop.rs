@@ -75,9 +75,8 @@ impl<'a> Stop<'a> {
     /// A stop with the same requests. Its deadline is in `seconds` from now, or the present deadline if that is earlier.
     #[must_use]
     pub fn within(self, seconds: f64) -> Self {
-        let own = Duration::try_from_secs_f64(seconds.max(0.0))
-            .ok()
-            .and_then(|time| Instant::now().checked_add(time));
+        let time = Duration::try_from_secs_f64(seconds.max(0.0)).ok();
+        let own = time.and_then(|time| Instant::now().checked_add(time));
         let until = match (self.until, own) {
             (Some(until), Some(own)) => Some(until.min(own)),
             (until, own) => until.or(own),

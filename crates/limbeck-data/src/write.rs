@@ -21,10 +21,7 @@ pub fn atomic(
     content: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<()> {
     let path = path.as_ref();
-    write(path, content).map_err(|source| Error::Write {
-        path: path.to_owned(),
-        source,
-    })
+    write(path, content).map_err(Error::write(path))
 }
 
 /// Like [`atomic`], but never replaces a file, not even a file that was created while the content was written.
@@ -42,10 +39,7 @@ pub fn new(
         Ok(_) => write(path, content),
         Err(_) => complete(path, content, publish_new),
     };
-    written.map_err(|source| Error::Write {
-        path: path.to_owned(),
-        source,
-    })
+    written.map_err(Error::write(path))
 }
 
 /// Gives a temporary file its final name; an error if a file with this name exists.

@@ -717,9 +717,8 @@ impl<'a> Stage<'a> {
         }
         let rows = (answers.len() / self.targets.len()).max(1);
         let both = answers.chunks(rows).zip(&self.targets);
-        both.flat_map(|(answers, target)| target.standard(answers))
-            .map(f64::from)
-            .collect()
+        let all = both.flat_map(|(answers, target)| target.standard(answers));
+        all.map(f64::from).collect()
     }
 
     /// Trains a baseline network for `steps` steps and discards it; the caller measures the time. Returns the number of steps taken: fewer if `stop`
@@ -866,10 +865,8 @@ fn shares(study: &Study<'_>, targets: &[Target<'_>]) -> Vec<f64> {
     if targets.len() == 1 {
         return vec![1.0];
     }
-    let norms = targets
-        .iter()
-        .map(|target| target.norm(study.objective.measure()));
-    let both = study.shares().into_iter().zip(norms);
+    let norm = |target: &Target<'_>| target.norm(study.objective.measure());
+    let both = study.shares().into_iter().zip(targets.iter().map(norm));
     both.map(|(share, norm)| share / norm).collect()
 }
 

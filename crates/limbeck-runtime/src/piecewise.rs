@@ -116,10 +116,8 @@ impl Piecewise {
     #[inline(always)]
     pub(crate) fn run<V: Lanes>(&self, x: &[f32], relu: bool, terms: &mut [Term], to: &mut [f32]) {
         let cols = self.bias.len();
-        for (x, out) in x
-            .chunks_exact(self.columns.len())
-            .zip(to.chunks_exact_mut(cols))
-        {
+        let rows = x.chunks_exact(self.columns.len());
+        for (x, out) in rows.zip(to.chunks_exact_mut(cols)) {
             let count = self.terms(x, terms);
             add_rows::<V>(&terms[..count], &self.table, &self.bias, relu, out);
         }

@@ -308,11 +308,10 @@ impl CommandTeacher {
     }
 
     fn bad_answer(&self, row: usize, line: &str, expected: &'static str, stderr: Stderr) -> Error {
-        let line = line.chars().take(SHOWN).collect();
         Error::CommandAnswer {
             command: self.options.command.clone(),
             row: row + 1,
-            line,
+            line: line.chars().take(SHOWN).collect(),
             expected,
             stderr,
         }

@@ -303,10 +303,9 @@ pub(crate) fn effort_of_choice(sample: &Sample<'_>, candidates: &[TreeOptions]) 
         ..=SMALL => sample.folds.judges().len(),
         _ => 1,
     };
-    let rounds = candidates
-        .iter()
-        .map(|options| options.rounds.div_ceil(HURRY));
-    (candidates.len() * held, rounds.max().unwrap_or(0))
+    let rounds = |options: &TreeOptions| options.rounds.div_ceil(HURRY);
+    let most = candidates.iter().map(rounds).max();
+    (candidates.len() * held, most.unwrap_or(0))
 }
 
 /// The number of rounds with the smallest sum of squared errors over all curves, and the RMSE after that number of rounds. `weight` is the sum of the

@@ -503,14 +503,12 @@ fn periods(
 
 /// The targets with their names and learned units; `values` has one list for each name.
 fn targets(names: Vec<String>, values: Vec<Vec<f64>>, options: &DataOptions) -> Targets {
-    let spec = |name: String| TargetSpec {
-        unit: options.learned_unit(&name),
-        name,
+    let spec = |name: String| {
+        let unit = options.learned_unit(&name);
+        TargetSpec { name, unit }
     };
-    Targets {
-        specs: names.into_iter().map(spec).collect(),
-        values,
-    }
+    let specs = names.into_iter().map(spec).collect();
+    Targets { specs, values }
 }
 
 /// Checks that each part of the split (training, validation and test rows) has a row with a weight above 0. A part without rows is not checked.

@@ -464,9 +464,9 @@ impl Split<'_> {
     pub(super) fn seen(&self) -> Vec<Seen> {
         let seen = |cells: &Vec<Cell>| {
             let mut seen = Seen::NOTHING;
-            for cell in cells {
-                seen.see(&cell.text(self.bytes));
-            }
+            cells
+                .iter()
+                .for_each(|cell| seen.see(&cell.text(self.bytes)));
             seen
         };
         self.cells.iter().map(seen).collect()
@@ -483,11 +483,8 @@ impl Split<'_> {
 
     /// Makes a record batch of all cells and the new columns; `schema` is the schema of the result.
     pub(super) fn batch(&self, new: Vec<Vec<f64>>, schema: &SchemaRef) -> Result<RecordBatch> {
-        let types = schema
-            .fields()
-            .iter()
-            .map(|field| field.data_type().clone());
-        let types: Vec<DataType> = types.collect();
+        let fields = schema.fields().iter();
+        let types: Vec<DataType> = fields.map(|field| field.data_type().clone()).collect();
         let mut arrays = self.arrays(&types);
         arrays.extend(new.into_iter().map(block::array));
         block::batch(schema, arrays)

@@ -277,9 +277,8 @@ const OLD_NAMES: [(&str, &str); 2] = [("std", "spread"), ("accepted", "believed"
 /// The number column `name` of a table of labels. In a table of an earlier version, the column may have its old name.
 fn numbers<'a>(table: &'a Table, name: &str) -> Result<&'a [f64], String> {
     let old = || OLD_NAMES.iter().find(|(new, _)| *new == name);
-    let column = table
-        .column(name)
-        .or_else(|| old().and_then(|(_, old)| table.column(old)));
+    let column = table.column(name);
+    let column = column.or_else(|| old().and_then(|(_, old)| table.column(old)));
     match column.map(|column| &column.values) {
         Some(Values::Number(values)) => Ok(values),
         _ => Err(format!("its labels have no number column `{name}`")),

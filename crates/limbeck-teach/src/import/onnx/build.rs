@@ -330,10 +330,8 @@ impl Reader {
     /// Integers from the attribute, or from the constant input at index `place`; `None` if there is neither, or if the
     /// constant has more than [`MOST_INTS`] values.
     fn whole(&self, node: &FileNode<'_>, attribute: &str, place: usize) -> Option<Vec<i64>> {
-        let given = node
-            .attributes
-            .get(attribute)
-            .map(|attribute| attribute.ints.clone());
+        let given = node.attributes.get(attribute);
+        let given = given.map(|attribute| attribute.ints.clone());
         given.or_else(|| {
             let tensor = self.known(node.inputs.get(place)?)?;
             (tensor.data.len() <= MOST_INTS).then(|| tensor.whole())
@@ -791,11 +789,8 @@ impl Reader {
     }
 
     fn attribute_tensor(&mut self, node: &FileNode<'_>, key: &str) -> Parsed<Vec<f64>> {
-        let tensor = node
-            .attributes
-            .get(key)
-            .and_then(|attribute| attribute.tensor);
-        Ok(match tensor {
+        let given = node.attributes.get(key);
+        Ok(match given.and_then(|attribute| attribute.tensor) {
             Some(bytes) => self.weights.tensor(bytes)?.0.data,
             None => Vec::new(),
         })

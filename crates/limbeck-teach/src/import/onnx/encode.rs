@@ -50,10 +50,9 @@ impl Shown {
     pub(super) fn new(texts: &[String], is_integer: bool) -> Self {
         let known = texts.iter().enumerate();
         let known = known.filter(|(_, text)| text.parse::<f64>().is_ok());
+        let known = known.map(|(place, text)| (text.clone(), place as f64));
         Self {
-            known: known
-                .map(|(place, text)| (text.clone(), place as f64))
-                .collect(),
+            known: known.collect(),
             is_integer,
         }
     }

@@ -189,10 +189,8 @@ pub(super) fn steps(start: f64, limit: f64, step: f64) -> Option<Tensor> {
     if !count.is_finite() || count > super::tensor::MOST_NUMBERS as f64 {
         return None;
     }
-    let count = count as usize;
-    Some(Tensor::list(
-        (0..count).map(|at| start + at as f64 * step).collect(),
-    ))
+    let all = (0..count as usize).map(|at| start + at as f64 * step);
+    Some(Tensor::list(all.collect()))
 }
 
 /// Element by element, `yes` where the condition is true (not 0), else `no`. All three are broadcast to one shape.

@@ -118,10 +118,8 @@ pub(super) fn kind_of(bytes: &[u8]) -> Option<Kind> {
 /// The name of the weight file of a tensor, from its protobuf message; `None` if its values are in the model file.
 pub(super) fn location_of(bytes: &[u8]) -> Parsed<Option<String>> {
     let mut place = Place::default();
-    for (_, entry) in wire::fields(bytes)?
-        .into_iter()
-        .filter(|(number, _)| *number == 13)
-    {
+    let entries = wire::fields(bytes)?.into_iter();
+    for (_, entry) in entries.filter(|(number, _)| *number == 13) {
         place.entry(entry.bytes()?)?;
     }
     Ok((!place.location.is_empty()).then(|| place.location.to_owned()))

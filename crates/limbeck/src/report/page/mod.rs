@@ -166,11 +166,9 @@ pub(crate) fn page(source: &Source<'_>) -> String {
 /// The chart of the distances of hidden layers, if the training curves have such distances.
 fn layers(chosen: [Option<&Trial>; 2]) -> String {
     let mut points = chosen.iter().flatten().flat_map(|trial| &trial.curve);
+    let title = "Distance of hidden layers to the teacher's features";
     match points.any(|point| !point.terms.of("layers").is_empty()) {
-        true => figure(
-            "layers",
-            "Distance of hidden layers to the teacher's features",
-        ),
+        true => figure("layers", title),
         false => String::new(),
     }
 }
