@@ -11,8 +11,8 @@
 )]
 
 use limbeck_runtime::{
-    Encoder, Encoding, GoldenValue, Graph, InputColumn, MissingNumbers, Node, Op, Output, Scaling,
-    Student, StudentParts, TableInterp, TargetTransform, TreeEnsemble,
+    DatePart, DateSource, Encoder, Encoding, GoldenValue, Graph, InputColumn, MissingNumbers, Node,
+    Op, Output, Scaling, Student, StudentParts, TableInterp, TargetTransform, TreeEnsemble,
 };
 use rand::{Rng, RngExt};
 
@@ -167,8 +167,31 @@ fn column(rng: &mut impl Rng, i: usize) -> InputColumn {
             below: rng.random_bool(0.5).then_some(-5.5),
             above: rng.random_bool(0.5).then_some(1e6),
         };
+    } else if matches!(column.encoding, Encoding::Number { .. }) && rng.random_bool(0.3) {
+        make_date(rng, &mut column);
     }
     column
+}
+
+/// Makes a part of a date of a column of numbers.
+fn make_date(rng: &mut impl Rng, column: &mut InputColumn) {
+    let part = DatePart::ALL[rng.random_range(0..DatePart::ALL.len())];
+    column.date = Some(DateSource {
+        column: column.name.clone(),
+        part,
+    });
+    column.name = format!("{}.{}", column.name, part.name());
+    let (center, scale) = match part {
+        DatePart::Elapsed => (11_000.0, 12_000.0),
+        DatePart::Year => (2000.0, 33.0),
+        _ => return,
+    };
+    if let Encoding::Number {
+        impute, scaling, ..
+    } = &mut column.encoding
+    {
+        (*impute, *scaling) = (center, Scaling::Standard { center, scale });
+    }
 }
 
 /// A raw cell. With `far`, numbers may lie far from 0; not if an exponential follows, which would magnify rounding errors. They are not so large
@@ -178,6 +201,10 @@ fn cell(rng: &mut impl Rng, column: &InputColumn, far: bool) -> GoldenValue {
         return GoldenValue::Missing;
     }
     match column.encoding {
+        // 1906 to 2096.
+        Encoding::Number { .. } if column.date.is_some() => {
+            GoldenValue::Time(rng.random_range(-2_000_000_000..4_000_000_000))
+        }
         Encoding::Number { .. } if rng.random_bool(0.3) => {
             GoldenValue::Number(f64::from(rng.random_range(-4..5)))
         }
