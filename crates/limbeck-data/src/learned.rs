@@ -12,7 +12,15 @@ use crate::features::{FeatureValues, Features};
 /// Hashes are like random numbers. Take the rows of another table whose hashes are at most the largest hash stored here. The share of them whose hash
 /// is stored here estimates the share of that table's rows that the run learned from. Rows are equal if all features and the target are equal.
 ///
+/// ```text
+/// share = |{r : h(r) stored}| / |{r : h(r) ≤ largest stored hash}|        r: a row of the other table, h: its hash
+/// ```
+///
 /// Serialized as one text: hexadecimal numbers in ascending order, with spaces between them.
+///
+/// # Source
+///
+/// A bottom-k sketch: Cohen, Kaplan, *Summarizing Data Using Bottom-k Sketches*, PODC 2007.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct LearnedRows {

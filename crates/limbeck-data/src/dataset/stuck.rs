@@ -61,20 +61,13 @@ pub(super) fn check_stuck(
             continue;
         };
         let all: usize = found.iter().map(|run| run.rows).sum();
+        let (value, first) = (short(longest.value), places[longest.first] + 1);
         let message = format!(
-            "{source}: column `{}` repeats {} in {} consecutive rows from row {} on, but usually changes from row to row; the sensor may have been \
+            "{source}: column `{}` repeats {value} in {} consecutive rows from row {first} on, but usually changes from row to row; the sensor may have been \
              stuck. {all} training and validation rows repeat a number in this way. They are used as they are; if the number is wrong, empty these cells",
-            column.name,
-            short(longest.value),
-            longest.rows,
-            places[longest.first] + 1,
+            column.name, longest.rows,
         );
-        let brief = format!(
-            "{} in {} rows from row {} on",
-            short(longest.value),
-            longest.rows,
-            places[longest.first] + 1
-        );
+        let brief = format!("{value} in {} rows from row {first} on", longest.rows);
         findings.found(Check::Stuck, Some(&column.name), Finding { message, brief })?;
     }
     Ok(())
@@ -94,7 +87,8 @@ fn stuck(values: &[f64], rows: &[usize]) -> Vec<Run> {
     let runs = runs(values, &known);
     let different: HashSet<u64> = known.iter().map(|&row| values[row].to_bits()).collect();
     let (long, short): (Vec<Run>, Vec<Run>) = runs.into_iter().partition(|run| run.rows >= RUN);
-    if different.len() < DIFFERENT {
+    // If long runs are common in this column, none of them is suspicious.
+    if different.len() < DIFFERENT || long.len() * 20 > short.len() {
         return Vec::new();
     }
     let others: usize = short.iter().map(|run| run.rows).sum();
@@ -107,13 +101,7 @@ fn stuck(values: &[f64], rows: &[usize]) -> Vec<Run> {
             .count()
     };
     let is_stuck = |run: &&Run| at_value(run) <= RUNS_AT_VALUE && by_chance(run) < CHANCE;
-    // If long runs are common in this column, none of them is suspicious.
-    let usual = long.len() * 20 > short.len();
-    if usual {
-        Vec::new()
-    } else {
-        long.iter().filter(is_stuck).copied().collect()
-    }
+    long.iter().filter(is_stuck).copied().collect()
 }
 
 /// Divides `rows`, in the given order, into runs of equal values. A run may be a single row.

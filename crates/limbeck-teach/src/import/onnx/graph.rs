@@ -280,20 +280,22 @@ mod tests {
     /// As for a file of 4 MB.
     const STORED: u64 = 1 << 20;
 
+    /// Steps that write one slot each, from slot `first` on.
+    fn numbered(first: usize, steps: Vec<(Op, Vec<usize>)>) -> Vec<Step> {
+        let step = |(at, (op, inputs)): (usize, (Op, Vec<usize>))| Step {
+            name: format!("node {at}"),
+            action: Action::Op(op),
+            inputs: inputs.into_iter().map(Some).collect(),
+            output: first + at,
+            single: true,
+        };
+        steps.into_iter().enumerate().map(step).collect()
+    }
+
     /// A graph with one input of two columns. The constants have the first slots.
     fn graph(constants: Vec<Tensor>, steps: Vec<(Op, Vec<usize>)>) -> Parsed<Graph> {
         let input = constants.len();
-        let steps: Vec<Step> = steps
-            .into_iter()
-            .enumerate()
-            .map(|(at, (op, inputs))| Step {
-                name: format!("node {at}"),
-                action: Action::Op(op),
-                inputs: inputs.into_iter().map(Some).collect(),
-                output: input + 1 + at,
-                single: true,
-            })
-            .collect();
+        let steps = numbered(input + 1, steps);
         let slots = input + 1 + steps.len();
         let constants = constants.into_iter().map(Arc::new).enumerate().collect();
         let feed = Feed {
@@ -411,17 +413,7 @@ mod tests {
         let keep = false;
         steps.push((Op::Reduce { how, axes, keep }, vec![5 + rounds]));
         steps.push((Op::MatMul, vec![6 + rounds, 2]));
-        let steps = steps
-            .into_iter()
-            .enumerate()
-            .map(|(at, (op, inputs))| Step {
-                name: format!("node {at}"),
-                action: Action::Op(op),
-                inputs: inputs.into_iter().map(Some).collect(),
-                output: 4 + at,
-                single: true,
-            });
-        let steps: Vec<Step> = steps.collect();
+        let steps = numbered(4, steps);
         let slots = 4 + steps.len();
         let program = Program::new(steps, constants.into_iter().enumerate().collect(), slots);
         let feed = Feed {
