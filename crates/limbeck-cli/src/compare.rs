@@ -34,7 +34,10 @@ impl Runs {
             });
         }
         if runs.is_empty() {
-            return print(&format!("no runs in {}\n", self.folder.display()));
+            return print(&format!(
+                "no finished runs in the folder {}\n",
+                self.folder.display()
+            ));
         }
         print(&table(&runs))
     }
@@ -59,7 +62,7 @@ impl Compare {
         if let Some(file) = self.html.as_ref().filter(|file| file.exists()) {
             return Err(Error::path(
                 file,
-                "exists already and is never overwritten; choose another --html or remove it",
+                "exists already and is never overwritten; give another file name with --html, or delete the existing file",
             ));
         }
         let opened: Vec<Vec<Run>> = self

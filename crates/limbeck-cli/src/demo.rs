@@ -123,7 +123,7 @@ impl Demo {
         if out.exists() {
             return Err(Error::path(
                 out,
-                "exists already and is never overwritten; choose another --out or remove it",
+                "exists already and is never overwritten; give another path with --out, or delete the existing one",
             ));
         }
         std::fs::create_dir_all(out)

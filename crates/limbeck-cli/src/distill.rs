@@ -177,7 +177,7 @@ fn misses(run: &Run, is_one_of_several: bool) -> bool {
             short(found)
         )),
         None => tell(&format!(
-            "missed: --require-r2 asks for {required}, but a constant target{of} has no R²"
+            "missed: --require-r2 asks for {required}, but R²{of} is not defined, because all test targets are equal"
         )),
     }
     true

@@ -18,7 +18,7 @@ pub(crate) enum Error {
         /// What is wrong.
         source: Box<limbeck_runtime::Error>,
     },
-    /// There is nothing at a path that the command can use.
+    /// A path that the command cannot use, for example because a file is missing or of the wrong kind.
     #[error("{}: {message}", path.display())]
     Path {
         /// The path.

@@ -72,7 +72,7 @@ impl Evaluate {
         let sources = Source::open_for("evaluate", &self.student, &self.table)?;
         let targets = sources.iter().flat_map(Source::targets).count();
         if targets > 1 && self.target.is_some() {
-            return Err(Error::Message("--target names one column, but the student predicts several targets; leave it out, or give the run folder of one target".into()));
+            return Err(Error::Message("--target names one column, but the student predicts several targets; leave out --target, or give the folder of the run of one target".into()));
         }
         let unlike = Unlike::new(&sources);
         let mut found = Vec::new();
@@ -159,8 +159,8 @@ impl Evaluate {
                 _ => String::new(),
             };
             warn(&format!(
-                "the run learned{of_target} from about {:.0} % of these rows (its training and validation rows), so the errors are smaller than on new \
-                 rows; report.json has the errors on the run's own test rows",
+                "the student{of_target} learned from about {:.0} % of these rows (they are training or validation rows of its run), so the errors are \
+                 smaller than on new rows; report.json has the errors on the run's own test rows",
                 100.0 * share
             ));
         }
@@ -197,7 +197,7 @@ impl Evaluate {
         });
         if missing > 0 && !self.quiet {
             tell(&format!(
-                "note: {} of {} rows have no `{target}`, or a number that means missing; they are left out",
+                "note: {} of {} rows have no value in the column `{target}`, or a number that means missing there; these rows are left out",
                 grouped(missing),
                 grouped(truth.len())
             ));

@@ -12,9 +12,9 @@ use crate::source::load;
 
 /// Write a student as files that run without limbeck
 ///
-/// The files take raw columns and predict in the target's unit: they contain scaling, categories and missing values. C is one .c/.h pair that uses no
-/// heap and no library but math.h; ONNX runs wherever ONNX Runtime does. Golden vectors (example rows and their predictions) and checksums are
-/// written beside the files; `limbeck verify` checks them.
+/// The files take raw columns and predict in the target's unit: they also scale numbers, encode categories and replace missing values. C is one .c/.h
+/// pair that uses no heap and no library but math.h; ONNX runs wherever ONNX Runtime does. Golden vectors (example rows and their predictions) and
+/// checksums are written beside the files; `limbeck verify` checks them.
 #[derive(Args, Debug)]
 pub(crate) struct Export {
     /// Run directory (also of several targets), or a student's .limbeck file

@@ -57,7 +57,7 @@ impl Init {
         if self.out.is_file() || self.out.is_dir() {
             return Err(Error::path(
                 &self.out,
-                "exists already and is never overwritten; choose another -o or remove it",
+                "exists already and is never overwritten; give another path with -o, or delete the existing one",
             ));
         }
         write::atomic(&self.out, |file| file.write_all(text.as_bytes()))?;

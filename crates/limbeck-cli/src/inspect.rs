@@ -155,7 +155,7 @@ fn numbers(values: &[f64]) -> String {
     )
 }
 
-/// Maximum number of levels (values of a category column) that are shown.
+/// Maximum number of categories of a column that are shown.
 const SHOWN_LEVELS: usize = 4;
 
 fn levels_by_count(codes: &[u32], levels: &[String]) -> String {
@@ -353,7 +353,11 @@ fn encoding(encoding: &Encoding) -> String {
         } => {
             let scaled = match scaling {
                 Scaling::Standard { center, scale } => {
-                    format!("number, {} ± {}", short(*center), short(*scale))
+                    format!(
+                        "number, minus {}, divided by {}",
+                        short(*center),
+                        short(*scale)
+                    )
                 }
                 Scaling::Quantile { references } => format!(
                     "number, mapped to a normal distribution by {} quantiles",
@@ -408,7 +412,7 @@ fn first(levels: &[String]) -> String {
 fn in_words(op: &Op) -> String {
     match op {
         Op::Ple { edges } => format!(
-            "ple, {} with bins",
+            "ple (piecewise-linear encoding), {} with bins",
             counted(
                 edges.iter().filter(|edges| !edges.is_empty()).count(),
                 "column"

@@ -51,7 +51,7 @@ impl Label {
         };
         if !self.quiet {
             tell(&format!(
-                "teacher ({}): {} parameters, {} labeled; students do not learn from {} of them, because the teacher is too uncertain there",
+                "teacher ({}): {} parameters, {} labeled; {} of these are rejected (students do not learn from new rows on which the teacher is too uncertain)",
                 teacher.kind,
                 render::count(teacher.parameters),
                 counted(teacher.new_rows, "new row"),

@@ -112,7 +112,7 @@ fn render(report: &PreflightReport, style: Style) -> String {
     row(
         "closed-form teacher share",
         share,
-        "best share: 0 targets only, 1 teacher only; with 95 % interval",
+        "best share of teacher labels in the loss (0: targets only, 1: teacher only), with 95 % interval",
     );
     let curve = &report.learning_curve;
     row(
@@ -154,7 +154,7 @@ fn render(report: &PreflightReport, style: Style) -> String {
     };
     let Share { value, low, high } = report.verdict.saving;
     text.push_str(&format!(
-        "\n\n{}: expected to save {:.1} % of the baseline's RMSE ({:.1} to {:.1} %); the chance of at least {} % is {:.0} %.\n",
+        "\n\n{}: expected to save {:.1} % of the baseline's RMSE (95 % interval {:.1} to {:.1} %); the chance of at least {} % is {:.0} %.\n",
         style.bold(answer),
         100.0 * value,
         100.0 * low,

@@ -39,7 +39,7 @@ pub(crate) fn watch_interrupts() -> Result<()> {
         if STOP.swap(true, Ordering::SeqCst) {
             std::process::exit(INTERRUPTED);
         }
-        tell("\nstopping: finished work is kept for --resume; press Ctrl-C again to quit at once");
+        tell("\nstopping (`limbeck distill` keeps finished work for --resume); press Ctrl-C again to quit at once");
         std::thread::spawn(end_after_grace);
     })
     .map_err(|error| Error::Message(format!("cannot watch for Ctrl-C: {error}")))
@@ -49,8 +49,8 @@ pub(crate) fn watch_interrupts() -> Result<()> {
 fn end_after_grace() {
     std::thread::sleep(GRACE);
     tell(
-        "interrupted: the run did not end in time and was stopped; continue it with `limbeck distill --resume RUN` (`limbeck runs` lists \
-         unfinished runs)",
+        "interrupted: the command did not stop in time and was ended; a run of `limbeck distill` can be continued with `limbeck distill --resume RUN` \
+         (`limbeck runs` lists unfinished runs)",
     );
     std::process::exit(INTERRUPTED);
 }

@@ -8,7 +8,7 @@ use toml::Table;
 use crate::flags;
 use crate::options::{self, Listed};
 
-/// The reading options that were given as flags; `None` for an option that is as in the student's run.
+/// The reading options that were given as flags. `None` for an option that was not given: then the option of the student's run is used.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Reading {
@@ -19,7 +19,7 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// The options `base`, replaced by those that were given.
+    /// The options `base`, except that each option given as a flag replaces the one in `base`.
     pub(crate) fn over(&self, base: &ReadOptions) -> ReadOptions {
         ReadOptions {
             missing: self.missing.clone().unwrap_or_else(|| base.missing.clone()),

@@ -185,7 +185,7 @@ impl Source {
     }
 }
 
-/// A watch of the student's columns that have a range in `ranges` (by column name).
+/// A counter of values outside the training range, for those columns of the student that have a range in `ranges` (by column name).
 fn watch(student: &Student, ranges: &BTreeMap<String, Range>) -> Watch {
     let columns = student.encoder.columns.iter().map(|column| {
         let part = column.date.as_ref().map(|date| date.part);
@@ -250,7 +250,7 @@ impl Destination {
         if is_file {
             return Err(Error::path(
                 path,
-                "exists already and is never overwritten; choose another -o or remove it",
+                "exists already and is never overwritten; give another path with -o, or delete the existing one",
             ));
         }
         let extension = path

@@ -56,7 +56,7 @@ impl<'a> Unlike<'a> {
             more => format!("\n  and {}", counted(more, "more column")),
         };
         warn(&format!(
-            "values are unlike the training rows, so that predictions may be wrong:{shown}{more}"
+            "some values are unlike those in the training rows, so predictions may be wrong:{shown}{more}"
         ));
     }
 

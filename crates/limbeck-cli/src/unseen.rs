@@ -22,8 +22,8 @@ struct Column {
     /// Index among the student's features.
     at: usize,
     known: HashSet<String>,
-    /// True if the student's encoder has one output for all rare levels (different texts). Then a text that it does not know may have been in the
-    /// training table.
+    /// True if the student's encoder has one output for all rare categories together. Then a text that the encoder does not know may be a rare
+    /// category, so it may have been in the training table.
     has_rare: bool,
 }
 
@@ -78,7 +78,7 @@ impl Unseen {
         }
     }
 
-    /// The name of each column with values that the student does not know, and a message about them. If an unknown text may be a rare level of the
+    /// The name of each column with values that the student does not know, and a message about them. If an unknown text may be a rare category of the
     /// training table, there is a message only if the student knows none of the column's values.
     pub(crate) fn messages(&self) -> Vec<(String, String)> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,7 +109,7 @@ impl Column {
         }
         let texts: Vec<String> = found.texts.iter().map(|text| format!("`{text}`")).collect();
         let what = match self.has_rare {
-            true => "are not among the levels that the student knows",
+            true => "are not among the categories that the student knows",
             false => "were never seen in training",
         };
         Some(format!(
@@ -140,9 +140,9 @@ mod tests {
         let all = "1 007 of 1 007 values were never seen in training, such as `a`, `b`, `c`; they are read as missing";
         assert_eq!(column(false).message(&found).as_deref(), Some(all));
         assert!(
-            column(true)
-                .message(&found)
-                .is_some_and(|text| text.contains("not among the levels that the student knows"))
+            column(true).message(&found).is_some_and(
+                |text| text.contains("not among the categories that the student knows")
+            )
         );
         found.add("Ulm", 1, true);
         assert!(

@@ -769,17 +769,17 @@ fn files_that_are_no_table_are_named_with_what_to_do() {
         (
             "k.toml",
             b"table = \"t.csv\"\n",
-            &["as recipes are", "--recipe"],
+            &["perhaps a recipe", "--recipe"],
         ),
         (
             "l.parquet",
             b"a,b\n1,2\n",
-            &["this is text", "rename it to .csv"],
+            &["this is text", "change its extension to .csv"],
         ),
         (
             "m.csv",
             b"PAR1\x15\0\x15\xff",
-            &["this is a Parquet file", "rename it to .parquet"],
+            &["this is a Parquet file", "change its extension to .parquet"],
         ),
         ("n.csv", b"", &["the file is empty", "a header line"]),
     ] {

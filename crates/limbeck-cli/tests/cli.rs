@@ -1598,7 +1598,7 @@ fn quantile_student_is_judged_by_its_pinball_loss() {
     // So do the page and comparisons; the mean is another question.
     let page = place.text("run/report.html");
     assert!(
-        page.contains("pinball loss by tenths of the target")
+        page.contains("pinball loss in ten groups of rows")
             && page.contains("<th scope=\"col\">covered</th>")
             && !page.contains("<h3>RMSE by")
     );
@@ -1846,7 +1846,7 @@ fn one_student_of_several_targets_goes_the_whole_way() {
     assert!(header.contains("STUDENT_SUPPLY_V = 1,"), "{header}");
     let verified = place.limbeck(&["verify", "joint"]).succeeds().stdout;
     assert!(
-        verified.contains("joint/export/student.onnx: its student"),
+        verified.contains("joint/export/student.onnx: comparison with the student of the run"),
         "{verified}"
     );
     let page = std::fs::read_to_string(place.path("joint/report.html")).unwrap();

@@ -297,7 +297,7 @@ fn predict_and_evaluate_tell_of_categories_that_training_did_not_have() {
         .replace("normal", "2")
         .replace("hot", "3");
     place.file("codes.csv", codes);
-    let warning = "warning: values are unlike the training rows, so that predictions may be wrong:\n  column `range`: 300 of 300 values were never seen in training, such as `1`, `2`, `3`; they are read as missing";
+    let warning = "warning: some values are unlike those in the training rows, so predictions may be wrong:\n  column `range`: 300 of 300 values were never seen in training, such as `1`, `2`, `3`; they are read as missing";
     for command in ["predict", "evaluate"] {
         let told = place
             .limbeck(&[command, "run", "codes.csv"])

@@ -346,6 +346,6 @@ fn preflight_rejects_labels_of_an_earlier_run() {
             "--teacher-from",
             "run",
         ],
-        &["teacher.from", "already has the verdict on them"],
+        &["teacher.from", "already has a verdict on distillation"],
     );
 }

@@ -41,8 +41,8 @@ fn distill_by_time_tells_the_periods_and_columns_beyond_training() {
         "Training rows: 2018-01-01 to ",
         &format!("test rows: {period}"),
         // These parts of the date would lie outside the training range in later rows.
-        "without elapsed, since later rows",
-        "2 columns of which most test values lie outside the training rows: ",
+        "without elapsed, since in a split by time",
+        "2 columns in which most test values lie outside the training range or are new categories: ",
         "`date.month` (80 % outside 1 to 9), `level` (100 % outside 0 to 239)",
     ] {
         assert!(outcome.stderr.contains(part), "{part}: {}", outcome.stderr);
@@ -63,7 +63,7 @@ fn distill_by_time_tells_the_periods_and_columns_beyond_training() {
     // Without `--keep`, the date only orders the rows.
     let said = distill(&place, &["--time", "date", "--out", "plain"]).stderr;
     assert!(
-        said.contains("`date` orders the rows. Neither it nor parts"),
+        said.contains("`date` orders the rows. Neither this column nor parts"),
         "{said}"
     );
     // Test rows drawn at random have no period, and values in the training range.

@@ -138,8 +138,8 @@ impl Bounded {
             return Ok(());
         }
         Err(io::Error::other(format!(
-            "{packed} packed bytes unpack to at least {} bytes; expected at most {} GB and at most {MOST_TIMES} times the packed size; \
-             if you trust the file, unpack it first",
+            "{packed} packed bytes unpack to at least {} bytes; expected at most {} GiB and at most {MOST_TIMES} times the packed size; \
+             if you trust the file, unpack it first and use the unpacked file",
             self.found,
             MOST_BYTES >> 30
         )))

@@ -18,9 +18,9 @@ use sha2::{Digest, Sha256};
 
 use crate::{Error, Result, write};
 
-/// First bytes of a piece's file.
+/// First bytes of the file of a saved result.
 const MAGIC: [u8; 8] = *b"limbeck\x01";
-/// Number of bytes before the value.
+/// Number of bytes before the value in the file of a saved result: [`MAGIC`] and a SHA-256 checksum.
 const HEAD: usize = MAGIC.len() + 32;
 const EXTENSION: &str = "piece";
 
@@ -28,7 +28,7 @@ const EXTENSION: &str = "piece";
 #[derive(Clone, Debug)]
 pub struct Checkpoints {
     folder: Option<PathBuf>,
-    /// Prefix of the name of each piece.
+    /// Prefix of the name of each saved result.
     scope: String,
     every: Duration,
     /// Time spent on saving, in nanoseconds, summed over all threads.
@@ -61,8 +61,8 @@ impl Checkpoints {
         })
     }
 
-    /// Checkpoints in the same folder, with `scope` as a prefix of the name of each piece, for work that a run does several times. Pieces with the
-    /// same name in different scopes are different pieces.
+    /// Checkpoints in the same folder, with `scope` as a prefix of the name of each saved result. This is for work that a run does several times:
+    /// results with the same name in different scopes are saved separately.
     #[must_use]
     pub fn scope(&self, scope: &str) -> Self {
         Self {
@@ -85,7 +85,7 @@ impl Checkpoints {
             .map(|folder| folder.join(format!("{file}.{EXTENSION}")))
     }
 
-    /// Loads the piece with a name; `None` if there is none, or if it is damaged.
+    /// Loads the value that was saved under this name. `None` if there is no such value, or if its file is damaged.
     #[must_use]
     pub fn load<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         let path = self.path(name)?;
@@ -106,11 +106,11 @@ impl Checkpoints {
         }
     }
 
-    /// Saves a piece under a name.
+    /// Saves `value` (for example, the result of a finished fit) under this name. Without a folder, does nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::Write`] if the piece cannot be written; an older piece with this name stays.
+    /// [`Error::Write`] if the file cannot be written. A value that was saved under this name before stays unchanged.
     pub fn save<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<()> {
         let Some(path) = self.path(name) else {
             return Ok(());
@@ -136,7 +136,8 @@ impl Checkpoints {
         write::atomic(path, |file| file.write_all(&bytes))
     }
 
-    /// Loads the piece with a name. If there is none, or if it is damaged, computes it by `make` and saves it.
+    /// Returns the result that was saved under this name. If no such result was saved, or if its file is damaged, calls `make`, saves the result of
+    /// `make`, and returns it.
     ///
     /// # Errors
     ///
@@ -183,7 +184,7 @@ impl Checkpoints {
         self.spent.load(Ordering::Relaxed) as f64 * 1e-9
     }
 
-    /// True if the folder contains no saved piece, or if there is no folder.
+    /// True if the folder contains no saved result, or if there is no folder.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let entries = self

@@ -7,7 +7,7 @@
 //! | `all_missing` | drop | refuse | a column with only missing values in the training rows |
 //! | `constant` | drop | warn, refuse | a column with the same value in all training rows |
 //! | `duplicate` | drop (the later column) | warn, refuse | a column equal to an earlier column |
-//! | `id` | drop | warn, refuse | an identifier: texts that are all different, or at least half as many as rows; whole numbers that number the rows in their order, or that are all different under a name such as `id` |
+//! | `id` | drop | warn, refuse | an identifier: texts that are all different, or at least half as many different texts as rows; whole numbers that number the rows in their order, or that are all different under a name such as `id` |
 //! | `leak` | refuse | warn, drop | a feature that equals the target or is a monotone function of it |
 //! | `capped_target` | warn | refuse | at least 1 % of the targets equal to their maximum |
 //! | `few_rows` | see below | warn, refuse | fewer than 200 training rows |
@@ -32,6 +32,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::error::{did_you_mean, nearest};
+use crate::figures::counted;
 use crate::kind::ColumnKind;
 use crate::metrics::{pearson, ranks, same};
 use crate::ranges::Shifted;
@@ -116,7 +117,7 @@ impl Check {
         }
     }
 
-    /// True if the action `drop` of this check drops a column. For other checks, it drops rows or cells, or is not allowed.
+    /// True if the action `drop` of this check drops a column. For the other checks, the action `drop` drops rows or cells, or is not allowed.
     #[must_use]
     pub fn drops_columns(self) -> bool {
         let drops = self.actions().contains(&Action::Drop);
@@ -244,7 +245,7 @@ impl<'a> Findings<'a> {
     ) -> Result<Action> {
         let Finding { message, brief } = finding;
         if self.is_kept(column) {
-            let message = format!("{message}; kept, as `keep` requires");
+            let message = format!("{message}; kept, because `keep` names this column");
             let kept = Finding { message, brief };
             return self.act(check, Action::Warn, Some(column), kept);
         }
@@ -252,7 +253,7 @@ impl<'a> Findings<'a> {
         let action = self.action(check);
         let message = match action {
             Action::Refuse => format!(
-                "{message}; leave it out with `--drop {name}`, or keep it with `--keep {name}` or `--check {}={}`",
+                "{message}; leave the column out with `--drop {name}`, keep it with `--keep {name}`, or choose another action with `--check {}={}`",
                 check.name(),
                 check
                     .actions()
@@ -260,7 +261,7 @@ impl<'a> Findings<'a> {
                     .find(|action| **action != Action::Refuse)
                     .unwrap_or(&Action::Warn)
             ),
-            Action::Drop => format!("{message}; dropped (`--keep {name}` keeps it)"),
+            Action::Drop => format!("{message}; dropped (`--keep {name}` keeps the column)"),
             Action::Warn => message,
         };
         self.act(check, action, Some(column), Finding { message, brief })
@@ -321,7 +322,7 @@ pub(crate) fn check_features(
                 "{source}: column `{}` has the same values as `{}` in training and validation rows",
                 column.name, kept[*first].name
             );
-            let brief = format!("as `{}`", kept[*first].name);
+            let brief = format!("same as `{}`", kept[*first].name);
             let found = Finding { message, brief };
             if drops(findings, Check::Duplicate, &column.name, found)? {
                 continue;
@@ -338,7 +339,15 @@ pub(crate) fn check_features(
 fn drops(findings: &mut Findings<'_>, check: Check, column: &str, found: Finding) -> Result<bool> {
     // A column found by this check cannot be a feature, even if `keep` names it.
     if !check.heeds_keep() {
-        let message = format!("{}; dropped", found.message);
+        let message = match findings.action(check) {
+            Action::Refuse => format!(
+                "{}; leave the column out with `--drop {}` or `--check {}=drop`",
+                found.message,
+                shell(column),
+                check.name()
+            ),
+            Action::Drop | Action::Warn => format!("{}; dropped", found.message),
+        };
         let found = Finding { message, ..found };
         return Ok(findings.found(check, Some(column), found)? == Action::Drop);
     }
@@ -368,13 +377,17 @@ fn finding(source: &str, column: &Column, rows: &[usize]) -> Option<(Check, Find
     if known == 0 {
         return Some((
             Check::AllMissing,
-            format!("{at} has no value in the {} training rows", rows.len()).into(),
+            format!(
+                "{at} has no value in any of the {} training and validation rows",
+                rows.len()
+            )
+            .into(),
         ));
     }
     if known == rows.len() && is_constant(&column.values, rows) {
         return Some((
             Check::Constant,
-            format!("{at} has the same value in all {known} training rows").into(),
+            format!("{at} has the same value in all {known} training and validation rows").into(),
         ));
     }
     if is_id(column, rows) {
@@ -695,7 +708,7 @@ fn named(name: &str, option: &str) -> Result<Check> {
     known.ok_or_else(|| {
         let names = Check::ALL.map(|check| check.name().to_owned());
         let close = did_you_mean(&nearest(name, &names));
-        let message = format!("no such check{close} There are: {}", names.join(", "));
+        let message = format!("no such check{close} The checks are: {}", names.join(", "));
         Error::option(option, message)
     })
 }
@@ -767,7 +780,7 @@ pub(crate) fn check_capped_target(
     let share = at_max as f64 / rows.len() as f64;
     if at_max >= 5 && share >= SHARE && at_max as f64 > 5.0 * usual {
         let message = format!(
-            "{source}: target `{name}` looks capped: {at_max} of {} training rows ({:.1} %) are at its maximum {max}; if their true values are larger, consider leaving out these rows",
+            "{source}: target `{name}` looks capped: {at_max} of {} training and validation rows ({:.1} %) are at its maximum {max}; if their true values are larger, consider leaving out these rows",
             rows.len(),
             100.0 * share
         );
@@ -777,7 +790,7 @@ pub(crate) fn check_capped_target(
     Ok(())
 }
 
-/// Refuses, or warns of, too few training rows.
+/// Check `few_rows`: returns an error or records a warning if there are too few training rows. `rows` is their number.
 pub(crate) fn check_rows(source: &str, rows: usize, findings: &mut Findings<'_>) -> Result<()> {
     const TOO_FEW: usize = 20;
     const FEW: usize = 200;
@@ -788,7 +801,8 @@ pub(crate) fn check_rows(source: &str, rows: usize, findings: &mut Findings<'_>)
     };
     if rows < FEW {
         let mut message = format!(
-            "{source}: {rows} rows to train on; expected at least {TOO_FEW}, and better at least {FEW}"
+            "{source}: {} to train on; expected at least {TOO_FEW}, and better at least {FEW}",
+            counted(rows, "row")
         );
         if action == Action::Refuse {
             message.push_str(

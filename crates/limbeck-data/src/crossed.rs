@@ -344,8 +344,8 @@ pub struct Ratio {
     pub high: f64,
 }
 
-/// Mean squares of blocks, of seeds and of residuals (see [`Design::estimate`]), each divided by `B S`. Computed from two tables of pseudo-values:
-/// if they differ, these are mean products in place of mean squares.
+/// Mean squares of blocks, of seeds and of residuals (see [`Design::estimate`]), each divided by `B S`. They are computed from two tables of
+/// pseudo-values. If the two tables differ, a mean product of both tables takes the place of each mean square.
 #[derive(Clone, Copy, Debug)]
 struct Squares {
     by_block: f64,

@@ -41,7 +41,7 @@ pub enum Error {
     /// The format of a file is not clear from its name or its first bytes.
     #[error(
         "{}: neither the name nor the first bytes show the format; expected CSV or other separated text (.csv, .tsv, .txt, also .csv.gz) or Parquet (.parquet, .pq); \
-         rename the file if it is one of these, else save it as CSV, for example with pandas: `df.to_csv(\"table.csv\", index=False)`",
+         if the file has one of these formats, rename it with the matching extension, else save the table as CSV, for example with pandas: `df.to_csv(\"table.csv\", index=False)`",
         path.display()
     )]
     UnknownFormat {
@@ -62,7 +62,7 @@ pub enum Error {
     },
     /// Text that is not UTF-8.
     #[error(
-        "{}: line {line}: byte {offset} is not UTF-8 text; convert the file first, for example `iconv -f LATIN1 -t UTF-8`",
+        "{}: line {line}: byte {offset} is not UTF-8 text; convert the file to UTF-8 first, for example from Latin-1: `iconv -f LATIN1 -t UTF-8 OLD.csv > NEW.csv`",
         path.display()
     )]
     NotUtf8 {
@@ -88,7 +88,7 @@ pub enum Error {
     },
     /// A row whose number of cells differs from the header's.
     #[error(
-        "{}: row {row} (line {line}) has {}, but the header has {expected}; quote cells that contain the separator",
+        "{}: row {row} (line {line}) has {}, but the header has {expected}; correct this row (if a cell contains the separator, put the cell in quotation marks)",
         path.display(), counted(*found, "cell")
     )]
     Ragged {
@@ -105,7 +105,7 @@ pub enum Error {
     },
     /// The first line is not a header, and no other line is clearly one.
     #[error(
-        "{}: line {line} has {}, the lines below have {expected}; if the header is on a later line, \
+        "{}: line {line} has {}, but the lines below have {expected}; if the header is on a later line, \
          skip the lines above it with `--skip-lines {skip}` (`skip_lines` in a recipe)",
         path.display(), counted(*found, "cell")
     )]
@@ -280,7 +280,7 @@ pub(crate) fn nearest(name: &str, among: &[String]) -> Vec<String> {
     best.map(|(_, candidate)| candidate.clone()).collect()
 }
 
-/// A column name in lower case, without spaces, underscores and other signs.
+/// A name, such as that of a column, in lower case, without spaces, underscores and other signs.
 struct Spelling {
     /// The words of the name, in lower case: `delivery` and `time` in `DeliveryTime` and `delivery_time`.
     words: Vec<String>,

@@ -180,7 +180,7 @@ impl Features {
             let (name, kind) = (column.name.clone(), column.kind);
             let feature = Feature::from_column(column);
             columns.push(feature.ok_or_else(|| Error::Shape {
-                message: format!("column `{name}` is of kind {kind}, which cannot be a feature"),
+                message: format!("column `{name}` is of kind {kind}, which cannot be a feature; expected number, boolean or category"),
             })?);
         }
         let mut features = Self { columns, rows };
@@ -317,7 +317,7 @@ impl Features {
             || !self.columns.iter().zip(&other.columns).all(same)
         {
             let message = format!(
-                "features {:?} cannot be appended to features {:?}",
+                "rows with the features {:?} cannot be appended to rows with the features {:?}; expected the same names and kinds in the same order",
                 other.names(),
                 self.names()
             );

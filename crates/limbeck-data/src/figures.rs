@@ -26,8 +26,8 @@ pub fn counted(count: usize, noun: &str) -> String {
     format!("{} {noun}{ending}", grouped(count))
 }
 
-/// A measured number as text, with four significant digits; digits before the decimal point are never rounded away. From 1e8 and below 1e-5, in
-/// scientific notation.
+/// A measured number as text, with four significant digits; digits before the decimal point are never rounded away. A number whose absolute value is
+/// at least 1e8 or below 1e-5 is in scientific notation.
 ///
 /// ```
 /// use limbeck_data::figures::short;

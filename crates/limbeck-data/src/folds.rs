@@ -137,7 +137,8 @@ impl Folds {
         self.time.is_some()
     }
 
-    /// The folds whose errors decide between models: all folds; for stretches of time only the last fold, because a student predicts later rows.
+    /// The folds whose errors are used to choose between models. These are all folds. If the folds are stretches of time, this is only the last fold,
+    /// because a student predicts rows that are later than its training rows.
     #[must_use]
     pub fn judges(&self) -> Vec<u32> {
         let count = self.count() as u32;

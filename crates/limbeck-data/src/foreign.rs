@@ -17,7 +17,7 @@ const END_BYTES: u64 = 64 << 10;
 
 const SHEET: &str = "save its sheet as CSV (File → Save As), or with pandas: `pd.read_excel(\"file\").to_csv(\"table.csv\", index=False)`";
 const QUERY: &str = "export one of its tables as CSV, for example `sqlite3 -header -csv FILE 'select * from t' > table.csv`";
-const UNPACK: &str = "unpack it, and name the CSV or Parquet file inside";
+const UNPACK: &str = "unpack it, and use the CSV or Parquet file inside";
 const NONE: &str = "expected a CSV or Parquet file";
 
 /// What is at a path, if it is certainly neither a table nor a folder of tables; else `None`.
@@ -52,13 +52,14 @@ pub(crate) fn foreign(path: &Path) -> Option<Content> {
 }
 
 const RECIPE: Content = Content::Foreign {
-    what: "a TOML file, as recipes are",
-    fix: "give a recipe to --recipe, and name the CSV or Parquet file of the table",
+    what: "a TOML file (perhaps a recipe)",
+    fix: "pass a recipe with `--recipe`, and a CSV or Parquet file as the table",
 };
 
 const ZIP: &[u8] = b"PK\x03\x04";
 
-/// Binary formats. A file that begins with any of the listed byte strings has the format. Then: the format in words, and what to do instead.
+/// Binary formats. Each entry has three parts: the byte strings with which a file of this format may begin, the format in words, and what to do
+/// instead.
 const BEGINNINGS: &[(&[&[u8]], &str, &str)] = &[
     (
         &[b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"],
@@ -120,7 +121,7 @@ const BEGINNINGS: &[(&[&[u8]], &str, &str)] = &[
     (&[b"Rar!"], "a rar archive", UNPACK),
     (
         &[b"\x1f\x8b", b"\x28\xb5\x2f\xfd"],
-        "a table that is packed twice",
+        "a file that is packed twice",
         UNPACK,
     ),
     (&[b"\x89PNG"], "a PNG image", NONE),
@@ -131,7 +132,8 @@ const BEGINNINGS: &[(&[&[u8]], &str, &str)] = &[
     (&[b"\x7fELF", b"MZ"], "a compiled program or library", NONE),
 ];
 
-/// Formats that are zip archives: a text that occurs in the name of a file in the archive, the format in words, and what to do instead.
+/// Formats that are zip archives. Each entry has three parts: a text that occurs in the name of a file in the archive, the format in words, and what to
+/// do instead.
 const MEMBERS: &[(&[u8], &str, &str)] = &[
     (b"xl/workbook", "an Excel workbook", SHEET),
     (
@@ -149,8 +151,8 @@ const MEMBERS: &[(&[u8], &str, &str)] = &[
     ),
 ];
 
-/// Text formats. A file that begins with any of the listed texts, in upper or lower case, has the format. Then: the format in words, and what to do
-/// instead.
+/// Text formats. Each entry has three parts: the texts with which a file of this format may begin (in upper or lower case), the format in words, and
+/// what to do instead.
 const WORDS: &[(&[&str], &str, &str)] = &[
     (
         &["%pdf-"],
@@ -161,7 +163,7 @@ const WORDS: &[(&[&str], &str, &str)] = &[
     (
         &["<!doctype html", "<html", "<head", "<table"],
         "an HTML page",
-        "if it was downloaded, download the file itself; a table of the page can be saved with pandas: `pd.read_html(\"file\")[0].to_csv(\"table.csv\", index=False)`",
+        "if you wanted to download a table, download the table's own file, not the page about it; a table in the page can be saved with pandas: `pd.read_html(\"file\")[0].to_csv(\"table.csv\", index=False)`",
     ),
     (
         &["<?xml"],

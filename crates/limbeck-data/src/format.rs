@@ -22,7 +22,7 @@ pub(crate) enum Format {
 /// # Errors
 ///
 /// [`Error::NotATable`] if the first bytes show a format that is not a table's, [`Error::Malformed`] if they contradict the file's name. For a file
-/// without a known extension, [`Error::UnknownFormat`] if the first bytes show no format, and [`Error::Empty`] if there are none.
+/// without a known extension, [`Error::UnknownFormat`] if the first bytes show no format, and [`Error::Empty`] if the file is empty.
 pub(crate) fn format(path: &Path) -> Result<Format> {
     if let Some(found) = foreign(path) {
         return Err(Error::not_a_table(path, found));
@@ -46,10 +46,10 @@ fn check_name(path: &Path, named: Format) -> Result<()> {
     let is_parquet = Wrapping::of(&start) == Wrapping::Parquet;
     let message = match named {
         Format::Text if is_parquet && is_binary(path) => {
-            "the name is that of a text table, but this is a Parquet file; rename it to .parquet"
+            "the name is that of a text table, but this is a Parquet file; change its extension to .parquet"
         }
         Format::Parquet if !is_parquet && !start.is_empty() && !is_binary(path) => {
-            "the name is that of a Parquet file, but this is text; rename it to .csv"
+            "the name is that of a Parquet file, but this is text; change its extension to .csv"
         }
         _ => return Ok(()),
     };
@@ -70,7 +70,7 @@ fn by_name_or_bytes(path: &Path) -> Result<Format> {
     }
 }
 
-/// Finds the format from the first bytes: the four magic bytes mean Parquet; a first line with a separator and without NUL bytes means text.
+/// Finds the format from the first bytes: the bytes `PAR1` mean Parquet; a first line with a separator and without NUL bytes means text.
 fn sniff(path: &Path) -> Result<Format> {
     let mut start = Vec::new();
     let mut file = File::open(path).map_err(Error::read(path))?;

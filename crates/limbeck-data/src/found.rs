@@ -1,9 +1,9 @@
 //! What a file or a folder is, in words for messages.
 
-/// How to save other data as a table.
+/// Advice for error messages: how to save data of another format as a table.
 pub(crate) const CSV: &str =
     "save it as CSV or Parquet, for example with pandas: `df.to_csv(\"table.csv\", index=False)`";
-const TABLES_FIRST: &str = "expected a CSV or Parquet file; `limbeck inspect` shows a run or a student, and `--teacher-model` takes the teacher of a run";
+const TABLES_FIRST: &str = "expected a CSV or Parquet file; `limbeck inspect` shows a run or a student, and `--teacher-model` uses the teacher of a run";
 
 /// What a file or a folder is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::checks::Check;
 use crate::warning::{Action, Warning};
 
-/// One message for one warning, or for all columns in which a check found the same and took the same action.
+/// One message: for a single warning, or for all columns in which a check found the same problem and took the same action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// Name of the check.
@@ -98,7 +98,7 @@ fn listed(warnings: &[&Warning], what: &str, advice: &str) -> String {
 /// Second: advice at the end of the message, which may be empty. `None` if such warnings are not grouped.
 fn heading(warning: &Warning) -> Option<(&'static str, &'static str)> {
     use Action::{Drop, Warn};
-    const KEEP: &str = " (`--keep COLUMN` keeps one)";
+    const KEEP: &str = " (`--keep COLUMN` keeps a column)";
     // Warnings from reading a file, which are not from a check.
     match warning.check.as_str() {
         "unsupported_type" => return Some(("of types that are not supported, left out", "")),
@@ -119,27 +119,36 @@ fn heading(warning: &Warning) -> Option<(&'static str, &'static str)> {
         (Check::Constant, _) => ("with the same value in all training rows", ""),
         (Check::Duplicate, Drop) => ("that repeat another column, dropped", KEEP),
         (Check::Duplicate, _) => ("that repeat another column", ""),
-        (Check::Id, Drop) => ("of identifiers or too many different texts, dropped", KEEP),
-        (Check::Id, _) => ("of identifiers or too many different texts", ""),
+        (Check::Id, Drop) => (
+            "that identify the rows or have too many different texts, dropped",
+            KEEP,
+        ),
+        (Check::Id, _) => (
+            "that identify the rows or have too many different texts",
+            "",
+        ),
         (Check::Leak, Drop) => ("that may contain the target, dropped", KEEP),
         (Check::Leak, _) => ("that may contain the target", ""),
         (Check::CappedTarget, _) => ("with targets that look capped", ""),
         (Check::Datetime, Warn) => (
             "of dates, whose parts are features",
-            " (`--drop COLUMN` leaves one out, `--time COLUMN` splits the rows by time)",
+            " (`--drop COLUMN` leaves a column out, `--time COLUMN` splits the rows by time)",
         ),
         (Check::Datetime, _) => ("of dates, dropped", ""),
         (Check::Text, _) => ("of free text, dropped", ""),
         (Check::MissingMarker, _) => ("with cells read as missing", ""),
         (Check::NumberText, _) => ("with text that looks like numbers or dates", ""),
-        (Check::Sentinel, Drop) => ("with numbers far from all others, taken as missing", KEEP),
+        (Check::Sentinel, Drop) => (
+            "with numbers far from all others, taken as missing",
+            " (`--keep COLUMN` keeps the numbers of a column)",
+        ),
         (Check::Sentinel, _) => ("with numbers far from all others", ""),
         (Check::Stuck, _) => (
             "that repeat a number over many consecutive rows, as stuck sensors do",
             "",
         ),
         (Check::ShiftedTest, _) => (
-            "of which most test values lie outside the training rows",
+            "in which most test values lie outside the training range or are new categories",
             "; test metrics describe rows that are unlike the training rows",
         ),
         (Check::FewRows | Check::RepeatedRows | Check::SeenTest, _) => return None,
@@ -176,7 +185,7 @@ mod tests {
             found,
             [
                 "6 columns with cells read as missing: `a` (`?` in 1 cell), `b` (`?` in 1 cell), `c` (`?` in 1 cell), `d` (`?` in 1 cell) and 2 more",
-                "2 columns with the same value in all training rows, dropped: `k`, `l` (`--keep COLUMN` keeps one)",
+                "2 columns with the same value in all training rows, dropped: `k`, `l` (`--keep COLUMN` keeps a column)",
                 "t.csv: column `kept` has something",
             ]
         );

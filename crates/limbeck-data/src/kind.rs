@@ -127,8 +127,8 @@ pub(crate) struct BadCell {
     pub(crate) expected: String,
 }
 
-/// The values of a column. Also what the warnings about its cells mention: markers, odd texts (see [`odd`](Self::odd)), and numbers or dates that are
-/// not written as programs write them.
+/// The values of a column, and what was found while its cells were read: markers, odd texts (see [`odd`](Self::odd)), and numbers or dates that are not
+/// written as programs write them. Warnings mention these.
 #[derive(Debug)]
 pub(crate) struct Parsed {
     pub(crate) kind: ColumnKind,
@@ -455,8 +455,8 @@ fn convert_numbers(cells: &Cells, rules: &Rules<'_>) -> Result<Parsed, BadCell> 
     all_or_bad(cells, read, kind, refused)
 }
 
-/// Last step of reading a column of a later table, which is written like the training table. Numbers that the option `missing` names become NaN. An
-/// infinite number is an error.
+/// Last step of reading a column of a table after the training table (for example, a table to predict). Numbers that the option `missing` names become
+/// NaN. An infinite number is an error.
 pub(crate) fn finish(mut parsed: Parsed, rules: &Rules<'_>) -> Result<Parsed, BadCell> {
     if let Values::Number(values) = &mut parsed.values {
         let named = rules.missing_numbers();

@@ -74,7 +74,7 @@ fn skip_lines(path: &Path, bytes: &[u8], count: usize) -> Result<(usize, usize)>
             return Err(Error::Malformed {
                 path: path.to_owned(),
                 message: format!(
-                    "`--skip-lines` (`skip_lines` in a recipe) is {count}, but the first {1} bytes of the table have only {0} lines; skip fewer lines",
+                    "`--skip-lines` (`skip_lines` in a recipe) is {count}, but the number of lines in the first {1} bytes of the table is only {0}; skip fewer lines",
                     found,
                     bytes.len()
                 ),
@@ -297,8 +297,8 @@ impl Sample<'_> {
         cells.len() > 2 && filled < 2
     }
 
-    /// The error for a table in which no header was found. `None` if the first record is taken as the header then. It is an error if the first record
-    /// has few cells, although nearly all records have the same, larger number of cells.
+    /// Called if no header was found. Returns an error if the first record has few cells, although nearly all records have the same, larger number of
+    /// cells. Otherwise returns `None`; then the first record is taken as the header.
     fn unclear(&self, survey: &Survey) -> Option<Error> {
         let found = survey.cells.first()?;
         let filled = found.iter().filter(|cell| !self.is_blank(cell)).count();

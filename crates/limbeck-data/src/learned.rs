@@ -29,9 +29,9 @@ pub struct LearnedRows {
 
 /// Maximum number of hashes that are stored.
 const MOST: usize = 256;
-/// Minimum number of rows of the other table whose hashes are stored. With fewer, there is no estimate.
+/// There is an estimate only if at least this many rows of the other table have a hash that is among the stored hashes.
 const FEWEST: usize = 5;
-/// Minimum share of the other table's rows that the run learned from. A smaller share is not worth a warning.
+/// There is a warning only if the run learned from at least this share of the other table's rows.
 const SHARE: f64 = 0.05;
 
 impl LearnedRows {
@@ -57,8 +57,8 @@ impl LearnedRows {
         self.hashes.is_empty()
     }
 
-    /// Estimates which share of the rows of another table are among the rows of this sample, that is, rows that the run learned from. Compares hashes
-    /// of rows with those stored here. `None` if the share is below 5 %, or if fewer than five rows of the other table have a stored hash.
+    /// Estimates the share of the rows of another table that the run learned from. For this, compares the hashes of those rows with the hashes stored
+    /// here. `None` if the share is below 5 %, or if fewer than five rows of the other table have a stored hash.
     ///
     /// `missing` has the numbers that mean *missing* in each feature. Rows whose target is NaN are left out.
     #[must_use]

@@ -60,7 +60,7 @@ const CURRENCIES: [&str; 15] = [
     "$", "€", "£", "¥", "₹", "₽", "₩", "US$", "USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR",
 ];
 
-/// Characters that group digits, whatever the decimal mark is.
+/// Characters that are allowed as thousands separators with either decimal mark, such as the space in `1 085`.
 const GROUPING: [char; 7] = [' ', '\u{a0}', '\u{202f}', '\u{2009}', '\'', '’', '_'];
 
 /// True for a marker of a missing value.

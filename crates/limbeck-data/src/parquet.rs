@@ -224,7 +224,7 @@ pub(crate) fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<Fil
     ))
 }
 
-/// The schema with plain columns in place of dictionaries whose values are neither text nor bytes, because Arrow does not decode these.
+/// The schema with plain columns in place of dictionary columns whose values are neither text nor bytes, because Arrow does not decode such columns.
 ///
 /// Returns `None` if the schema has no such dictionary.
 fn without_odd_dictionaries(schema: &Schema) -> Option<Schema> {
@@ -313,7 +313,7 @@ fn bad_cell(parts: &[Part], column: &str, mut bad: BadCell) -> Error {
 ///
 /// - `Ok(Ok(_))`: the converted column.
 /// - `Ok(Err(_))`: a cell does not have the kind.
-/// - `Err(_)`: the column is damaged or of an unsupported type, as only the conversion finds.
+/// - `Err(_)`: the column is damaged or has an unsupported type. Only the conversion finds this.
 pub(crate) fn converted(
     path: &Path,
     name: &str,
@@ -329,7 +329,7 @@ pub(crate) fn converted(
 pub(crate) fn contradiction(path: &Path) -> Error {
     malformed(
         path,
-        &"its contents contradict each other, so it is damaged; write it again",
+        &"its contents contradict each other, so the file is damaged; create the file again",
     )
 }
 

@@ -80,7 +80,7 @@ impl Dataset {
                 FoldKind::Time => "stretches of time",
             };
             let message = format!(
-                "{} {unit} are too few for a pilot (a quick trial training), which needs training, validation and test rows; add rows",
+                "too few {unit} ({}) for a pilot (a quick trial training), which needs training, validation and test rows; add rows",
                 taken.len()
             );
             return Err(Error::Split { message });
@@ -88,7 +88,7 @@ impl Dataset {
         Ok(self.only(&parts))
     }
 
-    /// About half of the given rows: every second row or group, or the later half in time.
+    /// About half of the given rows: every second row or group; or, if the split follows time, the later half.
     #[must_use]
     pub fn half(&self, rows: &[usize]) -> Vec<usize> {
         let mut units = self.units_of(rows);
@@ -120,8 +120,8 @@ impl Dataset {
         units.into_values().collect()
     }
 
-    /// Takes units in their order, as long as they have at most `rows` rows in total. A unit that does not fit is skipped; if the split follows time,
-    /// no unit after it is taken. If no unit fits, takes the smallest.
+    /// Takes units (lists of rows that must stay together) in their order, as long as the taken units have at most `rows` rows in total. A unit that
+    /// does not fit is skipped; if the split follows time, no unit after it is taken. If no unit fits, takes the smallest.
     fn take(&self, units: Vec<Vec<usize>>, rows: usize) -> Vec<Vec<usize>> {
         let smallest = units.iter().min_by_key(|unit| unit.len()).cloned();
         let mut taken: Vec<Vec<usize>> = Vec::new();
@@ -349,7 +349,10 @@ mod tests {
             (o.group, o.drop) = (Some("who".into()), vec!["when".into()]);
         });
         let error = all.pilot(2000, 0, 1).unwrap_err().to_string();
-        assert!(error.contains("groups are too few for a pilot"), "{error}");
+        assert!(
+            error.contains("too few groups (") && error.contains("for a pilot"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -187,7 +187,8 @@ struct Watched {
 
 impl Watch {
     /// Watches the features that have an entry in `ranges` (by feature name). `columns` has, for every feature: its name, the numbers in it that mean
-    /// *missing*, and the part of a date that it is (`None` if it is none). Its order is that of the [`Features`] that are counted later.
+    /// *missing*, and which part of a date the feature is (`None` if it is not made from a date). `columns` must have the same order as the
+    /// [`Features`] that are counted later.
     pub fn new<'a>(
         columns: impl Iterator<Item = (&'a str, &'a MissingNumbers, Option<DatePart>)>,
         ranges: &BTreeMap<String, Range>,
@@ -214,7 +215,7 @@ impl Watch {
         vec![NONE; self.columns.len()]
     }
 
-    /// Counts the rows of `features`: one entry for each watched column.
+    /// Counts, for each watched column, the values in `features` that lie outside the column's range. Returns one entry for each watched column.
     #[must_use]
     pub fn count(&self, features: &Features) -> Vec<Outside> {
         let count = |column: &Watched| {

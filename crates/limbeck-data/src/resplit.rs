@@ -153,7 +153,7 @@ impl Dataset {
         let count = if is_random { 1 } else { found.count() };
         if count < folds {
             let message = format!(
-                "{folds} outer folds need at least as many {what} to test on, found {count}; use fewer folds"
+                "{folds} outer folds need at least {folds} {what} to test on, found {count}; use fewer outer folds"
             );
             return Err(Error::Split { message });
         }

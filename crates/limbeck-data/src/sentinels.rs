@@ -30,7 +30,8 @@ const FEWEST_IN_BODY: usize = 10;
 const FEWEST_CELLS: usize = 3;
 /// A number is a sentinel only if it occurs in at least this share of the column's cells that have a value.
 const LEAST_SHARE: f64 = 0.0005;
-/// Largest share of a column's cells with a value that one group of spikes may have. A single cell is always allowed.
+/// A group of spikes (values far below or far above all others) has at most this share of the column's cells that have a value. A single cell is always
+/// allowed.
 const MOST_SPIKES: f64 = 0.005;
 
 /// The sentinels and spikes of a column: numbers that mean *missing*, because they do not fit the other values. A sentinel is one such number that

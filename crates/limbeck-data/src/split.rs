@@ -107,7 +107,7 @@ impl<'a> Ties<'a> {
 fn too_few(found: usize, what: &str, fix: &str) -> Error {
     Error::Split {
         message: format!(
-            "{} {} too few to hold out some of them; {fix}",
+            "{} {} not enough to hold out a part for validation or test; {fix}",
             counted(found, what),
             if found == 1 { "is" } else { "are" }
         ),
@@ -159,7 +159,7 @@ fn hold_out_last(rows: &[usize], time: &[i64], wanted: usize) -> Result<Vec<usiz
     }
     if cut == ordered.len() {
         return Err(Error::Split {
-            message: "all rows have the same time, so they cannot be split by time; leave out `time`, or define the split yourself".to_owned(),
+            message: "all rows have the same time, so they cannot be split by time; leave out the option `time`, or define the split yourself".to_owned(),
         });
     }
     Ok(ordered.split_off(cut))
@@ -222,7 +222,10 @@ pub(crate) fn parts_from_file(spec: &str, rows: usize) -> Result<Vec<SplitPart>>
             return Err(malformed(
                 &path,
                 line,
-                &format!("found {} cells, expected 4: {expected}", cells.len()),
+                &format!(
+                    "found {}, expected 4: {expected}",
+                    counted(cells.len(), "cell")
+                ),
             ));
         };
         if names.last().is_none_or(|last| last != split) {
@@ -236,7 +239,7 @@ pub(crate) fn parts_from_file(spec: &str, rows: usize) -> Result<Vec<SplitPart>>
     names.dedup();
     if names.iter().all(|found| found != name) {
         let message = format!(
-            "no split `{name}` in {}{} There are: {}",
+            "no split `{name}` in {}{} The file has: {}",
             path.display(),
             did_you_mean(&nearest(name, &names)),
             quoted(&names, 20)
@@ -271,14 +274,14 @@ fn mark(
             malformed(
                 path,
                 line,
-                &format!("found `{text}`, expected a row position from 0"),
+                &format!("found `{text}`, expected the position of a row, counted from 0"),
             )
         })
     };
     let (start, stop) = (position(start)?, position(stop)?);
     let range = parts.get_mut(start..stop).ok_or_else(|| {
         let message = format!(
-            "rows {start} to {stop} lie outside the table of {}; does this split file belong to this table?",
+            "start {start} and stop {stop} do not fit the table of {}; expected start ≤ stop ≤ {rows}; check that this split file belongs to this table",
             counted(rows, "row")
         );
         malformed(path, line, &message)
@@ -412,7 +415,7 @@ mod tests {
         );
         assert!(
             error("split,set,start,stop\na,test,1,7\n", "a")
-                .contains("line 2: rows 1 to 7 lie outside the table of 6 rows")
+                .contains("line 2: start 1 and stop 7 do not fit the table of 6 rows")
         );
         assert!(error("split,set,start,stop\na,test,3,1\n", "a").contains("line 2"));
         assert!(error("split,set,start,stop\na,tset,1,2\n", "a").contains("found the set `tset`"));

@@ -72,7 +72,7 @@ impl<'a> Stop<'a> {
         Self { until, ..self }
     }
 
-    /// A stop with the same requests. Its deadline is in `seconds` from now, or the present deadline if that is earlier.
+    /// A stop with the same requests. Its deadline is `seconds` seconds from now, or the present deadline if that is earlier.
     #[must_use]
     pub fn within(self, seconds: f64) -> Self {
         let time = Duration::try_from_secs_f64(seconds.max(0.0)).ok();

@@ -107,7 +107,10 @@ impl Table {
                 .any(|other| other.name == column.name)
             {
                 return Err(Error::Shape {
-                    message: format!("two columns are named `{}`", column.name),
+                    message: format!(
+                        "two columns are named `{}`; give each column its own name",
+                        column.name
+                    ),
                 });
             }
         }
@@ -119,18 +122,18 @@ impl Table {
         })
     }
 
-    /// The column with a name; `None` if there is no such column.
+    /// The column with this name; `None` if there is no such column.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// The column with a name; an error if there is none.
+    /// The column with this name; an error if there is no such column.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchColumn`] if there is none; [`Error::Shape`] if the column is in the file, but could not be read. The messages say that
-    /// `wanted_by` asked for the column.
+    /// [`Error::NoSuchColumn`] if there is no such column; [`Error::Shape`] if the column is in the file, but could not be read. The messages say that
+    /// `wanted_by` (such as an option) asked for the column.
     pub fn require(&self, name: &str, wanted_by: &str) -> Result<&Column> {
         self.column(name).ok_or_else(|| {
             let about = |note: &&Warning| note.column.as_deref() == Some(name);
@@ -394,7 +397,7 @@ pub(crate) fn notes_of(source: &str, name: &str, parsed: &Parsed) -> Vec<Warning
 }
 
 /// The `limit` most frequent texts, each with its number of cells, and how many other texts there are:
-/// `` `?` in 12 cells, `NA` in 1 cell and 3 more ``.
+/// `` `?` in 12 cells, `NA` in 1 cell and 3 other texts ``.
 fn with_counts(texts: &BTreeMap<String, usize>, limit: usize) -> String {
     let mut all: Vec<(&String, &usize)> = texts.iter().collect();
     all.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
@@ -405,7 +408,7 @@ fn with_counts(texts: &BTreeMap<String, usize>, limit: usize) -> String {
     let shown = shown.collect::<Vec<_>>().join(", ");
     match all.len().saturating_sub(limit) {
         0 => shown,
-        more => format!("{shown} and {more} more"),
+        more => format!("{shown} and {}", counted(more, "other text")),
     }
 }
 

@@ -70,7 +70,7 @@ fn replace(path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> io
     complete(path, content, |temporary, path| fs::rename(temporary, path))
 }
 
-/// Writes a temporary file, and gives it its final name by `publish`.
+/// Writes a temporary file, then calls `publish`, which gives the file its final name.
 fn complete(
     path: &Path,
     content: impl FnOnce(&mut File) -> io::Result<()>,

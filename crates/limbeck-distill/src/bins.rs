@@ -17,8 +17,8 @@ use limbeck_teach::trees::{self, Cut};
 use crate::error::Result;
 use crate::student::options::{StudentOptions, encode_options};
 
-/// Cuts (split thresholds with their gains) of quickly fitted boosted trees: one list per feature, in encoded units. [`Default`] has no cuts. Only
-/// the cuts of numeric features are used.
+/// Cuts (split thresholds with their gains) of quickly fitted boosted trees: one list per feature. A threshold is a value of the encoded feature.
+/// [`Default`] has no cuts. Only the cuts of numeric features are used.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cuts(Vec<Vec<Cut>>);
 
@@ -32,18 +32,19 @@ pub(crate) struct NumberColumn {
     cuts: Vec<Cut>,
 }
 
-/// The number of bins of a column is proportional to `gain^GAIN_POWER`, with the total gain of the column's cuts. With `K` bins, the squared error of
-/// a piecewise-linear fit falls like `1/K` (for jumps) to `1/K⁴` (for smooth curves). The best number of bins is then proportional to a power of the
-/// gain between 1/2 and 1/5.
+/// The number of bins of a column is proportional to `gain^GAIN_POWER`, where `gain` is the sum of the gains of the column's cuts. With `K` bins, the
+/// squared error of a piecewise-linear fit falls like `1/K` (for jumps) to `1/K⁴` (for smooth curves). The best number of bins is then proportional
+/// to a power of the gain, with an exponent between 1/2 and 1/5.
 const GAIN_POWER: f64 = 1.0 / 3.0;
-/// Share of a column's bin edges that are distributed in proportion to the square roots of the cells' gains. The other edges are at quantiles of the
-/// rows.
+/// This share of a column's bin edges is distributed over the [`CELLS`] cells of the column in proportion to the square root of each cell's gain. The
+/// other edges are distributed evenly over the cells, so they are at quantiles of the rows.
 const CUT_SHARE: f64 = 0.3;
-/// A column is divided into this many cells with equally many rows. Gains are summed per cell before edges are placed.
+/// A column is divided into this many cells with equally many rows. The gains of the cuts in a cell are summed before edges are
+/// placed.
 const CELLS: usize = 256;
 /// Maximum number of bins of a column. If the requested mean number of bins is larger, that number is the maximum.
 const MOST_BINS: usize = 128;
-/// The trees are fitted to at most this many rows, evenly spaced in the table.
+/// The boosted trees whose cuts are used are fitted to at most this many rows, evenly spaced in the table.
 const SEEN_ROWS: usize = 50_000;
 /// Maximum number of encoded columns of all category columns together, when trees are fitted for their cuts.
 const CATEGORY_WIDTH: usize = 64;
@@ -178,7 +179,7 @@ fn allot(columns: &[NumberColumn], mean: usize) -> Vec<usize> {
 }
 
 impl NumberColumn {
-    /// The weight of the column: its number of bins should be proportional to it. If no column has cuts, all weights are equal.
+    /// The weight of the column: its number of bins should be proportional to this weight. If no column has cuts, all weights are equal.
     fn due(&self) -> f64 {
         let gain: f64 = self.cuts.iter().map(|cut| cut.gain.max(0.0)).sum();
         gain.powf(GAIN_POWER).max(f64::MIN_POSITIVE)
@@ -206,7 +207,7 @@ impl NumberColumn {
         edges
     }
 
-    /// The share of the bin edges that each cell gets. All shares are positive and add up to 1.
+    /// For each of the [`CELLS`] cells of the column, its share of the column's bin edges. All shares are positive and add up to 1.
     fn mass(&self) -> Vec<f64> {
         let ends: Vec<f32> = (1..CELLS)
             .map(|cell| self.quantile(cell as f64 / CELLS as f64))

@@ -11,8 +11,8 @@ use crate::search::{Stage, Study, TransferSet};
 use crate::student::options::{StudentKind, StudentOptions};
 use crate::student::{Heads, smallest};
 
-/// The smallest student has at most `EACH` parameters per numeric column, plus `BESIDE`. [`check`] accepts a budget that is at least this large
-/// at once, without an exact count.
+/// The smallest student has at most `EACH` parameters per numeric column, plus `BESIDE`. If the budget is at least that large, [`check`] accepts it
+/// without an exact count.
 const EACH: usize = 10;
 const BESIDE: usize = 200;
 
@@ -60,12 +60,12 @@ pub fn check(student: &StudentOptions, features: &Features, heads: Heads) -> Res
     })
 }
 
-/// Makes one untrained student for each kind that may be shipped, for the rows of `set`. If none of them can be exported, no trained student can be
+/// Makes one untrained student of each kind that the options allow, for the rows of `set`. If none of them can be exported, no trained student can be
 /// exported either. With kind `auto`, kinds that do not fit the columns or the budget are left out; the list may be empty.
 ///
 /// # Errors
 ///
-/// The errors of [`check`], unless the kind is `auto`; an error if the bins cannot be placed, also after a stop.
+/// The errors of [`check`], unless the kind is `auto`; an error if the bins cannot be placed or the user asks to stop.
 pub fn drafts(study: &Study<'_>, set: &TransferSet) -> Result<Vec<Student>> {
     let stage = Stage::new(study, set, None)?;
     let network = stage.has_network().then(|| stage.untrained());

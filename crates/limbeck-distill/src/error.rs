@@ -11,7 +11,7 @@ pub enum Error {
     InvalidOption(#[from] limbeck_options::Refused),
     /// The parameter budget is too small: even the smallest student for these columns has more parameters.
     #[error(
-        "the smallest student for {} has {smallest} parameters and {allowed} are allowed; raise --params \
+        "the smallest student for {} has {smallest} parameters, but only {allowed} are allowed; raise --params \
          to {smallest}, or drop columns",
         counted(*columns, "column")
     )]
@@ -25,25 +25,27 @@ pub enum Error {
     },
     /// A student of kind `table` was asked for, but the features are not one to three numeric columns.
     #[error(
-        "a student of kind `table` needs 1 to 3 numeric columns, found {found}; drop columns, or choose mlp, trees or linear"
+        "a student of kind `table` needs 1 to 3 numeric columns and no others, found {found}; drop columns (`--drop`), or choose another kind of student \
+         (`--student mlp`, `trees` or `linear`)"
     )]
     NotATable {
-        /// What the features are instead, such as `5 features`.
+        /// What was found instead, such as `5 features` or the name of a category column.
         found: String,
     },
     /// The user asked to stop before any student was trained.
     #[error("stopped before a student was trained")]
     Interrupted,
-    /// A network could not be made or trained; the source says why.
+    /// A network could not be made or trained; the inner error says why.
     #[error(transparent)]
     Nets(#[from] limbeck_nets::Error),
-    /// The runtime refused the student's encoder or graph, or an input row; the source says why.
+    /// The runtime refused the student's encoder or graph, or an input row; the inner error says why.
     #[error(transparent)]
     Runtime(#[from] limbeck_runtime::Error),
-    /// Boosted trees could not be fitted (for the bins of a network, or as a student), or the user asked to stop meanwhile; the source says which.
+    /// Boosted trees could not be fitted (for the bins of a network, or as a student), or the user asked to stop during the fit; the inner error
+    /// says which of the two.
     #[error(transparent)]
     Teach(#[from] limbeck_teach::Error),
-    /// The data is invalid, such as rows whose columns differ; the source says why.
+    /// The data is invalid, such as rows whose columns differ; the inner error says why.
     #[error(transparent)]
     Data(#[from] limbeck_data::Error),
 }

@@ -1,4 +1,4 @@
-//! The training rows of a student with the loss that they are for.
+//! The training rows of a student, and the loss that is minimized on them.
 //!
 //! The hard loss compares with targets, the soft loss with teacher labels. Rows with a target and new rows (without a target, labelled only by the
 //! teacher) are mixed: rows with a target are repeated until they make up a share `ρ` of the training rows. On each of them, the soft loss has the
@@ -151,7 +151,8 @@ impl Order {
 
 /// Rows with a target are repeated until they make up at least about this share of the training rows, however many new rows there are.
 const LABELLED_SHARE: f64 = 0.25;
-/// Size of a probe: at most `PROBE` rows with a target, `PROBE` new rows that are not paired, and `PROBE / 4` pairs of new rows.
+/// Size of a probe (the sample of training rows on which the parts of the loss are computed): at most `PROBE` rows with a target, `PROBE` new rows
+/// that are not paired, and `PROBE / 4` pairs of new rows.
 const PROBE: usize = 128;
 /// A teacher label `t` of a row with the target `y` is an outlier if `|t − y|` exceeds this number of robust standard deviations of `t − y`.
 const OUTLIER: f32 = 3.0;

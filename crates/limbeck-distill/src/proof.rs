@@ -35,8 +35,8 @@ pub struct Evidence<'a> {
     pub baseline: &'a [Vec<f64>],
     /// Predictions of the distilled student: one list per training seed, for the same seeds as in `baseline`.
     pub distilled: &'a [Vec<f64>],
-    /// True if the distilled student learned from teacher labels. False if the search chose a share of 0 for the teacher: then both students learned
-    /// from targets alone, and differ only by chance and tuning.
+    /// True if the distilled student learned from teacher labels. False if its share of teacher labels is 0: then both students learned from targets
+    /// alone, and differ only by chance and tuning.
     pub taught: bool,
 }
 
@@ -49,9 +49,9 @@ pub struct Evidence<'a> {
 /// ```
 ///
 /// Errors (RMSE, or the pinball loss of a quantile) are averaged over seeds. The interval is Fieller's ([`Design::ratio`]). There is no value, but a
-/// `reason`, in three cases: the distilled student took nothing from the teacher; there are too few test rows or blocks; or the teacher's lead over
-/// the baseline is at most 1.5 times the half-width of its 95 % interval. In the last case the gap may be near 0, and a ratio to it would have no
-/// meaning.
+/// `reason`, in three cases: the distilled student learned from targets alone (its share of teacher labels is 0); there are too few test rows or
+/// blocks; or the teacher's lead over the baseline is at most 1.5 times the half-width of its 95 % interval. In the last case the gap may be near 0,
+/// and a ratio to it would have no meaning.
 ///
 /// # Source
 ///
@@ -85,7 +85,7 @@ pub enum VerdictKind {
     /// The distilled student is significantly better: the whole interval of `error_saved` is above 0.
     #[serde(rename = "helps")]
     Helps,
-    /// The interval of `error_saved` contains 0, or the distilled student took nothing from the teacher.
+    /// The interval of `error_saved` contains 0, or the distilled student learned from targets alone (its share of teacher labels is 0).
     #[serde(rename = "no gain")]
     NoGain,
     /// The distilled student is significantly worse: the whole interval of `error_saved` is below 0.
@@ -292,11 +292,11 @@ fn too_few(design: &Design<'_>, has_blocks: bool) -> Option<String> {
             format!("{blocks} {what}")
         };
         return Some(format!(
-            "too few {what} to judge: {how} {count}, at least {LEAST_BLOCKS} are needed; hold out more {what}, or evaluate the file on other {what} with `limbeck evaluate`"
+            "too few {what} to judge: {how} {count}, at least {LEAST_BLOCKS} are needed; hold out more {what}, or evaluate the student's file on other {what} with `limbeck evaluate`"
         ));
     }
     (design.degrees() < LEAST_DEGREES).then(|| {
-        format!("too few {what} to judge: of {blocks} {what}, a few have nearly all the weight, so that they count as only {:.1} {what} of equal weight; hold out more {what}, or make the weights more equal", design.degrees() + 1.0)
+        format!("too few {what} to judge: of {blocks} {what}, a few have nearly all the weight, so that all together count as only {:.1} {what} of equal weight; hold out more {what}, or make the weights more equal", design.degrees() + 1.0)
     })
 }
 
@@ -339,7 +339,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
         .or_else(|| (seeds == 1).then(|| one_seed.to_owned()));
     let gap_closed = match &few {
         _ if !taught => {
-            GapClosed::none("the distilled student took nothing from the teacher".into())
+            GapClosed::none("the distilled student took nothing from the teacher: its share of teacher labels (`alpha`) is 0".into())
         }
         Some(few) => GapClosed::none(few.clone()),
         None => match design.ratio(&saved, &lead) {
@@ -350,7 +350,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
                 reason: None,
             },
             None => GapClosed::none(format!(
-                "the teacher's lead over the student alone ({}) is not far enough above 0 to compute a share of it",
+                "the teacher's lead over the student trained alone ({}) is not far enough above 0 to compute the share of it that distillation closed",
                 told(measure, &teacher_lead)
             )),
         },
@@ -388,9 +388,9 @@ pub fn judge(evidence: &Evidence<'_>) -> Option<Proof> {
 }
 
 impl Method {
-    /// True if training more seeds would narrow the interval enough: the standard error of `error_saved` over seeds is more than half of its standard
-    /// error over test rows. False with one seed or with too few blocks. The rule is used once, on the first seeds. The threshold is one half because
-    /// an estimate from three seeds can be too small by chance.
+    /// True if training more seeds would make the interval clearly narrower: the standard error of `error_saved` over seeds is more than half of its
+    /// standard error over test rows. False with one seed or with too few blocks. The rule is used once, on the first seeds. The threshold is one half
+    /// because an estimate from three seeds can be too small by chance.
     ///
     /// The rule uses variances alone, never the difference itself. So it does not favor any verdict.
     ///
@@ -435,7 +435,7 @@ pub fn repeated(differences: &[f64], ratio: f64) -> Difference {
 }
 
 /// Compares the predictions `shipped` of the shipped file with the predictions `baseline` of the best file made without a teacher, on test rows. `worth`
-/// is the smallest gain that is worth having, as a share of the error of the latter.
+/// is the smallest gain that is worth having, as a share of the error of the file made without a teacher.
 ///
 /// Returns `None` if there are no test rows.
 #[must_use]

@@ -71,7 +71,8 @@ const GRACE: Duration = Duration::from_millis(700);
 /// Early stopping: a training ends once this share of the option `steps` has passed without a better point of the curve. So a schedule shorter than
 /// this share is always completed: a trial that looks bad at a high learning rate is often best once the learning rate falls.
 const PATIENCE: f64 = 0.3;
-/// A quick student is trained for `steps / QUICK` steps.
+/// A quick student (a student trained before the search, to choose new rows or to correct teacher labels) is trained for `steps / QUICK` steps, where
+/// `steps` is the option `student.steps`.
 const QUICK: usize = 6;
 
 /// The training and validation rows of one split, prepared for training students on them.
@@ -166,7 +167,7 @@ impl<'a> Stage<'a> {
     ///
     /// # Errors
     ///
-    /// The errors of [`Design::fit`]; an error if rows cannot be encoded, or if the bins cannot be placed, also after a stop. With kind `auto`, a
+    /// The errors of [`Design::fit`]; an error if rows cannot be encoded or the bins cannot be placed, or if the user asks to stop. With kind `auto`, a
     /// budget that is too small for any network is no error.
     pub fn new(
         study: &'a Study<'a>,
@@ -656,7 +657,7 @@ impl<'a> Stage<'a> {
             .map(|layer| format!("{:.1}", hints.layer_weight(layer, layers, progress)))
             .collect();
         Some(format!(
-            "stage {} of {}, layer weights {}",
+            "alignment stage {} of {}, layer weights {}",
             hints.stage(progress) + 1,
             hints.stages,
             weights.join(" ")

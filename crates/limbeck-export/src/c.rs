@@ -88,7 +88,8 @@ struct Column<'a> {
     function: Option<String>,
 }
 
-/// First: the input columns with their names in C. Second: for each output, the name of the constant that is its index in the array `out`.
+/// Returns two lists. First: the input columns with their names in C. Second: for each output, the name of the constant that is its index in the
+/// array `out`.
 fn names_of<'a>(student: &'a Student, name: &str) -> Result<(Vec<Column<'a>>, Vec<String>)> {
     let (mut fields, mut globals) = (Names::default(), Names::default());
     let upper = name.to_uppercase();

@@ -13,12 +13,12 @@ pub enum Error {
         place: String,
         /// What cannot be expressed, such as a scaling by quantiles.
         what: String,
-        /// How to fix it.
+        /// What the user can do instead, such as dropping the column.
         fix: &'static str,
     },
     /// A name that is not a valid C identifier.
     #[error(
-        "`{name}` is not a valid C name; use at most 60 letters, digits and _, beginning with a letter, and no reserved word"
+        "`{name}` is not a valid C name; use at most 60 letters, digits and underscores, beginning with a letter; reserved words of C and C++ are not allowed"
     )]
     Name {
         /// The invalid name.
@@ -26,7 +26,7 @@ pub enum Error {
     },
     /// The golden vectors cannot be written as JSON.
     #[error(
-        "the golden vectors (rows with the predictions that an export must give) cannot be written: {0}"
+        "the golden vectors (rows with the predictions that an export must give) cannot be written as JSON: {0}"
     )]
     Golden(#[from] serde_json::Error),
 }

@@ -530,13 +530,13 @@ impl Builder {
             } => {
                 return refuse(
                     "scaling by quantiles",
-                    "distill with student.scaling = \"standard\", or export C",
+                    "distill with student.scaling = \"standard\", or export the student as C code",
                 );
             }
             Encoding::Hashed { .. } => {
                 return refuse(
                     "a column of hashed categories",
-                    "distill again with more parameters (--params), so that the student keeps the categories themselves, or export C code, which can hash",
+                    "distill again with more parameters (--params), so that the student keeps the categories themselves, or export the student as C code, which can hash",
                 );
             }
             Encoding::Number {

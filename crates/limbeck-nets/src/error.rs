@@ -15,7 +15,7 @@ pub enum Error {
         expected: &'static str,
     },
     /// A matrix or vector has the wrong number of values.
-    #[error("{what} has {found} values; expected {expected}")]
+    #[error("{what} has the wrong number of values: found {found}, expected {expected}")]
     Shape {
         /// Name of the matrix or vector, such as `the label matrix`.
         what: &'static str,
@@ -26,7 +26,7 @@ pub enum Error {
     },
     /// The loss is NaN or infinite.
     #[error(
-        "the loss is {loss} at step {step} of {steps}; lower the learning rate, or look for extreme values in the \
+        "training failed: the loss is {loss} at step {step} of {steps}; lower the learning rate, or look for extreme values in the \
          target and the features"
     )]
     Diverged {
@@ -37,7 +37,7 @@ pub enum Error {
         /// The loss: NaN or infinite.
         loss: f32,
     },
-    /// The trained network could not be lowered to a graph (the form that ships), since the runtime rejected it.
+    /// The trained network could not be lowered to a graph (the form in which the student's file stores it), since the runtime rejected the graph.
     #[error(
         "the trained network cannot be written as a student: {source}; a column with extreme values can cause this: rescale it, or leave it out with --drop"
     )]

@@ -12,7 +12,8 @@ limbeck_options::words! {
         Point = "point",
         /// Mean and variance: learns from targets by likelihood, from the teacher by KL divergence.
         ///
-        /// Compared with `point` on the data sets of `docs/ablation.md`: significantly better on one at some temperatures, significantly worse on three.
+        /// Compared with `point` on the data sets of `docs/ablation.md`: significantly better on one data set (at some temperatures), significantly worse on
+        /// three.
         Gaussian = "gaussian",
         /// Masses of bins: learns from targets by cross-entropy, from the teacher by KL divergence.
         ///

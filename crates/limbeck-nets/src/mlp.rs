@@ -87,7 +87,7 @@ impl MlpShape {
             })
         };
         if input.rows() == 0 {
-            return refuse("input", "0 columns".into(), "at least one encoded column");
+            return refuse("number of encoded columns", "0".into(), "at least 1");
         }
         if hidden.is_empty() || hidden.contains(&0) {
             return refuse(

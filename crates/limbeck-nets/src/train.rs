@@ -137,7 +137,7 @@ pub enum Engine {
     Tensors,
 }
 
-/// Decay rates of AdamW's moments, and its epsilon (the values of Kingma & Ba, *Adam*, ICLR 2015).
+/// Decay rates of AdamW's first and second moments. `EPSILON` is added to the root of the second moment. (Values of Kingma & Ba, *Adam*, ICLR 2015.)
 const BETA: (f32, f32) = (0.9, 0.999);
 const EPSILON: f32 = 1e-8;
 /// The running mean of the weights averages over about `1 / MEMORY` of the steps taken.
@@ -180,7 +180,7 @@ impl<'a, N: Network> Trainer<'a, N> {
             "learning_rate",
             options.schedule.peak,
             options.schedule.peak > 0.0,
-            "positive",
+            "above 0",
         )?;
         check(
             "warmup",
@@ -206,7 +206,7 @@ impl<'a, N: Network> Trainer<'a, N> {
             "input_noise",
             noise,
             noise >= 0.0 && noise.is_finite(),
-            "0 or more",
+            "a finite number, 0 or more",
         )?;
         check("the number of training rows", n, n > 0, "at least 1")?;
         expect("the position matrix", rows.positions.len(), n * inputs)?;

@@ -828,7 +828,7 @@ macro_rules! words {
                     .iter()
                     .copied()
                     .find(|one| one.name() == text)
-                    .ok_or_else(|| ::std::format!("found `{text}`, expected {}", [$($word),+].join(", ")))
+                    .ok_or_else(|| ::std::format!("found `{text}`, expected one of: {}", [$($word),+].join(", ")))
             }
         }
     };
@@ -940,7 +940,7 @@ mod tests {
         assert_eq!("along_grain".parse(), Ok(Cut::Along));
         assert_eq!(
             "across".parse::<Cut>(),
-            Err("found `across`, expected none, along_grain".into())
+            Err("found `across`, expected one of: none, along_grain".into())
         );
         assert_eq!(
             serde_json::to_string(&Cut::Along).unwrap(),
@@ -977,7 +977,7 @@ mod tests {
         );
         assert_eq!(
             message(|plane| plane.wax = true),
-            "tools.plane.wax: has no effect without `tools.plane.cut`; set `tools.plane.cut` too, or leave this one out"
+            "tools.plane.wax: has no effect without `tools.plane.cut`; set `tools.plane.cut` too, or leave out `tools.plane.wax`"
         );
         let both = message(|plane| {
             cutting(plane);
@@ -1050,7 +1050,7 @@ mod tests {
         );
         is(
             |shelf| shelf.weights = vec![1.0, 2.0],
-            "shelf.weights: expected 3 values, one for each value of `shelf.best` and `shelf.others`; found 2",
+            "shelf.weights: the number of values is 2, expected 3: one for each value of `shelf.best` and `shelf.others`",
         );
         is(
             |shelf| shelf.lock = true,

@@ -60,7 +60,7 @@ impl Rule {
             .collect::<Option<_>>()?;
         match *self {
             Self::With(other) => (!others[0].is_on()).then(|| {
-                format!("has no effect without `{other}`; set `{other}` too, or leave this one out")
+                format!("has no effect without `{other}`; set `{other}` too, or leave out `{key}`")
             }),
             Self::Where(other, words, why) => {
                 let found = others[0].to_string();
@@ -106,7 +106,7 @@ impl Rule {
                 let found = seen.count();
                 let names = quoted(&names).join(" and ");
                 (found != all).then(|| {
-                    format!("expected {all} values, one for each value of {names}; found {found}")
+                    format!("the number of values is {found}, expected {all}: one for each value of {names}")
                 })
             }
         }

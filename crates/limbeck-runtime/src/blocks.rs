@@ -17,7 +17,8 @@ pub(crate) struct Term {
 /// then stay in the first-level cache.
 pub(crate) const PANEL: usize = 128;
 
-/// With at most this many rows, `b` is read without packing: packing it would cost more than it saves.
+/// In a matrix product `a · b` with at most this many rows, `b` is read without copying it into a packed panel: the copy would cost more time than it
+/// saves.
 const FEW_ROWS: usize = 4;
 
 /// One factor of a matrix product, read with strides: element (`line`, `p`) is `values[line · row + p · step]`, where `line` is a row of `a` or a
@@ -176,7 +177,8 @@ fn strip<V: Lanes, const R: usize, const C: usize>(
     }
 }
 
-/// Copies columns `col..col + used` of `b`, for the steps from `from` on, into a contiguous panel whose rows are padded with zeros to `width`.
+/// Copies columns `col..col + used` of the factor `b` into the contiguous `panel`, beginning with row `from` of `b`. Each row of the panel is padded
+/// with zeros to `width`.
 #[inline(always)]
 fn pack(b: &Operand<'_>, from: usize, col: usize, used: usize, width: usize, panel: &mut [f32]) {
     let lines = panel.chunks_exact_mut(width).enumerate();

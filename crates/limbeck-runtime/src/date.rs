@@ -46,9 +46,9 @@ pub enum DatePart {
     Elapsed,
     /// The year.
     Year,
-    /// 1 to 12.
+    /// The month: 1 to 12.
     Month,
-    /// 0 (Monday) to 6 (Sunday).
+    /// The day of the week: 0 (Monday) to 6 (Sunday).
     Weekday,
     /// Hours since midnight, with a fraction.
     Hour,

@@ -135,7 +135,9 @@ impl MissingNumbers {
             .iter()
             .chain(bounds)
             .find(|value| !value.is_finite());
-        odd.map(|value| format!("a number that means missing is {value}, a finite number expected"))
+        odd.map(|value| {
+            format!("one of the numbers that mean missing is {value}, a finite number expected")
+        })
     }
 }
 
@@ -221,13 +223,15 @@ impl Scaling {
         match self {
             Scaling::Standard { center, scale } => {
                 (!(center.is_finite() && scale.is_finite() && *scale > 0.0))
-                    .then_some("expected a finite center and a finite scale above 0")
+                    .then_some("the scaling needs a finite center and a finite scale above 0")
             }
             Scaling::Quantile { references } => {
                 let whole = references.len() >= 2
                     && references.iter().all(|r| r.is_finite())
                     && references.windows(2).all(|pair| pair[0] <= pair[1]);
-                (!whole).then_some("expected at least two finite references in ascending order")
+                (!whole).then_some(
+                    "the scaling needs at least two finite references in ascending order",
+                )
             }
         }
     }
@@ -381,7 +385,7 @@ impl Encoder {
         let mut names = BTreeSet::new();
         for column in &self.columns {
             let twice =
-                (!names.insert(column.name.as_str())).then(|| "name given to two columns".into());
+                (!names.insert(column.name.as_str())).then(|| "two columns have this name".into());
             if let Some(reason) = twice.or_else(|| column.fault()) {
                 return Err(Error::InvalidEncoder {
                     column: column.name.clone(),
@@ -880,11 +884,14 @@ mod tests {
         let message =
             |columns: &[RawColumn<'_>]| format!("{}", encoder.encode(columns, 1).unwrap_err());
         assert!(message(&[number]).contains("`x`, `color`, `size`, `shop`"));
-        assert!(message(&[category; 4]).contains("column `x` holds categories, numbers expected"));
+        assert!(
+            message(&[category; 4])
+                .contains("column `x` holds categories, but numbers are expected")
+        );
         assert!(message(&[number; 4]).contains("column `color` holds numbers"));
         assert!(
             message(&[RawColumn::Number(&[1.0, 2.0]), category, category, category])
-                .contains("2 values, 1 expected")
+                .contains("number of values: found 2, expected 1")
         );
         assert!(
             message(&[

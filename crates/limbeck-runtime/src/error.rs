@@ -169,7 +169,7 @@ impl fmt::Display for Error {
                 names,
             } => write!(
                 f,
-                "{found} input columns given, {expected} expected: pass, in this order, {names}"
+                "number of input columns: found {found}, expected {expected}; pass, in this order: {names}"
             ),
             Self::ColumnLength {
                 column,
@@ -177,7 +177,7 @@ impl fmt::Display for Error {
                 expected,
             } => write!(
                 f,
-                "column `{column}` has {found} values, {expected} expected: give one per row"
+                "column `{column}`, number of values: found {found}, expected {expected}; give one value per row"
             ),
             Self::ColumnKind {
                 column,
@@ -185,11 +185,11 @@ impl fmt::Display for Error {
                 expected,
             } => write!(
                 f,
-                "column `{column}` holds {found}, {expected} expected: read it with the same data type as in training"
+                "column `{column}` holds {found}, but {expected} are expected: read the column with the same data type as in training"
             ),
             Self::InfiniteValue { column, row } => write!(
                 f,
-                "column `{column}`, row {row}: infinite value, expected a finite number or NaN (missing)"
+                "column `{column}`, row {row}: infinite value, expected a finite number or NaN (missing); rows are counted from 0"
             ),
             Self::InvalidCode {
                 column,
@@ -198,13 +198,13 @@ impl fmt::Display for Error {
                 levels,
             } => write!(
                 f,
-                "column `{column}`, row {row}: level code {code}, but only {levels} levels are given (codes start at 0)"
+                "column `{column}`, row {row}: level code {code}, but the number of levels is {levels} (rows and codes are counted from 0)"
             ),
             Self::BufferLength {
                 what,
                 found,
                 expected,
-            } => write!(f, "{what} holds {found} values, {expected} expected"),
+            } => write!(f, "length of {what}: found {found}, expected {expected}"),
             Self::InvalidEncoder { column, reason } if column.is_empty() => {
                 write!(f, "encoder: {reason}")
             }
@@ -217,7 +217,7 @@ impl fmt::Display for Error {
             Self::InvalidGraph { reason } => write!(f, "graph: {reason}"),
             Self::InvalidStudent { reason } => write!(
                 f,
-                "invalid student: {reason}; if it was read from a file, the file is damaged: export or train the student again"
+                "invalid student: {reason}; if the student was read from a file, that file is damaged: export or train the student again"
             ),
             Self::NotLimbeck { reason } => write!(
                 f,
@@ -237,11 +237,11 @@ impl fmt::Display for Error {
             ),
             Self::InvalidEntry { entry, reason } => write!(
                 f,
-                "file entry `{entry}`: {reason}; the file is damaged: copy, export or train it again"
+                "file entry `{entry}`: {reason}; the file is damaged: copy or export the file again, or train the model again"
             ),
             Self::SeveralOutputs { outputs } => write!(
                 f,
-                "one prediction was requested, but the student makes {outputs}: call predict_row_into"
+                "one prediction was requested, but the student makes {outputs} predictions per row: call predict_row_into"
             ),
             Self::GoldenMismatch {
                 row,

@@ -278,7 +278,7 @@ impl Container {
             Numbers::F32(numbers) => Ok(numbers),
             other => Err(invalid(
                 name,
-                &format!("{} numbers, F32 expected", other.dtype()),
+                &format!("found numbers of type {}, expected F32", other.dtype()),
             )),
         }
     }
@@ -293,7 +293,7 @@ impl Container {
             Numbers::U32(numbers) => Ok(numbers),
             other => Err(invalid(
                 name,
-                &format!("{} numbers, U32 expected", other.dtype()),
+                &format!("found numbers of type {}, expected U32", other.dtype()),
             )),
         }
     }
@@ -639,7 +639,9 @@ fn format_of(format: Option<&str>) -> Result<u64> {
             found: format.into(),
             supported: FORMAT,
         }),
-        _ => Err(not_limbeck(&format!("its `format` is `{format}`"))),
+        _ => Err(not_limbeck(&format!(
+            "its `format` is `{format}`, which is not a limbeck format"
+        ))),
     }
 }
 

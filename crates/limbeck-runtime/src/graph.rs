@@ -167,7 +167,7 @@ impl Graph {
             let width = output_width(&node.op, &inputs).map_err(fault)?;
             left = left.checked_sub(width).ok_or_else(|| {
                 fault(format!(
-                    "output width {width}, at most {left} expected: the widths of all values may add up to {MAX_WIDTHS}"
+                    "output width {width}, at most {left} expected: the widths of the input and of all outputs may add up to at most {MAX_WIDTHS}"
                 ))
             })?;
             widths.push(width);
@@ -225,7 +225,7 @@ impl Graph {
 fn input_widths(node: &Node, widths: &[usize]) -> Result<Vec<usize>, String> {
     let fault = |input| {
         let last = widths.len() - 1;
-        format!("reads value {input}, but only 0 to {last} exist here")
+        format!("reads value {input}, but only values 0 to {last} exist before this node")
     };
     let width_of = |&input: &usize| widths.get(input).copied().ok_or_else(|| fault(input));
     node.inputs.iter().map(width_of).collect()
@@ -270,7 +270,7 @@ fn output_width(op: &Op, inputs: &[usize]) -> Result<usize, String> {
 fn ple_width(edges: &[Vec<f32>], width: usize) -> Result<usize, String> {
     if edges.len() != width {
         return Err(format!(
-            "bin edges for {} columns, but an input of width {width}; expected equal numbers",
+            "number of lists of bin edges is {}, width of the input is {width}; expected equal numbers",
             edges.len()
         ));
     }
@@ -278,7 +278,7 @@ fn ple_width(edges: &[Vec<f32>], width: usize) -> Result<usize, String> {
         check_finite("edges", edges)?;
         if edges.len() == 1 {
             return Err(format!(
-                "column {column} has one edge, none or at least two expected"
+                "column {column} has one bin edge, none or at least two expected"
             ));
         }
         // A bin narrower than the smallest normal number would have an infinite slope.
@@ -287,7 +287,7 @@ fn ple_width(edges: &[Vec<f32>], width: usize) -> Result<usize, String> {
             .any(|pair| pair[1] - pair[0] < f32::MIN_POSITIVE || (pair[1] - pair[0]).is_infinite())
         {
             return Err(format!(
-                "edges of column {column} do not ascend, or two neighbors are too close or too far apart for f32"
+                "the bin edges of column {column} do not ascend, or two neighbors are too close or too far apart for f32"
             ));
         }
     }
@@ -305,12 +305,12 @@ fn check_linear(
 ) -> Result<(), String> {
     if rows != width {
         return Err(format!(
-            "{rows} rows of weights, but an input of width {width}; expected equal numbers"
+            "number of rows of weights is {rows}, width of the input is {width}; expected equal numbers"
         ));
     }
     if cols == 0 || Some(weight.len()) != rows.checked_mul(cols) || bias.len() != cols {
         return Err(format!(
-            "{} weights and {} biases for shape [{rows}, {cols}]; expected rows · columns weights, and one bias per column",
+            "number of weights is {}, number of biases is {}, for shape [{rows}, {cols}]; expected rows · columns weights, and one bias per column",
             weight.len(),
             bias.len()
         ));
@@ -491,26 +491,34 @@ mod tests {
     #[test]
     fn graph_rejects_contradictions() {
         let cases = [
-            (linear(2, 1, &[1.0], &[0.0]), vec![0], "1 weights"),
-            (linear(3, 1, &[1.0; 3], &[0.0]), vec![0], "input of width 2"),
+            (
+                linear(2, 1, &[1.0], &[0.0]),
+                vec![0],
+                "number of weights is 1,",
+            ),
+            (
+                linear(3, 1, &[1.0; 3], &[0.0]),
+                vec![0],
+                "width of the input is 2",
+            ),
             (linear(2, 1, &[1.0, f32::NAN], &[0.0]), vec![0], "weight[1]"),
             (linear(2, usize::MAX, &[1.0], &[0.0]), vec![0], "for shape"),
             (Op::Relu, vec![], "reads no value"),
             (Op::Relu, vec![0, 0], "one expected"),
-            (Op::Add, vec![0, 1], "only 0 to 0"),
+            (Op::Add, vec![0, 1], "only values 0 to 0"),
             (
                 Op::Ple {
                     edges: vec![vec![]],
                 },
                 vec![0],
-                "edges for 1",
+                "bin edges is 1,",
             ),
             (
                 Op::Ple {
                     edges: vec![vec![], vec![1.0]],
                 },
                 vec![0],
-                "one edge",
+                "one bin edge",
             ),
             (
                 Op::Ple {

@@ -415,7 +415,7 @@ impl<'g> Compiler<'g> {
         at
     }
 
-    /// Frees the buffers of those of the given values that no later step reads.
+    /// Frees the buffer of each of the given values, unless a later step reads the value or it is the output.
     fn release(&mut self, values: &[usize]) {
         for &value in values {
             let Some(Source::Buffer(at)) = self.places[value] else {

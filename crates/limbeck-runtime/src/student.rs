@@ -498,7 +498,7 @@ impl StudentParts {
         );
         if encoded != read {
             return Some(format!(
-                "the encoder makes {encoded} numbers per row, but the graph reads {read}"
+                "the encoder makes {encoded} numbers per row, but the graph reads {read} per row"
             ));
         }
         let named = self.outputs.len();
@@ -540,11 +540,16 @@ impl Golden {
         let is_finite =
             |value: &GoldenValue| !matches!(value, GoldenValue::Number(x) if !x.is_finite());
         if self.raw.len() != columns {
-            return Some(format!("{} values for {columns} columns", self.raw.len()));
+            return Some(format!(
+                "number of values: found {}, expected {columns} (one per column)",
+                self.raw.len()
+            ));
         }
         if self.predictions.len() != outputs {
             let found = self.predictions.len();
-            return Some(format!("{found} predictions for {outputs} outputs"));
+            return Some(format!(
+                "number of predictions: found {found}, expected {outputs} (one per output)"
+            ));
         }
         if !self.raw.iter().all(is_finite) || !self.predictions.iter().all(|y| y.is_finite()) {
             return Some(
@@ -883,7 +888,7 @@ mod tests {
                 raw: vec![],
                 predictions: vec![0.0]
             }))
-            .contains("golden row 0 (a stored test example): 0 values")
+            .contains("golden row 0 (a stored test example): number of values: found 0")
         );
         let raw = vec![GoldenValue::Number(f64::NAN), GoldenValue::Missing];
         assert!(

@@ -61,14 +61,14 @@ impl TableInterp {
         }
         if self.knots.len() != width {
             return Some(format!(
-                "{} axes, but an input of width {width}",
+                "number of axes is {}, width of the input is {width}; expected equal numbers",
                 self.knots.len()
             ));
         }
         for (axis, knots) in self.knots.iter().enumerate() {
             if knots.len() < 2 {
                 return Some(format!(
-                    "axis {axis} has {} knots, at least two expected",
+                    "number of knots of axis {axis} is {}, at least two expected",
                     knots.len()
                 ));
             }
@@ -94,7 +94,7 @@ impl TableInterp {
         if points != Some(self.values.len()) {
             let sizes: Vec<usize> = self.knots.iter().map(Vec::len).collect();
             return Some(format!(
-                "{} values for a grid of {sizes:?} points",
+                "number of values is {}, for a grid with {sizes:?} knots along its axes; expected one value per point of the grid",
                 self.values.len()
             ));
         }
@@ -260,7 +260,7 @@ mod tests {
         let cases = [
             (vec![], vec![], "0 axes"),
             (vec![two(); 4], vec![0.0; 16], "4 axes, 1 to 3"),
-            (vec![vec![0.0]], vec![0.0], "1 knots"),
+            (vec![vec![0.0]], vec![0.0], "knots of axis 0 is 1"),
             (vec![vec![0.0, 0.0]], vec![0.0; 2], "do not ascend"),
             (vec![vec![1.0, 0.0]], vec![0.0; 2], "do not ascend"),
             (
@@ -276,7 +276,7 @@ mod tests {
             (
                 vec![two(), two()],
                 vec![0.0; 5],
-                "5 values for a grid of [2, 2]",
+                "number of values is 5, for a grid with [2, 2]",
             ),
             (vec![two()], vec![0.0, f32::INFINITY], "value 1 is inf"),
         ];
@@ -290,7 +290,7 @@ mod tests {
         };
         let error = Graph::new(2, vec![Node::new(Op::TableInterp(table), [0])]).unwrap_err();
         assert!(
-            format!("{error}").contains("1 axes, but an input of width 2"),
+            format!("{error}").contains("number of axes is 1, width of the input is 2"),
             "{error}"
         );
     }

@@ -74,7 +74,7 @@ impl TreeEnsemble {
         }
         if self.inputs.len() != splits || self.children.len() != 2 * splits {
             return Some(format!(
-                "{} inputs and {} children for {splits} splits",
+                "number of inputs is {}, of children {}, of splits {splits}; expected one input and two children per split",
                 self.inputs.len(),
                 self.children.len()
             ));
@@ -96,7 +96,7 @@ impl TreeEnsemble {
         }
         if let Some(at) = self.inputs.iter().position(|&i| i as usize / 2 >= width) {
             return Some(format!(
-                "split {at} tests input {} (from 0), but rows have width {width}",
+                "split {at} tests input {} (counted from 0), but rows have width {width}",
                 self.inputs[at] / 2
             ));
         }
@@ -108,11 +108,11 @@ impl TreeEnsemble {
         let mut reached = vec![false; splits + self.leaves.len()];
         let mut reach = |what: &str, from: usize, to: u32| match reached.get_mut(to as usize) {
             None => Some(format!(
-                "{what} {from} leads to {to}, but there are only {} splits and leaves",
+                "{what} {from} leads to number {to}, but there are only {} splits and leaves (numbered from 0)",
                 splits + self.leaves.len()
             )),
             Some(true) => Some(format!(
-                "{what} {from} leads to {to}, but another split or root leads there too"
+                "{what} {from} leads to number {to}, but another split or root leads there too"
             )),
             Some(seen) => {
                 *seen = true;
@@ -129,7 +129,7 @@ impl TreeEnsemble {
             // Then every step leads to a larger number, so that each path ends.
             if child as usize <= split {
                 return Some(format!(
-                    "split {split} leads back to {child}, but children must come after their parent"
+                    "split {split} leads back to split {child}, but children must come after their parent"
                 ));
             }
             if let Some(fault) = reach("split", split, child) {
@@ -137,7 +137,9 @@ impl TreeEnsemble {
             }
         }
         let lost = reached.iter().position(|reached| !reached)?;
-        Some(format!("no root or split leads to {lost}"))
+        Some(format!(
+            "no root or split leads to number {lost} (splits are numbered from 0, then leaves)"
+        ))
     }
 
     /// The sum of the leaves that one row reaches, computed in simple loops. Tests compare [`Walker`] with it.
@@ -265,8 +267,8 @@ mod tests {
     fn tree_ensemble_rejects_what_leads_nowhere() {
         type Damage = fn(&mut TreeEnsemble);
         let cases: [(Damage, &str); 12] = [
-            (|t| t.children[2] = 0, "leads back to 0"),
-            (|t| t.children[2] = 1, "leads back to 1"),
+            (|t| t.children[2] = 0, "leads back to split 0"),
+            (|t| t.children[2] = 1, "leads back to split 1"),
             (|t| t.children[2] = 6, "only 6 splits and leaves"),
             (|t| t.children[2] = u32::MAX, "only 6 splits and leaves"),
             (
@@ -274,7 +276,7 @@ mod tests {
                 "another split or root leads there too",
             ),
             (|t| t.roots[1] = 0, "another split or root leads there too"),
-            (|t| t.leaves.push(1.0), "no root or split leads to 6"),
+            (|t| t.leaves.push(1.0), "no root or split leads to number 6"),
             (
                 |t| t.threshold[1] = f32::NAN,
                 "the threshold of split 1 is NaN",
@@ -283,7 +285,7 @@ mod tests {
             (|t| t.inputs[0] = 4, "split 0 tests input 2"),
             (
                 |t| t.inputs.truncate(1),
-                "1 inputs and 4 children for 2 splits",
+                "number of inputs is 1, of children 4, of splits 2;",
             ),
             (|t| *t = TreeEnsemble::default(), "no trees"),
         ];

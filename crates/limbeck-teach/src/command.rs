@@ -43,7 +43,7 @@ const ANSWER_BYTES_PER_ROW: usize = 512;
 const ANSWER_BYTES: usize = 1 << 20;
 /// Time between two checks of a running command.
 const POLL: Duration = Duration::from_millis(5);
-/// What a line of the command's output must contain, as text for messages.
+/// What each line of the command's output must contain, as text for messages.
 const NUMBER_LINE: &str =
     "a finite number, optionally followed by a comma and a standard deviation of 0 or more";
 
@@ -70,9 +70,9 @@ limbeck_options::options! {
         ];
         /// What the command gets on stdin.
         format: CommandFormat = CommandFormat::Csv => [flag("teacher-format", "FORMAT"), example("\"csv\""), rules(ASKED)];
-        /// Rows per call of the command.
+        /// Number of rows per call of the command.
         batch_rows: usize = 50_000 => [at_least(1.0), example("50000"), rules(ASKED)];
-        /// Time limit for one batch.
+        /// Time limit for one call of the command, which predicts one batch of rows.
         timeout_s: f64 = 600.0 => [seconds(), above(0.0), up_to(LONGEST_TIMEOUT_S), flag("teacher-timeout", "TIME"), example("600.0"), rules(ASKED)];
     }
 }
@@ -678,7 +678,7 @@ fn read_answer(stdout: impl Read, most: usize, sender: &Sender<Event>) {
     let event = match stdout.take(most as u64 + 1).read_to_end(&mut answer) {
         Ok(_) if answer.len() > most => Event::TooLong,
         Ok(_) => Event::Answer(answer),
-        Err(error) => Event::Failed("read the answer of", error),
+        Err(error) => Event::Failed("read the output of", error),
     };
     let _ = sender.send(event);
 }

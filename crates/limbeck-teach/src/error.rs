@@ -14,7 +14,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The user stopped the work.
-    #[error("stopped before the teacher was fitted")]
+    #[error("stopped by the user before the fit or the labels were finished")]
     Stopped,
     /// An option is out of range, has no effect, or conflicts with another option.
     #[error(transparent)]
@@ -37,33 +37,34 @@ pub enum Error {
         /// Smallest number of rows that is allowed.
         expected: usize,
     },
-    /// A target or a weight is not a finite number.
+    /// A target is not a finite number, or a weight is negative or not a finite number.
     #[error("{what} of row {row} (counted from 0) is {value}; expected {expected}")]
     NotFinite {
-        /// Whether it is a target or a weight.
+        /// What the value is, for the message: `the target` or `the weight`.
         what: &'static str,
         /// Index of the row, from 0.
         row: usize,
         /// The value found.
         value: f64,
-        /// The values that are allowed.
+        /// The values that are allowed, in words.
         expected: &'static str,
     },
     /// A column that the teacher was fitted on is missing, or is at another position.
     #[error(
-        "column {position} of the features is {found}; the teacher was fitted on `{expected}` there, so give it the same columns in the same order"
+        "column {position} of the features is {found}, but the teacher was fitted with {expected} at this position; give the teacher the columns \
+         that it was fitted on, in the same order"
     )]
     WrongColumn {
         /// Position of the column, from 1.
         position: usize,
-        /// The column that was found at this position.
+        /// The column that was found at this position: its name in backquotes, or `missing`.
         found: String,
-        /// Name of the column that the teacher was fitted on.
+        /// The column that the teacher was fitted on: its name in backquotes, or `no column`.
         expected: String,
     },
     /// A column holds numbers but the teacher was fitted on categories there, or the reverse.
     #[error(
-        "column `{column}` holds {found}; the teacher was fitted on {expected}; set the type of the column in data.types"
+        "column `{column}` holds {found}, but the teacher was fitted on {expected} in this column; set the type of the column in data.types"
     )]
     WrongKind {
         /// Name of the column.
@@ -96,7 +97,8 @@ pub enum Error {
     Nets(#[from] limbeck_nets::Error),
     /// The teacher command cannot be started.
     #[error(
-        "cannot start the teacher command `{command}`: {source}; it is run by `sh -c`, which must exist"
+        "cannot start the teacher command `{command}`: {source}; limbeck runs it with `sh -c`: check that the program `sh` exists and that the \
+         command is not too long"
     )]
     CommandStart {
         /// The command.
@@ -137,14 +139,13 @@ pub enum Error {
     },
     /// The number of predictions that the teacher command printed differs from the number of rows that it was given.
     #[error(
-        "the teacher command `{command}` printed {} with predictions; expected {expected}, one line per row (and at most one \
-         header line){stderr}",
-        counted(*found, "line")
+        "the teacher command `{command}` printed {} (a header line is not counted); expected {}, one per row{stderr}",
+        counted(*found, "line"), counted(*expected, "line")
     )]
     CommandRows {
         /// The command.
         command: String,
-        /// Number of lines with a prediction.
+        /// Number of lines that the command printed, without a header line.
         found: usize,
         /// Number of rows in the batch.
         expected: usize,
@@ -153,8 +154,8 @@ pub enum Error {
     },
     /// The teacher command wrote more bytes than any valid output has.
     #[error(
-        "the teacher command `{command}` wrote more than {most} bytes for {} and was stopped; expected one \
-         number, or two with a comma, per line{stderr}",
+        "the teacher command `{command}` wrote more than {most} bytes for {} and was stopped; expected one line per row, with one \
+         number or with two numbers separated by a comma{stderr}",
         counted(*rows, "row")
     )]
     CommandOutput {
@@ -194,7 +195,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The model file of an imported teacher cannot be read.
-    #[error("cannot read the teacher's model file {}: {source}; give a LightGBM, XGBoost, CatBoost or ONNX file", path.display())]
+    #[error("cannot read the teacher's model file {}: {source}; give the path of a LightGBM, XGBoost, CatBoost or ONNX file", path.display())]
     ModelFile {
         /// Path of the file.
         path: PathBuf,
@@ -211,7 +212,8 @@ pub enum Error {
     },
     /// The model predicts a number that has no logarithm, but the student learns logarithms of the target.
     #[error(
-        "the model predicts a number that is not above 0 for row {row}, but data.log_target learns logarithms; leave out --log-target"
+        "the model predicts a number that is not above 0 for row {row} of the table; such a number has no logarithm, which data.log_target needs; \
+         leave out --log-target"
     )]
     ModelLog {
         /// Number of the row in the table, from 1.
@@ -237,16 +239,16 @@ impl From<limbeck_data::Error> for Error {
     }
 }
 
-/// The end of what a command wrote on its standard error, for messages.
+/// The last lines that a command wrote on its standard error (stderr), for messages. Empty if it wrote nothing.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Stderr(pub Vec<String>);
 
 impl fmt::Display for Stderr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return write!(f, "; it wrote nothing on stderr");
+            return write!(f, "; the command wrote nothing on stderr");
         }
-        write!(f, "; the end of its stderr:")?;
+        write!(f, "; the end of the stderr of the command:")?;
         self.0.iter().try_for_each(|line| write!(f, "\n  | {line}"))
     }
 }

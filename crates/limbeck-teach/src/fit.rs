@@ -2,6 +2,7 @@
 
 use limbeck_data::Features;
 use limbeck_data::checkpoint::Checkpoints;
+use limbeck_data::figures::counted;
 use limbeck_runtime::{Container, Numbers};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -53,7 +54,7 @@ pub(crate) enum Fit {
     Process(Process),
 }
 
-/// The options with which all later fits of the learners are made. They are set while the teacher is fitted by folds.
+/// The options of all later fits of the learners. [`FittedTeacher::fit_folds`](crate::FittedTeacher::fit_folds) chooses them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FoldChoices {
     /// Options of the trees.
@@ -182,7 +183,7 @@ impl FoldChoices {
             Learner::Trees | Learner::Network => count,
         };
         let rows: Vec<usize> = (0..sample.target.len()).collect();
-        let part = format!("{}, {count} fits on all rows", learner.name());
+        let part = format!("{}, {} on all rows", learner.name(), counted(count, "fit"));
         let meter = work.part(part, count * self.units(learner));
         let fit = |at: usize| {
             let job = Job {
@@ -265,7 +266,7 @@ impl Fit {
             Learner::Trees => match &container.tensor(name)?.numbers {
                 Numbers::U32(words) => Forest::from_bytes(&bytes_of(words)).map(Self::Trees),
                 _ => Err(Error::MalformedTeacher {
-                    message: format!("`{name}` holds no U32 numbers"),
+                    message: format!("`{name}` does not hold U32 numbers"),
                 }),
             },
             Learner::Network => NetworkEnsemble::restore(container, name).map(Self::Network),

@@ -28,13 +28,13 @@ use crate::{Error, Result};
 
 /// Number of rows predicted at a time, so that the data of these rows stay in the processor's cache.
 const BLOCK: usize = 4096;
-/// Number of rows processed for one input at a time, so that their sets of leaves stay in the first-level cache.
+/// Number of rows whose sets of possible leaves are updated together, so that these sets stay in the first-level cache.
 const STRIP: usize = 512;
 /// With fewer rows than this, computing the tables of a [`Scorer`] takes more time than it saves.
 const FEW_ROWS: usize = 64;
 /// Marks a leaf in the list of splits.
 const LEAF: u32 = u32::MAX;
-/// Maximum number of leaves of a tree in a [`Scorer`]: the bits of the `u64` that holds a set of leaves.
+/// Maximum number of leaves of a tree in a [`Scorer`]: the number of bits of the `u64` that holds a set of leaves.
 const SET: usize = 64;
 /// Maximum number of places of an input (positions among its thresholds), not counting the place of missing values.
 const PLACES: usize = 255;
@@ -79,7 +79,9 @@ impl Forest {
             return Err(malformed(message));
         }
         if !(output.scale.is_finite() && output.shift.is_finite()) {
-            return Err(malformed("the output scale is not finite".to_owned()));
+            return Err(malformed(
+                "the scale or the shift of the output is not finite".to_owned(),
+            ));
         }
         if let Some(message) = trees.problem(inputs.width()) {
             return Err(malformed(message));
@@ -218,7 +220,7 @@ impl Forest {
             message: message.to_owned(),
         };
         let &[base] = container.f32s("base")? else {
-            return Err(malformed("`base` is not one number"));
+            return Err(malformed("`base` does not hold exactly one number"));
         };
         let integers = |name: &str| match &container.tensor(name)?.numbers {
             Numbers::U32(numbers) => Ok(numbers.clone()),
@@ -537,7 +539,7 @@ struct Test {
 }
 
 impl Scorer {
-    /// Computes the tables. `None` if a tree has more than 64 leaves, or an input has more thresholds than there are places.
+    /// Computes the tables. `None` if a tree has more than 64 leaves, or if an input has 255 or more different thresholds.
     fn new(trees: &Trees, width: usize) -> Option<Self> {
         let mut thresholds = vec![Vec::new(); width];
         for node in (0..trees.split.len()).filter(|node| trees.split[*node] != LEAF) {
@@ -615,7 +617,7 @@ impl Scorer {
         Some(())
     }
 
-    /// For each row of a block, the base score plus the leaves that the row reaches.
+    /// For each row of a block, the base score plus the values of the leaves that the row reaches.
     fn sums(&self, trees: &Trees, matrix: &InputMatrix, start: usize, rows: usize) -> Vec<f32> {
         let places: Vec<Vec<u8>> = (0..matrix.len())
             .map(|input| self.places(input, &matrix[input][start..start + rows]))

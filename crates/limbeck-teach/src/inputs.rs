@@ -192,11 +192,13 @@ impl Inputs {
         let expected = self
             .columns
             .get(position)
-            .map_or("no column", |column| &column.name);
+            .map_or("no column".to_owned(), |column| {
+                format!("`{}`", column.name)
+            });
         Error::WrongColumn {
             position: position + 1,
             found,
-            expected: expected.to_owned(),
+            expected,
         }
     }
 
@@ -211,7 +213,7 @@ impl Inputs {
         let slant = |slant: &Slant| {
             let finite = slant.by_first.is_finite() && slant.by_second.is_finite();
             (!is_number(slant.first) || !is_number(slant.second) || !finite)
-                .then(|| format!("invalid slanted input {slant:?}"))
+                .then(|| format!("an input that is made from two columns is invalid: {slant:?}"))
         };
         self.columns
             .iter()
@@ -265,7 +267,7 @@ impl InputColumn {
                         .all(|mean| mean.is_finite())
             }
         };
-        (!sound).then(|| format!("invalid coding of column `{}`", self.name))
+        (!sound).then(|| format!("the encoding of column `{}` is invalid", self.name))
     }
 }
 

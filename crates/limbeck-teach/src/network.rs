@@ -177,8 +177,8 @@ impl StepLoss for Balanced {
 /// Scale of the compression of plain numbers: `x` becomes `x / √(1 + (x / FAR)²)`, so that the result stays between `−FAR` and `FAR`.
 const FAR: f32 = 4.0;
 
-/// The network inputs of rows, in row-major order. Each row has the encoded columns. If the layout is wider than that, the numbers of the columns
-/// with a piecewise-linear encoding follow once more, compressed (see [`FAR`]).
+/// The network inputs of rows, in row-major order. Each row has the encoded columns. If the layout is wider than these columns, the numbers of the
+/// columns with a piecewise-linear encoding follow once more, compressed (see [`FAR`]).
 fn inputs(encoder: &Encoder, layout: &InputLayout, features: &Features) -> Result<Vec<f32>> {
     let encoded = encoder.encode(&features.raw(), features.rows)?;
     let width = encoder.width();
@@ -534,7 +534,9 @@ impl NetworkEnsemble {
         let params = container.f32s(&format!("{name}.params"))?.to_vec();
         let malformed = |message: String| Error::MalformedTeacher { message };
         let Numbers::F64(target) = &container.tensor(&format!("{name}.target"))?.numbers else {
-            return Err(malformed(format!("`{name}.target` holds no f64 numbers")));
+            return Err(malformed(format!(
+                "`{name}.target` does not hold f64 numbers"
+            )));
         };
         let [center, scale] = target[..] else {
             return Err(malformed(format!(
@@ -574,7 +576,7 @@ impl NetworkEnsemble {
         let fits = width == encoder.width() || width == encoder.width() + plain;
         if !splines || checked.outputs() != head.outputs() || !fits {
             return Err(malformed(format!(
-                "the layers of `{name}` contradict its encoder, its bin edges or its number of outputs"
+                "in `{name}`, the layers do not match the encoder or the number of outputs, or bin edges are not ascending"
             )));
         }
         if params.is_empty() || !params.len().is_multiple_of(checked.weights()) {

@@ -15,7 +15,7 @@ use crate::sample::Sample;
 pub enum PredictiveStd {
     /// One standard deviation for all rows: the RMSE on rows that the teacher was not fitted on.
     Constant(f64),
-    /// The standard deviation that the models give (the raw one), times this factor.
+    /// For each row, the standard deviation that the models give, times this factor.
     Scaled(f64),
 }
 
@@ -52,7 +52,8 @@ impl PredictiveStd {
         let error_sq = |row: usize| (mean[row] - sample.target[row]).powi(2);
         let constant = average(&error_sq).sqrt();
         let Some(raw) = raw.filter(|raw| known.iter().all(|&row| raw[row] > 0.0)) else {
-            let note = "the teacher gives no standard deviations, so every row gets the same one: the teacher's RMSE on rows that it was not fitted on"
+            let note = "the teacher gives no standard deviations (or gives 0 for some rows), so every row gets the same standard deviation: the \
+                        teacher's RMSE on rows that it was not fitted on"
                 .to_owned();
             return (Self::Constant(constant), vec![note]);
         };
@@ -63,8 +64,8 @@ impl PredictiveStd {
         }
         let note = format!(
             "the teacher cannot tell where its errors are larger: on rows that it was not fitted on, its standard deviations describe its errors no \
-             better than one constant does (negative log-likelihood {:.4} against {:.4}). So every row gets the same standard deviation, the \
-             teacher's RMSE on these rows. Predictions are not affected; options that use the standard deviation \
+             better than one constant does (negative log-likelihood {:.4}, and {:.4} with the constant). So every row gets the same standard \
+             deviation, the teacher's RMSE on these rows. Predictions are not affected; options that use the standard deviation \
              treat all rows alike",
             log_std + 0.5,
             constant.ln() + 0.5

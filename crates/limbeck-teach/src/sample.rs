@@ -16,13 +16,13 @@ pub struct Sample<'a> {
 }
 
 impl Sample<'_> {
-    /// The rows on which the teacher of `fold` is fitted.
+    /// The rows on which the teacher of `fold` is fitted. None of them is in `fold`.
     #[must_use]
     pub fn training_rows(&self, fold: u32) -> Vec<usize> {
         self.folds.training_rows(fold)
     }
 
-    /// The rows of `fold`. Its teacher was not fitted on them, and predicts them.
+    /// The rows of `fold`. The teacher of this fold was not fitted on them, and predicts them.
     #[must_use]
     pub fn held_rows(&self, fold: u32) -> Vec<usize> {
         self.folds.held_rows(fold)

@@ -48,7 +48,8 @@ limbeck_options::options! {
         /// Number of fits of each learner on all rows that a teacher may learn from. Their predictions are averaged. At most 2 with more than
         /// 10 000 rows.
         fits: usize = 3 => [within(FITS.0, FITS.1)];
-        /// True if several options of the trees are first compared on held-out folds.
+        /// True if several options of the trees are first compared on held-out folds, and the best are used. If false, the options in `trees` are
+        /// used unchanged.
         choose_trees: bool = true;
     }
     with {
@@ -133,12 +134,12 @@ struct MixPart {
     share: Share,
     early: Vec<Fit>,
     last: Vec<Fit>,
-    /// True if early fits still predict after last fits were added.
+    /// True if the early fits (not fitted on validation rows) are used for predictions even after last fits (on all rows) were added.
     joined: bool,
 }
 
 impl MixPart {
-    /// The early fits that are used for predictions; empty if only last fits are used.
+    /// The early fits (not fitted on validation rows) that are used for predictions; empty if only last fits (on all rows) are used.
     fn early(&self) -> &[Fit] {
         if self.joined || self.last.is_empty() {
             &self.early
@@ -152,7 +153,7 @@ impl MixPart {
     }
 }
 
-/// For each learner of a teacher, the mean prediction of its early fits.
+/// For each learner of a teacher, the mean prediction of its early fits, which were not fitted on validation rows.
 #[derive(Clone, Debug)]
 pub struct EarlyAnswers(Vec<Predicted>);
 
@@ -168,7 +169,7 @@ pub struct FoldTeachers {
     pub notes: Vec<String>,
 }
 
-/// A learner with its fits on the folds and their out-of-fold predictions.
+/// A learner, its fits (one per fold), and their out-of-fold predictions.
 struct Candidate {
     learner: Learner,
     folds: Vec<Fit>,
@@ -388,7 +389,8 @@ impl FittedTeacher {
         self.predict_after(features, &early, Stop::NEVER)
     }
 
-    /// The predictions of the early fits: the part of [`predict`](Self::predict) that can be used again after [`with_full_fit`](Self::with_full_fit).
+    /// The predictions of the early fits, which were not fitted on validation rows. [`with_full_fit`](Self::with_full_fit) does not change these
+    /// fits, so [`predict_after`](Self::predict_after) can use the result again.
     ///
     /// # Errors
     ///
@@ -457,7 +459,7 @@ impl FittedTeacher {
     }
 
     /// The fit whose inner features are used. It is a fit of the learner with the largest weight. If `early` is true, it is the first of the early
-    /// fits. Else it is the final one of the last fits; if there are no last fits, of the early fits.
+    /// fits of this learner. Else it is the final one of the last fits, or the final one of the early fits if there are no last fits.
     pub(crate) fn shown(&self, early: bool) -> Option<&Fit> {
         let part = self
             .parts
@@ -549,7 +551,7 @@ impl FittedTeacher {
         };
         if parts.is_empty() || !parts.iter().all(sound) {
             let message =
-                "it has no learners, or a learner has no early fits or a weight outside (0, 1]"
+                "it has no learners, or one of its learners has too few models or a weight outside (0, 1]"
                     .to_owned();
             return Err(Error::MalformedTeacher { message });
         }
@@ -566,7 +568,7 @@ impl FittedTeacher {
         let malformed = |message: String| Error::MalformedTeacher { message };
         let (trees, networks): (usize, usize) = container.json("counts")?;
         let Numbers::F64(mix) = &container.tensor("mix")?.numbers else {
-            return Err(malformed("`mix` holds no f64 numbers".into()));
+            return Err(malformed("`mix` does not hold f64 numbers".into()));
         };
         let [network_weight, stop] = mix[..] else {
             return Err(malformed(format!(

@@ -230,7 +230,7 @@ const HURRIED_BINS: usize = 128;
 ///
 /// With at most 6000 rows, each judging fold (a fold whose error decides, see [`Folds::judges`]) is held out in turn; with more rows, only the first
 /// of them. Each fit learns from at most 20 000 rows. To save time, all fits use half the rounds, twice the learning rate and at most 128 bins. This
-/// ranks the candidates in the same order.
+/// ranks the candidates in the same order as full fits do.
 ///
 /// # Errors
 ///
@@ -246,7 +246,7 @@ pub fn choose<'a>(
 ) -> Result<Choice> {
     let effort = effort.into();
     check_rows(x, y, w)?;
-    check_length("folds", folds.of.len(), x.rows)?;
+    check_length("the folds", folds.of.len(), x.rows)?;
     let mut held = folds.judges();
     held.truncate(if x.rows <= SMALL { held.len() } else { 1 });
     if candidates.is_empty() || held.is_empty() {
@@ -451,7 +451,7 @@ fn train(trainer: Trainer<'_>, effort: Effort<'_>) -> Result<TrainResult> {
     Ok(result)
 }
 
-/// A split of trees on an input: its threshold and its gain.
+/// A split of a tree on an input: the threshold and the gain of the split.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cut {
     /// The threshold, in the unit of the input.
@@ -460,7 +460,7 @@ pub struct Cut {
     pub gain: f64,
 }
 
-/// Fits a few small trees, and returns the thresholds at which they split each of `columns`.
+/// Fits a hundred small trees, and returns the thresholds at which they split each of `columns`, with the gains of these splits.
 ///
 /// # Shapes
 ///

@@ -21,7 +21,8 @@ pub struct Part<'p> {
 pub struct Work<'a> {
     /// The checkpoints in which finished pieces of work are saved.
     pub kept: &'a Checkpoints,
-    /// Ends the fit. A fit whose time is over ([late](Stop::is_late)) ends early with what it has; a fit that the user stopped has no result.
+    /// Can end the fit. If the time limit is over ([late](Stop::is_late)), the fit ends early, and its result is the model fitted so far. If the user
+    /// stops the fit, it has no result.
     pub stop: Stop<'a>,
     /// The progress callback, called from several threads; `None` for no callback.
     pub told: Option<&'a (dyn Fn(&Part<'_>) + Sync)>,
@@ -102,7 +103,7 @@ impl From<usize> for Effort<'_> {
 }
 
 impl<'a> Effort<'a> {
-    /// An effort with this number of threads, which `stop` can end.
+    /// An [`Effort`] with this number of threads and no callback. `stop` can end the fit.
     #[must_use]
     pub fn until(threads: usize, stop: Stop<'a>) -> Self {
         Self {
@@ -111,12 +112,12 @@ impl<'a> Effort<'a> {
         }
     }
 
-    /// The same effort with another number of threads.
+    /// The same [`Effort`] with another number of threads.
     pub(crate) fn on(self, threads: usize) -> Self {
         Self { threads, ..self }
     }
 
-    /// The same effort, with `round` called after each boosting round.
+    /// The same [`Effort`], with `round` as the callback after each boosting round.
     pub(crate) fn telling(self, round: &'a (dyn Fn() + Sync)) -> Self {
         Self {
             round: Some(round),
@@ -124,7 +125,7 @@ impl<'a> Effort<'a> {
         }
     }
 
-    /// The same effort without a callback.
+    /// The same [`Effort`] without a callback.
     pub(crate) fn quiet(self) -> Self {
         Self {
             round: None,

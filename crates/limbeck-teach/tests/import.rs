@@ -346,7 +346,7 @@ fn several_outputs_are_refused() {
             "\"num_target\":\"1\"",
             "\"num_target\":\"2\""
         ))
-        .contains("2 targets")
+        .contains("`num_target` is `2`")
     );
     assert!(
         refused(changed(
@@ -408,7 +408,9 @@ fn trees_that_lead_nowhere_are_refused() {
         "{}",
         first("right_child", "-99")
     );
-    assert!(first("split_feature", "4000000000").contains("input 4000000000 of 4"));
+    assert!(
+        first("split_feature", "4000000000").contains("input 4000000000 (counted from 0) of 4")
+    );
     assert!(first("threshold", "nan").contains("tree 0"));
     assert!(first("leaf_value", "inf").contains("the number inf"));
     assert!(first("leaf_value", "x").contains("`x`"));

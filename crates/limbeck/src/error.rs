@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A recipe that cannot be read, or that does not match the data or the called function.
+    /// A recipe (the options of a run) that cannot be read, or that does not match the data or the called function.
     #[error("{place}: {message}")]
     Recipe {
         /// Position of the error: file and line, or the name of an option.
@@ -28,13 +28,13 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The run directory already exists.
-    #[error("{} exists already and is never overwritten; choose another --out or remove it", path.display())]
+    #[error("{} exists already and is never overwritten; give another path with --out, or delete the existing one", path.display())]
     OutExists {
         /// The directory.
         path: PathBuf,
     },
     /// An unfinished run of that name exists.
-    #[error("{} holds an unfinished run; continue it with `limbeck distill --resume {}`, or remove it", path.display(), run.display())]
+    #[error("{} is the folder of an unfinished run; continue that run with `limbeck distill --resume {}`, or delete the folder, or give another path with --out", path.display(), run.display())]
     UnfinishedExists {
         /// The folder of the unfinished run.
         path: PathBuf,
@@ -42,7 +42,7 @@ pub enum Error {
         run: PathBuf,
     },
     /// Another process is working on the run.
-    #[error("another process (ID {process}) is working on {}; wait until it ends, or stop it first", run.display())]
+    #[error("another process (ID {process}) is working on {}; wait until that process ends, or stop the process", run.display())]
     InUse {
         /// Path that the run gets when it is finished.
         run: PathBuf,
@@ -73,22 +73,22 @@ pub enum Error {
         /// What was found, and what to do.
         message: String,
     },
-    /// Labels of another run that do not belong to this table and recipe.
+    /// Teacher labels of another run that cannot be used here, because they were made for another table or with other options.
     #[error("the labels of {} cannot be used for this run: {message}", path.display())]
     ForeignLabels {
-        /// The run that the labels are from.
+        /// The folder of the run that made the labels.
         path: PathBuf,
-        /// What differs.
+        /// What differs between the two runs, and what to do.
         message: String,
     },
     /// The user stopped the run before there was a result.
-    #[error("stopped before a student was trained")]
+    #[error("stopped before there was a result")]
     Interrupted,
     /// A student that cannot be exported to a format; the source says why.
     #[error(transparent)]
     Export(#[from] limbeck_export::Error),
     /// An export would overwrite an existing file.
-    #[error("{} exists already and is never overwritten; choose another --out or --name, or remove it", path.display())]
+    #[error("{} exists already and is never overwritten; give another folder with --out or another name with --name, or delete the existing file", path.display())]
     FileExists {
         /// The file.
         path: PathBuf,

@@ -12,7 +12,7 @@ limbeck_options::words! {
 }
 
 impl Format {
-    /// The file name of the manifest of an artifact in this format.
+    /// File name of the manifest (list of files with checksums) of a student that is exported in this format under the name `name`.
     #[must_use]
     pub fn manifest(self, name: &str) -> String {
         format!("{name}.{}.manifest.json", self.name())

@@ -52,7 +52,7 @@ pub use stages::fitted::{Fitted, Joint};
 pub use stages::store::{LabelStore, TeacherFeatures};
 pub use targets::{distill_each, resume};
 
-/// The Rust code blocks of the book, compiled as doctests.
+/// The Rust code blocks of the page `docs/book/howto/rust.md`, compiled as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/book/howto/rust.md")]
 struct Book;

@@ -21,7 +21,7 @@ use crate::stages::budget;
 use crate::stages::fitted::{self, Fitted, Joint};
 use crate::stages::{early, labels, outer, read};
 
-/// Fits or queries the teacher, trains both students and tests them on held-out rows, all in memory.
+/// Fits or queries the teacher, trains one student with the teacher and one without, and tests both on held-out rows, all in memory.
 ///
 /// No file is written. The only files that are read are the files that `teacher` and `unlabeled` name; `table` and `data.test` of the recipe are
 /// ignored.
@@ -137,7 +137,7 @@ fn refuse(data: &Dataset, recipe: &Recipe) -> Result<()> {
     outer::check(recipe.outer_folds, recipe.seed, data)
 }
 
-/// Fits or queries the teacher, trains both students, tests them and writes a run directory.
+/// Fits or queries the teacher, trains one student with the teacher and one without, tests both, and writes a run directory.
 ///
 /// Until the run is complete, its files are in the folder `OUT.unfinished`; [`resume`](crate::resume) continues from there.
 ///

@@ -41,7 +41,7 @@ limbeck_options::words! {
     ///
     /// Each preset but `default` is a file in the folder `recipes`, which shows what it sets.
     pub enum Preset {
-        /// Squared error, and new rows between near rows: what helps on most tables.
+        /// Squared error, and new rows made from pairs of similar rows: what helps on most tables.
         #[default]
         Default = "default",
         /// Match the teacher's inner features first: strongly at the start of training, not at all at its end.
@@ -60,10 +60,10 @@ limbeck_options::words! {
 limbeck_options::words! {
     /// How the labels of several teachers are averaged.
     pub enum Combine {
-        /// Weights `1 / MSE`, scaled to add up to 1.
+        /// The weight of each teacher is `1 / MSE` of its labels; the weights are scaled to add up to 1.
         #[default]
         InverseVariance = "inverse_variance",
-        /// Non-negative weights that add up to 1 and minimize the squared error of the average.
+        /// Non-negative weights that add up to 1 and minimize the squared error of the averaged labels.
         Stacked = "stacked",
     }
 }
@@ -96,7 +96,8 @@ limbeck_options::options! {
         targets: Vec<String> = Vec::new() => [example("[\"other\"]"), rules(SEVERAL)];
         /// Train one student that predicts all targets, instead of one student per target. Rows without values of all targets are left out.
         joint: bool = false => [flag("joint", ""), under("Data"), rules(JOINT)];
-        /// Weights of the targets in the loss of the joint student, `data.target` first; errors of each target are measured in its standard deviations.
+        /// Weights of the targets in the loss of the joint student, `data.target` first. The errors of each target are divided by its standard
+        /// deviation.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         target_weights: Vec<f64> = Vec::new() => [
             above(0.0), example("[2.0, 1.0]"), unset("equal"), rules(&[Rule::With("joint"), Rule::Each(&["data.target", "targets"])]),
@@ -107,15 +108,16 @@ limbeck_options::options! {
         preset: Preset = Preset::Default => [flag("preset", "NAME")];
         /// Seed of splits, folds, initial weights and augmentation.
         seed: u64 = 0 => [flag("seed", "N"), common()];
-        /// Number of seeds with which both students are trained for the final test.
+        /// Number of seeds with which both students (with and without the teacher) are trained for the final test.
         repeats: usize = 3 => [within(1.0, 100.0), flag("repeats", "N"), under("Proof")];
-        /// Maximum number of seeds, trained if the difference between the two students varies over the first `repeats` seeds more than half as much as over test rows.
+        /// Maximum number of seeds. More than `repeats` seeds are trained only if the difference between the two students varies over seeds more than
+        /// half as much as over test rows.
         ///
         /// With a `time_limit`, no more than `repeats` seeds are trained.
         max_repeats: usize = 5 => [within(0.0, 100.0), flag("max-repeats", "N"), under("Proof")];
         /// Smallest gain that is worth having, as a share of the error without a teacher. It applies to the shipped file and to what preflight expects.
         worth: f64 = 0.01 => [within(0.0, 1.0), flag("worth", "SHARE"), under("Proof")];
-        /// Repeat the whole run on this many other splits of the rows, to see whether its verdict holds; each takes as long as the run.
+        /// Repeat the whole run on this many other splits of the rows, to see whether its verdict holds. Each repetition takes as long as the run.
         outer_folds: usize = 0 => [
             within(0.0, 20.0), but(1.0, "0 (none), or 2 to 20"), flag("outer-folds", "N"), under("Proof"),
             rules(&[Rule::Without("teacher.from", OTHER_SPLIT), Rule::Without("teacher.with", OTHER_SPLIT)]),
@@ -124,7 +126,7 @@ limbeck_options::options! {
         threads: usize = 0 => [flag("threads", "N"), unset("one per core")];
         /// Time limit of the run.
         ///
-        /// Options are chosen to meet it; they replace it in the recipe that the run stores.
+        /// Options are chosen so that the run keeps to the limit. The stored recipe of the run has these options and no time limit.
         #[serde(skip_serializing_if = "Option::is_none")]
         time_limit: Option<f64> = None => [seconds(), above(0.0), flag("time-limit", "TIME"), common(), example("300.0")];
         /// Time between checkpoints of a training in progress.
@@ -134,22 +136,22 @@ limbeck_options::options! {
         /// Write the shipped student in these formats too, into the folder `export` of the run. A format that cannot express any student of this table is refused before training.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         export: Vec<Format> = Vec::new() => [flag("export", "FORMATS"), under("Output"), example("[\"c\", \"onnx\"]")];
-        /// Exit with 1 unless the shipped student's test R² is at least this.
+        /// Exit with code 1 unless the shipped student's test R² is at least this value.
         #[serde(skip_serializing_if = "Option::is_none")]
         require_r2: Option<f64> = None => [up_to(1.0), flag("require-r2", "R2"), under("Proof"), example("0.9")];
     }
     with {
-        /// The table.
+        /// Options of the table.
         data: DataOptions;
-        /// The teacher.
+        /// Options of the teacher.
         teacher: TeacherSection;
-        /// New rows.
+        /// Options of new rows, which the teacher labels.
         transfer: TransferOptions;
-        /// The student.
+        /// Options of the student.
         student: StudentOptions;
-        /// The loss.
+        /// Options of the loss.
         objective: ObjectiveOptions;
-        /// Feature distillation.
+        /// Options of feature distillation (learning from the teacher's inner features).
         hints: HintOptions;
     }
 }
@@ -164,7 +166,7 @@ const SEVERAL: &[Rule] = &[
     Rule::Without("teacher.command.command", ONE_TARGET),
     Rule::Without("data.teacher_column", ONE_TARGET),
 ];
-const ONE_TARGET: &str = "such a teacher predicts one target; run limbeck distill once for each target, with the other targets under --drop";
+const ONE_TARGET: &str = "a teacher of this kind predicts only one target; run limbeck distill once for each target, and drop the other targets with --drop";
 
 /// Rules for the option `joint` (one student for several targets): several targets are required, and some options cannot be used.
 const JOINT: &[Rule] = &[
@@ -177,9 +179,10 @@ const JOINT: &[Rule] = &[
     Rule::Without("teacher.residual_rounds", NOT_JOINT),
     Rule::Without("outer_folds", NOT_JOINT),
 ];
-const NOT_JOINT: &str = "this does not work yet for one student of several targets; without `joint`, each target gets its own student";
+const NOT_JOINT: &str =
+    "this combination does not work yet; without `joint`, each target gets its own student";
 
-const OTHER_SPLIT: &str = "the labels of another run are valid only for its own split, and outer folds make new splits; you can give that run's teacher as teacher.model";
+const OTHER_SPLIT: &str = "the labels of another run are valid only for the split of that run, and outer folds make new splits; instead of its labels, you can use the teacher of that run (give the path of that run as teacher.model)";
 
 limbeck_options::options! {
     /// The teacher, and how its labels are made.
@@ -188,7 +191,7 @@ limbeck_options::options! {
     pub struct TeacherSection in "teacher", "Teacher" {
         /// The teacher that limbeck trains: the best mix by out-of-fold error (auto), or one kind alone.
         kind: TeacherKind = TeacherKind::Auto => [flag("teacher", "KIND")];
-        /// An earlier run on this table whose labels to reuse, so that no teacher is trained.
+        /// An earlier run on this table. Its labels are reused, so that no teacher is trained.
         #[serde(skip_serializing_if = "Option::is_none")]
         from: Option<PathBuf> = None => [flag("teacher-from", "RUN"), example("\"runs/table-1\"")];
         /// More runs on this table. Their labels are averaged with those of the first teacher.
@@ -204,52 +207,54 @@ limbeck_options::options! {
                 Rule::Without("teacher.from", "only one teacher can be used"),
                 Rule::Beside(
                     "data.teacher_column", &["data.teacher_fold"],
-                    "beside a model, the column must hold out-of-fold predictions of training rows, and their folds say which these are",
+                    "beside a model, the column is used only for out-of-fold predictions of training rows, and `data.teacher_fold` says which predictions these are",
                 ),
             ]),
         ];
-        /// Table columns for the inputs of that model, in the model's order.
+        /// The table column for each input of the model `teacher.model`, in the order of the inputs.
         #[serde(skip_serializing_if = "Option::is_none")]
         model_columns: Option<Vec<String>> = None => [
             flag("teacher-model-columns", "COLUMN"), unset("by name, else in order"), example("[\"a\", \"b\"]"), rules(&[Rule::With("teacher.model")]),
         ];
-        /// The output to read of an ONNX model that has several: the one with one number per row.
+        /// Name of the output to read, if the ONNX model has several outputs; it must have one number per row.
         #[serde(skip_serializing_if = "Option::is_none")]
         model_output: Option<String> = None => [
             flag("teacher-model-output", "NAME"), unset("the only one"), example("\"variable\""), rules(&[Rule::With("teacher.model")]),
         ];
         /// Number of folds for out-of-fold labels.
         folds: usize = 5 => [within(FOLDS.0, FOLDS.1)];
-        /// Number of times each learner is trained on all its rows; predictions are averaged. At most 2 for more than 10 000 rows.
+        /// Number of times that each learner (trees, networks, Gaussian process) is trained on all its rows; the predictions are averaged. At most 2
+        /// for more than 10 000 rows.
         fits: usize = 3 => [within(FITS.0, FITS.1)];
         /// Compare options of the boosted trees on held-out folds first; otherwise the options in `teacher.trees` are used unchanged.
         choose_trees: bool = true;
-        /// Rounds of residual correction: labels become the predictions of a quick student plus a fit of its residuals.
+        /// Number of rounds of residual correction. In each round, labels become the predictions of a quickly trained student plus a fit of its
+        /// residuals.
         ///
         /// Meant for biased teachers. On the five data sets of `docs/ablation.md`, whose teachers are not biased, it was significantly worse on
         /// three and better on none.
         residual_rounds: usize = 0 => [within(0.0, 10.0), flag("residual-rounds", "N")];
-        /// Share `η` of the fitted residual to add.
+        /// Share `η` of the fitted residual that a round of residual correction adds to the predictions of the quickly trained student.
         residual_step: f64 = 1.0 => [above(0.0), up_to(1.0), rules(&[Rule::With("teacher.residual_rounds")])];
     }
     with {
         /// The user's own scoring command.
         #[serde(skip_serializing_if = "Option::is_none")]
         command: Option<CommandOptions>;
-        /// Boosted trees.
+        /// Options of boosted trees.
         trees: TreeOptions;
-        /// Networks.
+        /// Options of networks.
         network: NetworkOptions;
-        /// Gaussian processes.
+        /// Options of Gaussian processes.
         gp: ProcessOptions;
     }
 }
 
-/// Seconds in a year; a longer time is probably a typing error.
+/// Maximum of the option `checkpoint_every`: the seconds of a year. A longer time is probably a typing error.
 const LONGEST: f64 = 31_536_000.0;
 
 impl TeacherSection {
-    /// The source of the labels; with several teachers, the source of the first.
+    /// The source of the labels. With several teachers, the source of the first teacher's labels.
     pub(crate) fn source(&self, data: &DataOptions) -> TeacherSource<'_> {
         if let Some(run) = &self.from {
             TeacherSource::Run(run)
@@ -503,7 +508,7 @@ impl Recipe {
             .collect()
     }
 
-    /// The source of the labels; with several teachers, the source of the first.
+    /// The source of the labels. With several teachers, the source of the first teacher's labels.
     #[must_use]
     pub fn teacher_source(&self) -> TeacherSource<'_> {
         self.teacher.source(&self.data)
@@ -546,7 +551,7 @@ impl CheckedRecipe {
         if self.targets.is_empty() {
             return Ok(());
         }
-        let message = "this works with one target only; for several targets, use limbeck distill (in the library, distill_each), which makes a run for each";
+        let message = "this command (in the library, this function) works with one target only; for several targets, use limbeck distill (distill_each), which makes a run for each target";
         Err(recipe_error("targets", message))
     }
 
@@ -559,7 +564,7 @@ impl CheckedRecipe {
         if self.joint {
             return Ok(());
         }
-        let message = "is off, but this function trains one student for several targets; turn it on, or fit a student for each target";
+        let message = "this option is off, but the function fit_joint trains one student for several targets; turn the option on, or fit a student for each target";
         Err(recipe_error("joint", message))
     }
 }
@@ -630,7 +635,7 @@ fn lay_over(base: &mut Table, over: Table) {
     }
 }
 
-/// The message; if it is about an unknown name, with the nearest known name added.
+/// The error message. If it is about an unknown key or word, the most similar known one is added.
 fn explain(message: &str) -> String {
     let mut names = message.split('`').skip(1).step_by(2);
     let (true, Some(found)) = (message.starts_with("unknown "), names.next()) else {

@@ -143,7 +143,7 @@ fn each_in(recipes: &[CheckedRecipe], run_dir: &Unfinished, observer: &dyn Obser
     several::write(run_dir.path(), &entries)
 }
 
-/// The recipe of the run of each target. It drops the other targets from the features, and has an equal part of a time limit.
+/// The recipes of the runs, one for each target. Each recipe drops the other targets from the features, and has an equal part of the time limit.
 fn each(recipe: &Recipe) -> Result<Vec<CheckedRecipe>> {
     let all = data_of_each(recipe);
     let share = recipe.time_limit.map(|limit| limit / all.len() as f64);

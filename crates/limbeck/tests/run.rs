@@ -567,8 +567,8 @@ fn stages_of_progressive_alignment_are_shown_while_students_train() {
     let seen = seen.0.into_inner().unwrap();
     for wanted in [
         "none",
-        "stage 1 of 3, layer weights 1.0 0.0 0.0",
-        "stage 3 of 3, layer weights 1.0 1.0 1.0",
+        "alignment stage 1 of 3, layer weights 1.0 0.0 0.0",
+        "alignment stage 3 of 3, layer weights 1.0 1.0 1.0",
     ] {
         assert!(seen.contains(wanted), "{wanted}: {seen:?}");
     }
@@ -1209,7 +1209,7 @@ fn outer_folds_repeat_the_run_and_change_nothing_of_it() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("20 outer folds need at least as many groups") && error.contains("found 5"),
+        error.contains("20 outer folds need at least 20 groups") && error.contains("found 5"),
         "{error}"
     );
     assert!(!out.exists() && !folder.path().join("refused.unfinished").exists());

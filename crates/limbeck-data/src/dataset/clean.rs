@@ -115,7 +115,7 @@ pub(super) fn clean_target(
         if had_rows && rows.is_empty() {
             let numbers: Vec<String> = missing.values.iter().map(f64::to_string).collect();
             let message = format!(
-                "{source}: in all {part} rows, target `{name}` is a number that means missing ({}); correct the cells or the split, or leave out the number from `--missing`, or keep such rows with `--check sentinel=warn`",
+                "{source}: in all {part} rows, target `{name}` is a number that means missing ({}); correct the cells or the split, or remove the number from `--missing`, or keep such rows with `--check sentinel=warn`",
                 numbers.join(", ")
             );
             return Err(Error::Split { message });
@@ -150,7 +150,7 @@ pub(super) fn with_dates(
         let found = parts(times, learn, by_time);
         if found.is_empty() {
             let message = format!(
-                "{source}: column `{name}` has at most one date in the training rows; dropped"
+                "{source}: column `{name}` has at most one date in the training and validation rows; dropped"
             );
             findings.act(Check::Constant, Action::Drop, Some(name), message)?;
             continue;
@@ -173,7 +173,7 @@ pub(super) fn with_dates(
             false => String::new(),
         };
         let message = format!(
-            "{source}: column `{name}` is a date; its parts are features: {}{left_out} (`--drop {}` leaves it out){advice}",
+            "{source}: column `{name}` is a date; its parts are features: {}{left_out} (`--drop {}` leaves the column out){advice}",
             described.join(", "),
             shell(name)
         );
@@ -205,7 +205,7 @@ fn left_out(times: &[i64], learn: &[usize], found: &[DatePart]) -> String {
     match names.is_empty() {
         true => String::new(),
         false => format!(
-            "; without {}, since later rows lie outside the training range in a split by time",
+            "; without {}, since in a split by time the test rows are later and would lie outside the training range",
             names.join(", ")
         ),
     }
@@ -259,7 +259,7 @@ pub(super) fn read_by_rows(
 fn beside_body(apart: &Apart) -> String {
     let (low, high) = apart.body;
     format!(
-        "{} of training and validation rows, while all other values lie between {low} and {high}",
+        "{} in training and validation rows, while all other values lie between {low} and {high}",
         apart.words()
     )
 }

@@ -539,7 +539,7 @@ fn features_of(
 ) -> Result<(Vec<FeatureKind>, Features)> {
     if columns.is_empty() {
         let message = format!(
-            "{source}: no feature column is left; see the warnings of the checks, or name columns with `--keep`"
+            "{source}: no feature column is left: the options or the checks left out all columns that could be features; keep a column with `--keep COLUMN`"
         );
         return Err(Error::Shape { message });
     }
@@ -583,7 +583,7 @@ fn check_names(table: &Table, options: &DataOptions) -> Result<()> {
             return Err(Error::option(
                 "ordinal",
                 format!(
-                    "column `{column}` is of kind {kind}, expected category; leave it out of `ordinal`, or set its kind with `--type`"
+                    "column `{column}` is of kind {kind}, expected category; leave it out of `ordinal`, or set its kind with `--type COLUMN=category`"
                 ),
             ));
         }
@@ -591,8 +591,8 @@ fn check_names(table: &Table, options: &DataOptions) -> Result<()> {
     Ok(())
 }
 
-/// Makes the split. `parts` has the given part of each row. If the test rows are not `given`, they are drawn from the training rows. If no row is a
-/// validation row, validation rows are drawn from the remaining training rows.
+/// Makes the split. `parts` has the part of each row; if the user gives no split, all rows are training rows in it. If `given` is false, test rows
+/// are drawn from the training rows. If no row is a validation row, validation rows are drawn from the remaining training rows.
 fn split(
     parts: &[SplitPart],
     ties: &Ties<'_>,
@@ -659,7 +659,7 @@ fn check_varied_target(source: &str, column: &str, rows: &[usize], target: &[f64
     }
     let message = format!(
         "{source}: column `{column}` is {first} in all {} training and validation rows; a constant target cannot be \
-         learned, name another column",
+         learned: name another target column",
         rows.len()
     );
     Err(Error::Shape { message })

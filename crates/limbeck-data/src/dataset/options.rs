@@ -37,7 +37,7 @@ limbeck_options::options! {
         keep: Vec<String> = Vec::new() => [
             flag("keep", "COLUMN"), rules(&[Rule::Apart(&["data.drop"], "a column is either kept or dropped"), NO_FEATURES]),
         ];
-        /// Column of row weights, used in losses, metrics and intervals.
+        /// Column of row weights, used in losses, metrics and confidence intervals.
         #[serde(skip_serializing_if = "Option::is_none")]
         weight: Option<String> = None => [flag("weight", "COLUMN"), example("\"weight\""), rules(&[ONE_ROLE])];
         /// Column of groups: rows with the same value go to the same part of the split.
@@ -58,7 +58,10 @@ limbeck_options::options! {
             flag("split-column", "COLUMN"), under("Split"), example("\"part\""),
             rules(&[Rule::Without("data.split_file", ONE_SPLIT), Rule::Without("data.test", ONE_SPLIT), ONE_ROLE]),
         ];
-        /// CSV file of splits, with the columns split, set, start and stop; after a colon, the NAME of the split to use.
+        /// CSV file of splits, then a colon and the NAME of the split to use.
+        ///
+        /// The file has the columns split (name of a split), set (train, val, test or drop), start and stop. A line puts the rows from position start up
+        /// to, but not including, position stop into the set. Positions count from 0. Rows in no line are training rows.
         #[serde(skip_serializing_if = "Option::is_none")]
         split_file: Option<String> = None => [
             flag("split-file", "FILE:NAME"), under("Split"), example("\"splits.csv:s00\""), rules(&[Rule::Without("data.test", ONE_SPLIT)]),

@@ -8,6 +8,7 @@ use super::summary::{Period, Periods};
 use crate::checks::{Check, Findings};
 use crate::dates::minute;
 use crate::error::row_in_words;
+use crate::figures::counted;
 use crate::given::GivenTeacher;
 use crate::kind::{infinite_cell, number, shown};
 use crate::ranges::Range;
@@ -189,12 +190,18 @@ impl Source {
                 .collect();
             let outcome = match action {
                 Action::Refuse => "; correct the cell, or leave out such rows with `--check infinite=drop`, or take such cells as missing with `--check infinite=warn`".to_owned(),
-                Action::Drop => format!("; {} such rows were dropped", infinite.len()),
-                Action::Warn => format!("; {} such cells are taken as missing", infinite.len()),
+                Action::Drop => format!(
+                    "; dropped: {} with such a number",
+                    counted(infinite.len(), "row")
+                ),
+                Action::Warn => format!(
+                    "; taken as missing: {} with such a number",
+                    counted(infinite.len(), "cell")
+                ),
             };
             let brief = match action {
-                Action::Drop => format!("{} rows dropped", infinite.len()),
-                _ => format!("{} cells taken as missing", infinite.len()),
+                Action::Drop => format!("{} dropped", counted(infinite.len(), "row")),
+                _ => format!("{} taken as missing", counted(infinite.len(), "cell")),
             };
             let message = place + &outcome;
             findings.act(
@@ -258,7 +265,7 @@ impl Source {
                 Action::Refuse => "; fill in the values, or leave out these rows with `--check missing_target=drop`",
                 Action::Drop | Action::Warn => "; these rows were left out",
             });
-            let brief = format!("{missing} rows");
+            let brief = counted(missing, "row");
             findings.found(Check::MissingTarget, Some(name), Finding { message, brief })?;
         }
         if usable.is_empty() {

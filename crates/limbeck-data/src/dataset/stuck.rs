@@ -11,13 +11,16 @@ use crate::metrics::same;
 use crate::table::{Column, Values};
 use crate::warning::Finding;
 
-/// Minimum number of equal consecutive values that can be a stuck sensor.
+/// Minimum number of equal consecutive values that are reported as a sensor that may have been stuck.
 const RUN: usize = 30;
-/// Minimum number of different values of a column. A column with fewer may be a setting or a level, which often stays the same.
+/// Minimum number of different values of a column. A column with fewer is not checked: it may be a setting or a level, which often stays the same
+/// for many rows.
 const DIFFERENT: usize = 50;
-/// Maximum number of long runs (at least [`RUN`] values) of the same value. A value with more long runs is normal for the column, such as 0 for rain.
+/// Maximum number of long runs (at least [`RUN`] equal values) of the same value. If a value has more long runs, they are normal and not reported,
+/// such as runs of 0 in a column of rainfall.
 const RUNS_AT_VALUE: usize = 2;
-/// A run is reported only if the number of runs of at least its length that chance alone would produce in the column is below this.
+/// Chance alone produces runs of equal values, too. A run is reported only if the expected number of chance runs of its length or longer in the column
+/// is below this.
 const CHANCE: f64 = 1e-6;
 
 /// A run: equal values in consecutive rows.

@@ -111,7 +111,7 @@ impl std::fmt::Display for Periods {
         }
         write!(
             f,
-            "; `{name}` orders the rows. Neither it nor parts of its dates, such as weekday and month, are features (`--keep {}` adds them)",
+            "; `{name}` orders the rows. Neither this column nor parts of its dates, such as weekday and month, are features (`--keep {}` adds them)",
             shell(name)
         )
     }

@@ -39,8 +39,8 @@ pub(super) fn twins(
         return Ok(None);
     }
     let message = format!(
-        "{source}: {repeated} of {} rows repeat an earlier row, in all features and the target; equal rows stay together: among training, validation \
-         or test rows, in one fold, and in the resampling for intervals",
+        "{source}: {repeated} of {} rows repeat an earlier row, in all features and the target; equal rows stay together: in the same part of the split \
+         (training, validation or test rows) and in the same fold, and confidence intervals count them as dependent",
         rows.len()
     );
     findings.found(Check::RepeatedRows, None, message)?;

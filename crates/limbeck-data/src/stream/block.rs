@@ -91,7 +91,7 @@ impl Block {
 /// The result of the work on a block.
 pub(super) struct Done<T> {
     pub(super) rows: usize,
-    /// Position just after the block, if the block begins at the position that the work was given. For a Parquet block, always [`Place::START`].
+    /// Position just after the block, computed from the position of its start, which the work was given. For a Parquet block, always [`Place::START`].
     pub(super) next: Place,
     pub(super) value: T,
 }
@@ -100,7 +100,7 @@ pub(super) struct Done<T> {
 fn feature(column: Column) -> Result<Feature> {
     let (name, kind) = (column.name.clone(), column.kind);
     Feature::from_column(column).ok_or_else(|| Error::Shape {
-        message: format!("column `{name}` is of kind {kind}, which cannot be a feature"),
+        message: format!("column `{name}` is of kind {kind}, which cannot be a feature; expected number, boolean or category"),
     })
 }
 

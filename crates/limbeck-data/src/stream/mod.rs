@@ -14,9 +14,9 @@
 //! | text | Parquet | as int64, double, boolean, date or timestamp if this loses no information, else as text |
 //! | Parquet | text | numbers, decimals and times in full, bytes in hexadecimal, lists and structs as `[1, 2]` and `{a: 1}` |
 //!
-//! In text, new numbers have a decimal comma if the first rows of the table (256 KiB) have numbers with a decimal comma and none with a decimal
-//! point. They are quoted then if cells are separated by commas. If the first rows have neither, the option `decimal` decides; if it is `auto`, new
-//! numbers have a decimal comma if the training table had one.
+//! In text, new numbers get the decimal mark that the numbers in the first rows of the table (256 KiB) have. If these rows have both marks or none, the
+//! option `decimal` decides. If this option is `auto`, new numbers get the more frequent mark; if there is none, they get a comma if the training
+//! table had a decimal comma. A new number with a decimal comma is in quotation marks if commas separate the cells.
 //!
 //! Packed text and UTF-16 are written as plain UTF-8.
 

@@ -43,7 +43,7 @@ pub(super) struct TextFile {
     prologue: Vec<u8>,
     pub(super) layout: Layout,
     pub(super) header: Header,
-    /// Position of the first block.
+    /// Position of the first block, which begins just after the header.
     start: Place,
 }
 
@@ -109,8 +109,9 @@ impl TextFile {
         }
     }
 
-    /// True if new numbers get a decimal comma. If all cells of the first rows with a decimal mark have the same, it is taken. Otherwise, the option
-    /// `decimal` decides; with `auto`, the more frequent mark does, and if there are none, the notations of the training table do.
+    /// True if new numbers are written with a decimal comma. If all decimal marks in the first rows are the same, new numbers get this mark. Otherwise
+    /// the option `decimal` decides. If this option is `auto`, new numbers get the more frequent mark (the point if both are equally frequent); if
+    /// the first rows have no decimal mark, new numbers get a comma if the training table had a decimal comma.
     pub(super) fn has_comma(&self, options: &ReadOptions) -> bool {
         // Cells with a decimal point, and cells with a decimal comma.
         let mut found = [0, 0];

@@ -15,20 +15,21 @@ use limbeck_options::Rule;
 use serde::{Deserialize, Serialize};
 
 limbeck_options::words! {
-    /// How a student's hidden layer is compared with a teacher's.
+    /// How a student's hidden layer is compared with a hidden layer (or tree leaves) of its teacher.
     pub enum HintKind {
         /// Hidden layers are not compared.
         #[default]
         None = "none",
-        /// Squared distance through an adapter, with equal weights for all coordinates.
+        /// Squared distance between coordinates of the teacher's layer and the student's layer, which a trained linear adapter maps to coordinates. All
+        /// coordinates have equal weights.
         ///
         /// Romero et al., *FitNets*, ICLR 2015.
         Hint = "hint",
         /// Like `hint`, with coordinates weighted by how much the teacher's prediction varies with them.
         Attention = "attention",
-        /// Like `hint`, on the teacher's own features, weighted by `softmax(mean |f_t|)`.
+        /// Like `hint`, but the coordinates are those features `f_t` of the teacher with the largest `mean |f_t|`, weighted by `softmax(mean |f_t|)`.
         AttentionLiteral = "attention_literal",
-        /// Distances and angles between rows, without an adapter.
+        /// Compares distances and angles between rows instead of single rows, without an adapter.
         ///
         /// Park et al., *Relational Knowledge Distillation*, CVPR 2019.
         Relational = "relational",
@@ -39,21 +40,21 @@ limbeck_options::options! {
     /// Learning from the teacher's hidden layers or tree leaves; a teacher given as a command or a column of predictions has none.
     ///
     /// Measured on the five data sets of `docs/ablation.md`: added to the default objective, no kind was significantly better or worse on any set, and
-    /// training took about three times as long (six times for `relational`). Features without predictions were significantly worse on three sets, features
-    /// before predictions on one. So hints are off by default.
+    /// training took about three times as long (six times for `relational`). Learning features without predictions was significantly worse on three
+    /// sets, learning features before predictions on one. So hints are off by default.
     pub struct HintOptions in "hints", "Features" {
         /// Learn from the teacher's hidden features, and how to compare them with the student's hidden layers.
         kind: HintKind = HintKind::None => [flag("hints", "KIND"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network has layers to compare")])];
         /// Weight of the feature loss.
         weight: f64 = 0.05 => [above(0.0), flag("hint-weight", "X"), rules(&[Rule::With("hints.kind")])];
-        /// Weight of the feature loss at the end of training, reached linearly; 0 learns features first.
+        /// Weight of the feature loss at the end of training; it changes linearly from hints.weight. With 0, features are learned first.
         #[serde(skip_serializing_if = "Option::is_none")]
-        weight_end: Option<f64> = None => [at_least(0.0), flag("hint-weight-end", "X"), unset("as hints.weight"), example("0.0"), rules(&[Rule::With("hints.kind")])];
+        weight_end: Option<f64> = None => [at_least(0.0), flag("hint-weight-end", "X"), unset("the value of hints.weight"), example("0.0"), rules(&[Rule::With("hints.kind")])];
         /// Number of coordinates that represent each layer of the teacher.
         width: usize = 16 => [within(1.0, 64.0), rules(&[Rule::With("hints.kind")])];
-        /// Align layers one after another, starting at the input.
+        /// Progressive alignment: compare the student's hidden layers with the teacher's one after another, beginning with the layer nearest the input.
         progressive: bool = false => [flag("progressive", ""), rules(&[Rule::With("hints.kind")])];
-        /// Number of stages of progressive alignment.
+        /// Number of stages of progressive alignment, equally long parts of training; a later stage may compare more layers.
         stages: usize = 3 => [within(2.0, 16.0), flag("stages", "N"), rules(&[Rule::With("hints.progressive")])];
     }
 }
@@ -65,8 +66,8 @@ impl HintOptions {
         self.weight + progress * (self.weight_end.unwrap_or(self.weight) - self.weight)
     }
 
-    /// The current stage of progressive alignment, counted from 0, when the share `progress` of training is done. Always 0 without progressive
-    /// alignment.
+    /// The current stage of progressive alignment (student layers are added to the feature loss one after another), counted from 0, when the share
+    /// `progress` of training is done. Always 0 without progressive alignment.
     #[must_use]
     pub fn stage(&self, progress: f64) -> usize {
         if self.progressive {

@@ -13,7 +13,7 @@ use crate::student::options::{StudentOptions, encode_options};
 const RIDGES: [f64; 6] = [1e-6, 1e-4, 1e-3, 1e-2, 0.1, 1.0];
 /// Maximum number of encoded columns of all category columns together. The normal equations are a dense matrix, so more columns would be slow.
 const CATEGORY_WIDTH: usize = 256;
-/// `stop` is checked once per this many rows.
+/// While the normal equations are summed over the rows, `stop` is checked once per this many rows.
 const LOOK: usize = 16;
 
 /// The encoder of a linear student. All category columns together get as many encoded columns as the parameter budget allows, up to

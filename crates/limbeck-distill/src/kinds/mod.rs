@@ -625,7 +625,7 @@ mod tests {
                 choose(search, NonNeural::Table)
                     .unwrap_err()
                     .to_string()
-                    .contains("needs 1 to 3 numeric columns, found 4 features")
+                    .contains("needs 1 to 3 numeric columns and no others, found 4 features")
             );
         });
         on_search(90, false, &student, 1, |search| {

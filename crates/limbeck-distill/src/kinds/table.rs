@@ -28,7 +28,7 @@ const KNOTS: [usize; 18] = [
     2, 3, 4, 6, 8, 11, 16, 22, 32, 45, 64, 128, 256, 512, 1024, 2048, 4096, 8192,
 ];
 /// Limits the second part of the search, in which single axes are resized: no further round begins once this many grid sizes were tried in that
-/// part. The size at its start counts.
+/// part. The grid size with which that part begins is counted too.
 const STRETCHES: usize = 12;
 /// Conjugate gradients end when the residual (in the preconditioned norm) has fallen to this share of its first value, or after `ITERATIONS` steps.
 const RESIDUAL: f64 = 1e-8;
@@ -195,7 +195,7 @@ struct Normal {
     strides: Vec<usize>,
     /// For each grid point, its coupling with the points at steps −1, 0 and 1 along each axis: `[points, 3^axes]`.
     stencil: Vec<f64>,
-    /// Offset of each of these neighbors in the flat list of points.
+    /// For each neighbor of a grid point (at steps −1, 0 and 1 along each axis), its offset from that point in the flat list of points.
     steps: Vec<isize>,
     moment: Vec<f64>,
     total: f64,

@@ -121,11 +121,11 @@ limbeck_options::words! {
         ///
         /// Chen et al., NeurIPS 2017.
         Bounded = "bounded",
-        /// All labels, weighted by the teacher's error: `clamp(1 − (t − y)² / η, 0, 1)`.
+        /// All labels, weighted by the teacher's error: `clamp(1 − (t − y)² / η, 0, 1)`, with the teacher's label `t` and the target `y`.
         ///
         /// `η` is the range of `(t − y)²` over the training rows; the weight is 1 if `η = 0`. Saputra et al., ICCV 2019.
         Attentive = "attentive",
-        /// All labels except outliers, whose `|t − y|` exceeds three robust standard deviations.
+        /// All labels except outliers: labels `t` whose distance `|t − y|` from the target `y` exceeds three robust standard deviations of `t − y`.
         ///
         /// Takamoto et al. 2020.
         Outlier = "outlier",
@@ -226,11 +226,11 @@ limbeck_options::options! {
         alpha_end: f64 = 0.5 => [
             within(0.0, 1.0), flag("alpha-end", "SHARE"), rules(&[Rule::Where("objective.alpha_schedule", &["linear", "cosine"], "a constant alpha does not change")]),
         ];
-        /// What the student predicts during training; its file returns the mean of a predicted distribution.
+        /// What the student predicts during training: a number or a distribution. The student's file always returns a number: of a distribution, the mean.
         head: HeadKind = HeadKind::Point => [
             flag("head", "HEAD"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network learns distributions")]),
         ];
-        /// Number of bins of a binned head.
+        /// Number of bins of the distribution that a binned head predicts.
         bins: usize = 50 => [within(8.0, 1000.0), rules(&[Rule::Where("objective.head", &["binned"], "only a binned head has bins")])];
         /// Loss between a point prediction and its label.
         loss: LossKind = LossKind::Squared => [
@@ -261,14 +261,14 @@ limbeck_options::options! {
         /// `batch` and `data` follow the range of the teacher's labels, in each batch or over all rows with a target; `std` follows the teacher's standard
         /// deviation, row by row.
         temperature: Temperature = Temperature::Fixed(1.0) => [above(0.0), flag("temperature", "T"), rules(DISTRIBUTION)];
-        /// Temperature at the end of training, reached linearly; the temperature at the start must be a number.
+        /// Temperature at the end of training; it changes linearly from objective.temperature, which must then be a number.
         #[serde(skip_serializing_if = "Option::is_none")]
-        temperature_end: Option<f64> = None => [above(0.0), flag("temperature-end", "T"), unset("as temperature"), example("1.0"), rules(TO_NUMBER)];
+        temperature_end: Option<f64> = None => [above(0.0), flag("temperature-end", "T"), unset("the value of temperature"), example("1.0"), rules(TO_NUMBER)];
         /// Base of the temperatures batch and data, which are `base + scale · range of the teacher's labels`.
         temperature_base: f64 = 1.0 => [at_least(0.0), rules(RANGE)];
         /// Scale of the temperatures batch and data, which are `base + scale · range of the teacher's labels`.
         temperature_scale: f64 = 0.1 => [at_least(0.0), rules(RANGE)];
-        /// Use the literal KL + MSE: the hard loss of a distribution is the squared error of its mean.
+        /// Use the squared error of the distribution's mean as hard loss (against targets), instead of likelihood or cross-entropy: the literal KL + MSE.
         literal: bool = false => [flag("literal", ""), rules(DISTRIBUTION)];
         /// Weight `γ` of gradient matching in the loss, on the pairs of transfer.slope_rows.
         slope_weight: f64 = 0.1 => [above(0.0), flag("slope-weight", "X"), rules(&[Rule::With("transfer.slope_rows")])];
@@ -287,7 +287,7 @@ const TO_NUMBER: &[Rule] = &[
     Rule::Where(
         "objective.temperature",
         &[A_NUMBER],
-        "only a number can change to another number",
+        "only a temperature given as a number can change during training",
     ),
 ];
 const RANGE: &[Rule] = &[Rule::Where(

@@ -112,7 +112,7 @@ impl Design {
         })
     }
 
-    /// Number of fitted values that a prediction uses: weights, bin edges, and those of the encoder and of the targets' scales.
+    /// Number of fitted values that a prediction uses: weights, bin edges, values of the encoder, and scale and shift of each target.
     #[must_use]
     pub fn parameters(&self) -> usize {
         let last = self.shape.hidden().last().copied().unwrap_or(0);

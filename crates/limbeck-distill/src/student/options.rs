@@ -51,11 +51,11 @@ limbeck_options::options! {
         /// Widths of the hidden layers.
         #[serde(skip_serializing_if = "Option::is_none")]
         hidden: Option<Vec<usize>> = None => [
-            within(1.0, 4096.0), filled("one or more widths of hidden layers, such as [64, 32]"), unset("by params"), example("[32, 32]"), rules(LAYERS),
+            within(1.0, 4096.0), filled("one or more widths of hidden layers, such as [64, 32]"), unset("computed from params"), example("[32, 32]"), rules(LAYERS),
         ];
         /// Mean number of bins per numeric column.
         #[serde(skip_serializing_if = "Option::is_none")]
-        bins: Option<usize> = None => [within(1.0, 256.0), unset("by params"), example("16"), rules(LAYERS)];
+        bins: Option<usize> = None => [within(1.0, 256.0), unset("computed from params"), example("16"), rules(LAYERS)];
         /// How to scale numbers before binning.
         scaling: ScalingKind = ScalingKind::Standard;
         /// Category columns to encode as one ordered number each.
@@ -67,9 +67,9 @@ limbeck_options::options! {
         batch: Option<usize> = None => [at_least(1.0), unset("64 with fewer than 3000 training and validation rows, else 256"), example("64")];
         /// Peak learning rate.
         learning_rate: f64 = 4e-3 => [above(0.0)];
-        /// Number of settings to compare on validation rows, for each of the two students (trained alone, and distilled).
+        /// Size of the search for the best settings on validation rows, for each of the two students (trained alone, and distilled).
         ///
-        /// The search tries three times as many settings on short schedules, about as many on medium ones, and one or two on the whole schedule.
+        /// With `trials = n`, the search compares `3 n` settings on short schedules, up to `1.5 n` on medium ones, and one or two on the whole schedule.
         trials: usize = 4 => [within(1.0, 5.0)];
         /// Number of train/validation splits on which to try every setting; each split has other validation rows.
         ///

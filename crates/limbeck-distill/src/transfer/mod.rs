@@ -30,7 +30,7 @@ limbeck_options::options! {
         munge_rows: usize = 300_000 => [flag("munge-rows", "N")];
         /// Maximum number of new rows of each kind, as a multiple of the number of training rows.
         munge_factor: usize = 100;
-        /// Probability of taking a value from the neighbor.
+        /// Probability with which MUNGE replaces each value of a row by the value of a neighboring row (for numbers, with noise).
         munge_swap: f64 = 0.5 => [above(0.0), up_to(1.0), rules(&[Rule::With("transfer.munge_rows")])];
         /// Locality `s` of MUNGE: the larger, the closer a value stays to the neighbor's.
         munge_locality: f64 = 1.0 => [above(0.0), rules(&[Rule::With("transfer.munge_rows")])];

@@ -103,7 +103,9 @@ pub(super) fn parse(text: &str) -> Parsed<(TreeModel, Vec<Input>)> {
         ));
     }
     let Some(trees) = &file.oblivious_trees else {
-        return Err(unread("trees that are not symmetric"));
+        return Err(unread(
+            "trees that are not symmetric, which limbeck cannot read",
+        ));
     };
     let link = link(&file.model_info.params.loss_function.name)?;
     let (scale, bias) = &file.scale_and_bias;
@@ -162,13 +164,15 @@ impl FileTree {
             return Err(Fault::malformed(
                 format!("tree {index}"),
                 format!("{} leaves for {depth} levels", self.leaf_values.len()),
-                format!("2 to the power of the number of levels, and at most {DEEPEST} levels"),
+                format!(
+                    "as many leaves as 2 to the power of the number of levels, and at most {DEEPEST} levels"
+                ),
             ));
         }
         let mut nodes = Vec::with_capacity(2 << depth);
         for (level, split) in self.splits.iter().rev().enumerate() {
             if split.split_type != "FloatFeature" {
-                return Err(unread("splits on categories"));
+                return Err(unread("splits on categories, which limbeck cannot read"));
             }
             let feature = features.get(split.float_feature_index as usize);
             let above = feature.is_some_and(|feature| feature.nan_value_treatment == "AsTrue");
@@ -250,7 +254,7 @@ mod tests {
         assert!(message(&text("AsIs", "RMSE").replace("[0.5]", "[0.5, 1]")).contains("2 outputs"));
         assert!(
             message(&text("AsIs", "RMSE").replace("index\": 1", "index\": 7"))
-                .contains("input 7 of 2")
+                .contains("input 7 (counted from 0) of 2")
         );
     }
 }

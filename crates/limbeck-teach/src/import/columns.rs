@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use limbeck_data::figures::counted;
 use limbeck_data::{Feature, FeatureValues, Features, MISSING};
 use serde::Deserialize;
 
@@ -14,8 +15,8 @@ pub(crate) struct Input {
     pub(crate) name: Option<String>,
     /// True if the file declares the input as categorical, false if as numeric; `None` if the file does not say.
     pub(crate) declared: Option<bool>,
-    /// True if a split tests the input as a category, or if an XGBoost or ONNX file declares it as categorical. Only
-    /// used to word an error.
+    /// True if a split tests the input as a category, or if an XGBoost or ONNX file declares it as categorical. Only the
+    /// text of an error message depends on it.
     pub(crate) category: bool,
     /// The label of each category, in the order of the codes. `None` for a numeric input, if the file lists no labels,
     /// or until [`with_lists`] assigns them.
@@ -147,8 +148,8 @@ impl Columns<'_> {
     fn find(&self, name: &str, used: bool) -> Result<Option<usize>, String> {
         match self.position.get(name) {
             None if used => Err(format!(
-                "the model reads column `{name}`, which is not among the table's features {}; add it, keep it with data.keep, or name the \
-                 columns in the model's order in teacher.model_columns",
+                "the model reads column `{name}`, which is not among the table's features ({}); add this column to the table, keep it with \
+                 data.keep if it was dropped, or name the columns in the model's order in teacher.model_columns",
                 self.listed()
             )),
             found => Ok(found.copied()),
@@ -163,8 +164,8 @@ impl Columns<'_> {
     ) -> Result<Vec<Option<usize>>, String> {
         if order.len() != count {
             return Err(format!(
-                "teacher.model_columns has {} names; expected {count}, one per input of the model",
-                order.len()
+                "teacher.model_columns has {}; expected {count}, one per input of the model",
+                counted(order.len(), "name")
             ));
         }
         let pairs = order.iter().zip(used);
@@ -205,9 +206,10 @@ impl Columns<'_> {
                 dropped => format!("; checks dropped {}", DroppedColumn::listed(dropped)),
             };
             return Err(format!(
-                "the model has {count} inputs without names and the table has {} features ({}){gone}; name the columns in the model's order in \
+                "the model has {} without names and the table has {} ({}){gone}; name the columns in the model's order in \
                  teacher.model_columns",
-                self.x.columns.len(),
+                counted(count, "input"),
+                counted(self.x.columns.len(), "feature"),
                 self.listed()
             ));
         }
@@ -479,7 +481,7 @@ mod tests {
         assert!(
             assign(&unnamed[..1], &both[..1], &[], &[], &x)
                 .unwrap_err()
-                .contains("1 inputs without names")
+                .contains("1 input without names")
         );
         assert!(
             assign(&[named("d")], &[true], &[], &[], &x)

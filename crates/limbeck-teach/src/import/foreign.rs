@@ -15,10 +15,8 @@ pub(super) const EXPECTED: &str = "a LightGBM text model, an XGBoost JSON model 
 
 const CATBOOST: &str = "save it as JSON or ONNX: model.save_model(\"model.json\", format=\"json\") or model.save_model(\"model.onnx\", format=\"onnx\") (numeric features only)";
 const XGBOOST: &str = "save it as JSON: model.save_model(\"model.json\")";
-const LIGHTGBM: &str =
-    "save the text model: booster.save_model(\"model.txt\") (of an LGBMRegressor: model.booster_)";
-const TORCH: &str =
-    "export it to ONNX: torch.onnx.export(model, example_rows, \"model.onnx\", dynamic_axes)";
+const LIGHTGBM: &str = "save the text model: booster.save_model(\"model.txt\") (for an LGBMRegressor, booster is model.booster_)";
+const TORCH: &str = "export it to ONNX: torch.onnx.export(model, example_rows, \"model.onnx\", input_names=[\"x\"], dynamic_axes={\"x\": {0: \"rows\"}})";
 const KERAS: &str =
     "export it to ONNX: model.export(\"model.onnx\", format=\"onnx\"), or with tf2onnx";
 const TENSORFLOW: &str =
@@ -126,7 +124,7 @@ const MEMBERS: &[(&[u8], &str, &str)] = &[
 
 fn is(what: &str, fix: &str) -> Fault {
     Fault::unsupported(
-        format!("the file is {what}, which limbeck does not read"),
+        format!("the file is {what}, which limbeck does not read as a model"),
         fix,
     )
 }
@@ -163,7 +161,7 @@ pub(super) fn by_bytes(bytes: &[u8]) -> Option<Fault> {
     if bytes.get(8) == Some(&b'{') && bytes.get(6..8) == Some(&[0, 0]) {
         let head = &bytes[..bytes.len().min(4096)];
         return Some(match contains(head, b"limbeck-") {
-            true => is("a student or teacher of limbeck", RUN),
+            true => Fault::unsupported("the file is a student or teacher of limbeck", RUN),
             false => is(
                 "a safetensors file (weights without the model's structure)",
                 TORCH,

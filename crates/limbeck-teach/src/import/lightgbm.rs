@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use limbeck_data::figures::counted;
+
 use super::columns::{Input, Label};
 use super::fault::{Fault, Parsed, short};
 use super::trees::{Aggregate, Link, Missing, Node, Precision, Test, Tree, TreeModel};
@@ -64,8 +66,8 @@ pub(crate) fn parse(text: &str) -> Parsed<(TreeModel, Inputs)> {
     if width != expected {
         return Err(Fault::malformed(
             "the header, `feature_names`",
-            format!("{width} names"),
-            format!("{expected} names, which is `max_feature_idx` plus one"),
+            counted(width, "name"),
+            format!("{expected}, which is `max_feature_idx` plus one"),
         ));
     }
     let infos: Vec<&str> = header
@@ -147,7 +149,7 @@ fn list<T: FromStr>(
     match count {
         Some(count) if count != numbers.len() => Err(Fault::malformed(
             format!("{place}, `{name}`"),
-            format!("{} numbers", numbers.len()),
+            counted(numbers.len(), "number"),
             format!("{count}"),
         )),
         _ => Ok(numbers),

@@ -497,7 +497,7 @@ fn parse(bytes: &[u8], source: &Source<'_>) -> Parsed<Parts> {
                 "teacher.model_output is set, but a {} file has only one output",
                 parts.format
             ),
-            "leave --teacher-model-output out",
+            "leave out --teacher-model-output",
         )),
         _ => Ok(parts),
     }

@@ -8,6 +8,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use limbeck_data::figures::counted;
+
 use super::fault::{Fault, Parsed};
 use crate::layers::{FeatureLayer, leaf_layers};
 
@@ -425,7 +427,10 @@ impl Node {
     fn check(&self, width: usize) -> Result<(), String> {
         let inside = |input: u32| match (input as usize) < width {
             true => Ok(()),
-            false => Err(format!("a split on input {input} of {width} inputs")),
+            false => Err(format!(
+                "a split on input {input} (counted from 0) of {}",
+                counted(width, "input")
+            )),
         };
         let finite = |value: f64| match value.is_finite() {
             true => Ok(()),
@@ -625,7 +630,7 @@ mod tests {
             refused(|n| if let Node::Number { input, .. } = n {
                 *input = 1
             })
-            .contains("input 1 of 1")
+            .contains("input 1 (counted from 0) of 1 input")
         );
         assert!(
             refused(|n| if let Node::Number { threshold, .. } = n {

@@ -139,8 +139,8 @@ impl<'de> Reader<'de> {
         std::str::from_utf8(bytes).map_err(|_| self.broken("a string that is not UTF-8"))
     }
 
-    /// Reads the header of an array or object. First: the common type of its elements. Second: their number. Each is
-    /// `None` if the file does not give it.
+    /// Reads the header of an array or object. Returns the common type of the elements, and the number of elements. Each
+    /// of the two is `None` if the file does not give it.
     fn head(&mut self) -> Result<(Option<u8>, Option<usize>), Broken> {
         self.depth += 1;
         if self.depth > DEEPEST {
@@ -262,7 +262,7 @@ impl<'r, 'de> Inside<'r, 'de> {
         !self.ended
     }
 
-    /// Ends reading the array or object. An error if elements are left.
+    /// Ends reading the array or object. It is an error if elements are left.
     fn finish(mut self) -> Result<(), Broken> {
         if !self.ended && self.goes_on() {
             return Err(self.reader.broken("more elements than expected"));

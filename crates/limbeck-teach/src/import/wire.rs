@@ -5,7 +5,7 @@
 
 use super::fault::{Fault, Parsed};
 
-/// Value of a field.
+/// Value of a field of a protobuf message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Value<'a> {
     Varint(u64),

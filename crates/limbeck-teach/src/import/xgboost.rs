@@ -217,7 +217,7 @@ impl Params {
             return Ok(());
         }
         let what = format!(
-            "the model has {} classes and {} targets",
+            "the model has several outputs (`num_class` is `{}`, `num_target` is `{}`)",
             self.num_class, self.num_target
         );
         Err(Fault::unsupported(
@@ -228,7 +228,8 @@ impl Params {
 }
 
 impl Booster {
-    /// First: the model with its trees. Second: for `dart`, one weight per tree; for `gbtree`, empty.
+    /// Returns the model with its trees, and the list of the weights of the trees: one weight per tree for `dart`, an
+    /// empty list for `gbtree`.
     fn forest(self) -> Parsed<(Model, Vec<f64>)> {
         match (self.name.as_str(), self.model, self.gbtree) {
             ("gbtree", Some(model), _) => Ok((model, Vec::new())),
@@ -300,8 +301,9 @@ impl Model {
         trees.truncate(keep);
         weights.truncate(keep);
         Ok(vec![format!(
-            "the teacher's file has {count} trees; early stopping found iteration {best} to be the best, so only the first {keep} trees are used, as in \
-             XGBRegressor.predict; to use all trees, delete the attribute before saving: booster.set_attr(best_iteration=None)"
+            "the teacher's file has {count} trees; early stopping found iteration {best} (counted from 0) to be the best, so only the first {keep} \
+             trees are used, as in XGBRegressor.predict; to use all trees, delete this attribute before saving the \
+             model: booster.set_attr(best_iteration=None)"
         )])
     }
 

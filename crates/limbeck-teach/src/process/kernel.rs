@@ -93,11 +93,12 @@ const SIGNAL: usize = 0;
 const NOISE: usize = 1;
 const SLOPE: usize = 2;
 const RATES: usize = 3;
-/// Added to `σ²`, so that the noise variance is never smaller. The unit is the variance of the warped target, which is about 1.
+/// Added to `σ²`, so that the noise variance is never smaller than this number. The unit is the variance of the warped (transformed) target, which
+/// is about 1.
 const LEAST_NOISE: f64 = 1e-6;
 
 impl Kernel {
-    /// The kernel at which the search starts.
+    /// The kernel at which the search for the best parameters starts.
     pub(super) fn start(shape: Shape, groups: &[usize]) -> Self {
         let columns = groups.iter().max().map_or(0, |last| last + 1);
         let mut theta = vec![0.0, -4.0, -2.0];

@@ -140,7 +140,7 @@ pub(super) fn solve(factor: &DMatrix<f64>, b: &DVector<f64>) -> DVector<f64> {
     x
 }
 
-/// The inverse of the lower triangle, with zeros above the diagonal.
+/// The inverse of the lower triangle of `factor`, with zeros above the diagonal.
 ///
 /// # Formula
 ///

@@ -60,9 +60,9 @@ pub struct Process {
     plan: ProcessPlan,
     /// Coordinates of the rows that the process was fitted on, `[width, n_samples]`. Each coordinate is divided by the length scale of its column.
     rows: DMatrix<f64>,
-    /// The vector `(K + noise)⁻¹ z`, with the warped targets `z`.
+    /// The vector `(K + noise)⁻¹ z`, with the covariance `K` of the rows and the warped (transformed) targets `z`.
     alpha: DVector<f64>,
-    /// Smallest and largest warped target; they limit the predictions.
+    /// Smallest and largest warped (transformed) target of the rows; they limit the predictions.
     range: (f64, f64),
 }
 
@@ -70,11 +70,13 @@ pub struct Process {
 const CATEGORY_WIDTH: usize = 64;
 /// Scale of the compression of numbers: `x` becomes `x / √(1 + (x / FAR)²)`, so that the result stays between `−FAR` and `FAR`.
 const FAR: f64 = 4.0;
-/// Predictions are limited: on the warped scale, they may exceed the range of the training targets by at most this fraction of that range.
+/// Predictions are limited: on the scale of the warped (transformed) target, they may exceed the range of the training targets by at most this
+/// fraction of that range.
 const BEYOND: f64 = 0.3;
 /// Number of rows that are predicted at a time.
 const BLOCK: usize = 512;
-/// Number of rows on which all kernels and warps are compared, before the best one is optimized on more rows.
+/// Number of rows on which all pairs of a kernel and a warp (a transformation of the target) are compared. The kernel of the best pair is then
+/// optimized on more rows.
 const FIRST_LOOK: usize = 250;
 
 impl ProcessPlan {
@@ -82,7 +84,7 @@ impl ProcessPlan {
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] if a row cannot be encoded, [`Error::Stopped`] after a stop.
+    /// [`Error::Runtime`] if a row cannot be encoded, [`Error::Stopped`] after a stop.
     pub fn choose(
         sample: &Sample<'_>,
         options: &ProcessOptions,
@@ -132,11 +134,12 @@ impl ProcessPlan {
 }
 
 impl Process {
-    /// Fits a Gaussian process with the kernel and the warp of `plan` on the given rows. The fit is exact: it uses the full covariance matrix.
+    /// Fits a Gaussian process on the given rows, with the kernel and the warp (the transformation of the target) of `plan`. The fit is exact: it uses
+    /// the full covariance matrix.
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] if a row cannot be encoded; [`Error::TooFewRows`] if no row has a positive weight; [`Error::Stopped`] after a stop.
+    /// [`Error::Runtime`] if a row cannot be encoded; [`Error::TooFewRows`] if no row has a positive weight; [`Error::Stopped`] after a stop.
     pub fn fit(
         sample: &Sample<'_>,
         rows: &[usize],
@@ -180,7 +183,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] if a row cannot be encoded.
+    /// [`Error::Runtime`] if a row cannot be encoded.
     pub fn predict(&self, features: &Features) -> Result<Vec<f64>> {
         let all: Vec<usize> = (0..features.rows).collect();
         let norms = kernel::norms(&self.rows);
@@ -206,7 +209,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] if a row cannot be encoded.
+    /// [`Error::Runtime`] if a row cannot be encoded.
     pub(crate) fn features(&self, features: &Features, most: usize) -> Result<(usize, Vec<f32>)> {
         let marks = self
             .rows
@@ -268,7 +271,7 @@ impl Process {
                 Ok(numbers.clone())
             }
             _ => Err(malformed(format!(
-                "`{name}.{part}` holds no finite f64 numbers"
+                "`{name}.{part}` does not hold f64 numbers, or a number is not finite"
             ))),
         };
         let plan: ProcessPlan = container.json(&format!("{name}.plan"))?;

@@ -53,7 +53,7 @@ pub struct RowCounts {
     pub test: usize,
     /// Number of rows of the sample.
     pub sampled: usize,
-    /// Number of pilots. Each holds out different rows of the sample.
+    /// Number of pilots (small runs on the sample). Each pilot holds out different rows of the sample.
     pub pilots: usize,
     /// Number of training rows of one pilot. Its refits learn from its validation rows as well, which are not counted here.
     pub train: usize,
@@ -180,7 +180,7 @@ pub struct LearningCurve {
     pub all: f64,
     /// `ln(all² / half²) / ln(rows / half the rows)`: how the squared error falls with rows; `-1` if it halves when the rows double.
     pub slope: f64,
-    /// Squared error with half of the rows minus the squared error with all rows.
+    /// Squared error of the baseline with half of the rows minus its squared error with all rows.
     pub gained: Paired,
 }
 

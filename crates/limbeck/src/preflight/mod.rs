@@ -78,7 +78,7 @@ pub fn preflight(
     if recipe.teacher.from.is_some() {
         return refuse(
             "teacher.from",
-            "preflight cannot use labels of an earlier run; read the report of that run, which already has the verdict on them",
+            "preflight cannot use labels of an earlier run; the report of that run already has a verdict on distillation with these labels",
         );
     }
     if recipe.objective.quantile.is_some() {
@@ -108,7 +108,10 @@ pub fn preflight(
             recipe.teacher.command.is_some(),
         );
         for turn in 0..turns {
-            session.begin(&format!("pilot {} of {turns}", turn + 1));
+            session.begin(&format!(
+                "pilot {} of {turns} (a short run on a sample of the rows)",
+                turn + 1
+            ));
             let pilot = data.pilot(options.rows, turn, recipe.seed)?;
             Pilot {
                 labels,

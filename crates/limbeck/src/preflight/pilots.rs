@@ -21,13 +21,13 @@ use crate::stages::labels::{self, LabelOptions};
 use crate::stages::store::LabelStore;
 use crate::stages::students::StudyOptions;
 
-/// When the pilots so far have held out this many rows in total, no further pilot is run: it would gain little.
+/// When the pilots (small runs) so far have held out this many rows in total, no further pilot is run: it would gain little.
 const ENOUGH_HELD_OUT: usize = 1200;
 
-/// Maximum number of pilots: each fits a teacher, which takes most of the time.
+/// Maximum number of pilots (small runs on a sample). Each pilot fits a teacher, which takes most of its time.
 const MOST_PILOTS: usize = 3;
 
-/// Number of pilots for a sample of `sampled` rows; 1 if the teacher is a command.
+/// Number of pilots (small runs) for a sample of `sampled` rows; 1 if the teacher is a command of the user.
 pub(super) fn turns(data: &Dataset, sampled: usize, command: bool) -> usize {
     let turns = ENOUGH_HELD_OUT.div_ceil((sampled / 5).max(1));
     match command {
@@ -279,19 +279,19 @@ impl Held {
         let mut notes = self.notes.clone();
         if teacher_fit.is_none() {
             notes.push(
-                "the teacher was not fitted by limbeck, so its error on the rows that it was fitted on is unknown; if these include rows of \
-                 this table, its lead is overstated"
+                "the teacher was not fitted by limbeck, so its error on the rows that it was fitted on is unknown; if it was fitted on rows of \
+                 this table, it looks better here than it is"
                     .into(),
             );
         }
         if closed_form.is_none() {
             let why = if study.objective.alpha == Alpha::Auto {
-                "students that learn only from targets and only from the teacher predict the same"
+                "the student trained on targets alone and the student trained on teacher labels alone predict the same"
             } else {
-                "`alpha` is fixed"
+                "the option `objective.alpha` is a fixed number"
             };
             notes.push(format!(
-                "the closed-form share of teacher labels is not available, because {why}"
+                "the best share of teacher labels in the loss (in closed form) cannot be computed, because {why}"
             ));
         }
         if labels.unlabeled.is_some() {

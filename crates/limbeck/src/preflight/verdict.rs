@@ -142,7 +142,7 @@ fn reasons(found: &Findings) -> Vec<String> {
         worth: _,
     } = found;
     let mut reasons = vec![format!(
-        "distilled student against the baseline, on {} held-out rows: RMSE {} against {}, squared error {}",
+        "distilled student against the baseline (trained without the teacher), on {} held-out rows: RMSE {} against {}, squared error {}",
         rows.held_out,
         short(rmse.distilled),
         short(rmse.baseline),
@@ -150,13 +150,13 @@ fn reasons(found: &Findings) -> Vec<String> {
     )];
     reasons.push(match teacher_gap.in_standard_errors() {
         z if z <= 0.0 => {
-            format!("the teacher is no better than the baseline (RMSE {} against {}): the student can learn little from it", short(rmse.teacher), short(rmse.baseline))
+            format!("the teacher is no better than the baseline, the student trained without the teacher (RMSE {} against {}): a student can learn little from this teacher", short(rmse.teacher), short(rmse.baseline))
         }
-        z if z < rules::INTERVAL => format!("the teacher is better than the baseline, but not significantly: squared error {}; the student may learn little from it", lead(teacher_gap)),
+        z if z < rules::INTERVAL => format!("the teacher is better than the baseline, but not significantly: squared error {}; a student may learn little from this teacher", lead(teacher_gap)),
         _ => format!("the teacher is better than the baseline: squared error {}", lead(teacher_gap)),
     });
     if let Some(share) = closed_form.filter(|share| share.low <= 0.0) {
-        reasons.push(format!("training on targets alone is as good as with any share of teacher labels: the best share is {} (95 % interval {} to {})", short(share.value), short(share.low), short(share.high)));
+        reasons.push(format!("training on targets alone is as good as training with teacher labels: the best share of teacher labels in the loss is {} (95 % interval {} to {}), not significantly above 0", short(share.value), short(share.low), short(share.high)));
     }
     if let Some(fit) = teacher_fit.filter(|fit| fit.ratio < rules::INTERPOLATES) {
         reasons.push(format!(
@@ -167,7 +167,7 @@ fn reasons(found: &Findings) -> Vec<String> {
     }
     if learning_curve.slope < rules::STEEP && rows.available > rows.sampled {
         reasons.push(format!(
-            "the baseline still improves much with more rows (slope {}), and the table has {} rows, of which preflight used {}: expect a smaller saving from a full run",
+            "the baseline still improves much with more rows (slope of its learning curve: {}), and the table has {} rows, of which preflight used {}: a full run will probably save less than the pilots did",
             short(learning_curve.slope),
             rows.available,
             rows.sampled

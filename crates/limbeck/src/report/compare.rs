@@ -165,7 +165,9 @@ impl Answers {
             Some(Values::Number(values)) => Ok(values.clone()),
             _ => Err(Error::NotARun {
                 path: run.path().to_owned(),
-                message: format!("its {PREDICTIONS} has no number column `{name}`"),
+                message: format!(
+                    "its {PREDICTIONS} has no number column `{name}`; make this run again"
+                ),
             }),
         };
         let block = table
@@ -307,7 +309,7 @@ pub fn sentences(runs: &[Run]) -> Result<Vec<String>> {
     let sentence = |other: &Run| {
         let (a, b) = (first.path().display(), other.path().display());
         Ok(match paired(first, other)? {
-            Err(why) => format!("{b} against {a}: not comparable row by row ({why})"),
+            Err(why) => format!("{b} and {a} cannot be compared row by row: {why}"),
             Ok(Paired { saved, low, high }) => {
                 let side = match (low > 0.0, high < 0.0) {
                     (true, _) => "better",
@@ -316,7 +318,7 @@ pub fn sentences(runs: &[Run]) -> Result<Vec<String>> {
                 };
                 let measure = first.report().measure().name();
                 format!(
-                    "{b} against {a}: {side}; test {measure} of the shipped student in {a} minus that in {b}: {} (95 % interval {} to {})",
+                    "{b} against {a}: the student of {b} is {side}; test {measure} of the shipped student in {a} minus that in {b}: {} (95 % interval {} to {})",
                     short(saved),
                     short(low),
                     short(high)

@@ -68,7 +68,7 @@ pub struct Report {
     pub target: String,
     /// True if the logarithm of the target was learned.
     pub log_target: bool,
-    /// The quantile that the student predicts; its error is the pinball loss. `None` if it predicts the mean; its error is the RMSE.
+    /// The quantile that the student predicts; errors are then pinball losses. `None` if the student predicts the mean; errors are then RMSEs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantile: Option<f64>,
     /// Summary of the table.
@@ -102,7 +102,7 @@ pub struct Report {
     /// versions.
     #[serde(default)]
     pub file: Option<FileReport>,
-    /// Results of the whole run repeated on other splits; `None` without finished outer folds.
+    /// Results of the whole run repeated on other splits (outer folds); `None` if no outer fold was finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outer: Option<Outer>,
     /// Comparison of both students, the share of the error gap between baseline and teacher that distillation closes, and the verdict.
@@ -145,7 +145,7 @@ impl JointReport {
     /// The note on the joint student, for the run of the target `target`.
     pub(crate) fn note(&self, target: &str) -> String {
         format!(
-            "one student predicts `{}` with {} parameters and {} bytes in all; it is in the parent folder, and the student here has only the output `{target}`",
+            "one student predicts all targets (`{}`), with {} parameters and {} bytes; its file is in the parent folder, and the student file in this folder has only its output `{target}`",
             self.targets.join("`, `"),
             self.parameters,
             self.bytes
@@ -233,7 +233,8 @@ pub struct Size {
 pub struct BaselinesReport {
     /// The best kind on validation rows.
     pub best: StudentKind,
-    /// A kind other than the shipped student's, whose model is no worse on validation rows and no larger; `None` if there is no such kind.
+    /// Another kind of student than the shipped one, whose model is no worse on validation rows and no larger than the shipped student; `None` if
+    /// there is no such kind.
     pub as_good: Option<StudentKind>,
     /// One model for each kind.
     pub models: Vec<BaselineModel>,

@@ -103,7 +103,7 @@ impl Report {
         }
         if let Some(quantile) = self.quantile {
             notes.push(format!(
-                "predicted is the {quantile}-quantile; covered is the share of targets at or below the prediction, ideally {:.1} %",
+                "the students predict the {quantile}-quantile; covered is the share of targets at or below the prediction, ideally {:.1} %",
                 100.0 * quantile
             ));
         }

@@ -80,7 +80,7 @@ fn alarm(report: &Report, causes: &[String]) -> Option<String> {
             short(shipped)
         ),
         (None, Some(teacher)) => format!(
-            "The teacher is worse than predicting the mean of the target (test R² {}).",
+            "The teacher is no better than predicting the mean of the target (test R² {}).",
             short(teacher)
         ),
         (None, None) => return None,
@@ -133,7 +133,7 @@ fn file(report: &Report) -> Option<String> {
     let shipped = &report.shipped;
     let which = match shipped.kind {
         ShippedKind::Baseline => {
-            "The shipped student is the one trained alone, which was better on validation rows"
+            "The shipped student is the one trained without the teacher, which was better on validation rows"
         }
         ShippedKind::Distilled => "The shipped student is the distilled one",
     };
@@ -148,7 +148,7 @@ fn file(report: &Report) -> Option<String> {
     } = &file.against;
     if *is_shipped {
         return Some(
-            "The shipped student is the one trained alone. No student of another kind within the budget was better on validation rows."
+            "The shipped student is the one trained without the teacher. No student of another kind within the budget was better on validation rows."
                 .to_owned(),
         );
     }
@@ -163,7 +163,7 @@ fn file(report: &Report) -> Option<String> {
         interval(error_saved)
     );
     let gain = &file.gain;
-    let threshold = format!("{} % of that {name}", 100.0 * gain.worth);
+    let threshold = format!("{} % of the {name} without a teacher", 100.0 * gain.worth);
     let judged = match (
         &gain.reason,
         gain.worth_having,
@@ -194,7 +194,7 @@ fn file(report: &Report) -> Option<String> {
     // The best file is not in the run: only the shipped student is written.
     let instead = match error_saved.value < 0.0 && size.kind != report.size_of(shipped.kind).kind {
         true => format!(
-            " A run with `--student {}` writes that kind of file.",
+            " To get a file of the better kind, run `limbeck distill` with `--student {}`.",
             size.kind.name()
         ),
         false => String::new(),
@@ -222,7 +222,7 @@ fn method(report: &Report) -> Option<String> {
             String::new()
         };
         return Some(format!(
-            "No verdict on distillation: {reason}. {name} {baseline} alone, {distilled} distilled{difference}."
+            "No verdict on distillation: {reason}. {name} {baseline} for the student trained without the teacher, {distilled} for the distilled student{difference}."
         ));
     }
     if proof
@@ -232,12 +232,12 @@ fn method(report: &Report) -> Option<String> {
         .is_some_and(|reason| reason.contains("took nothing"))
     {
         return Some(format!(
-            "Nothing was taken from the teacher: the student to be distilled learned from targets only (alpha 0). {name} {baseline} alone, {distilled} for that student: the difference comes from chance and tuning, not from distillation."
+            "Nothing was taken from the teacher: the student to be distilled learned from targets only (alpha 0). {name} {baseline} for the student trained without the teacher, {distilled} for the student to be distilled: the difference comes from chance and tuning, not from distillation."
         ));
     }
     if is_alarming(report.quantile, &report.test) && !saved.is_below() {
         return Some(format!(
-            "Therefore no gain from distillation is claimed: {name} {baseline} alone, {distilled} distilled (difference {}, {}).",
+            "Therefore no gain from distillation is claimed: {name} {baseline} for the student trained without the teacher, {distilled} for the distilled student (difference {}, {}).",
             short(saved.value),
             interval(saved)
         ));
@@ -251,7 +251,7 @@ fn method(report: &Report) -> Option<String> {
         seeds => format!("as means over {seeds} seeds"),
     };
     let change = format!(
-        "{name} {baseline} alone, {distilled} distilled, {over} (difference {}, {})",
+        "{name} {baseline} for the student trained without the teacher, {distilled} for the distilled student, {over} (difference {}, {})",
         short(saved.value),
         interval(saved)
     );
@@ -260,7 +260,7 @@ fn method(report: &Report) -> Option<String> {
         (VerdictKind::Helps, true) => format!("Distillation helps: {change}."),
         // Do not say that distillation helps if the shipped student was trained without it.
         (VerdictKind::Helps, false) => format!(
-            "On test rows the distilled students were better: {change}. But the student trained alone was better on validation rows and is shipped, because test rows are never used to choose."
+            "On test rows the distilled students were better: {change}. But the student trained without the teacher was better on validation rows and is shipped, because test rows are never used to choose."
         ),
         (VerdictKind::Hurts, _) => format!("Distillation hurts here: {change}."),
         (VerdictKind::NoGain | VerdictKind::TooFew, true) if is_file_better(report) => format!(
@@ -290,7 +290,7 @@ fn gap(report: &Report) -> Option<String> {
     }
     if let (Some(value), Some(low), Some(high)) = (gap.value, gap.low, gap.high) {
         return Some(format!(
-            "Distillation closes {} % of the gap between the student alone and the teacher ({} to {} %).",
+            "Distillation closes {} % of the gap between the error of the student trained without the teacher and the error of the teacher (95 % interval {} to {} %).",
             percent(value),
             percent(low),
             percent(high)
@@ -300,11 +300,11 @@ fn gap(report: &Report) -> Option<String> {
     match (proof.verdict.teacher_better, teacher < baseline) {
         (true, _) => None,
         (false, true) => Some(format!(
-            "The teacher itself ({}) is not significantly better than the student alone.",
+            "The teacher itself (error {}) is not significantly better than the student trained without it.",
             short(teacher)
         )),
         (false, false) => Some(format!(
-            "The teacher itself ({}) is no better than the student alone.",
+            "The teacher itself (error {}) is no better than the student trained without it.",
             short(teacher)
         )),
     }
@@ -326,7 +326,7 @@ fn outer(report: &Report) -> Option<String> {
     ]
     .map(short);
     Some(format!(
-        "Over {folds} outer folds, each with its own split, teacher and search, {found}: mean {name} of these folds {baseline} alone, {distilled} distilled, {shipped} shipped (alone minus distilled {}, {}; the distilled student was better in {} of {folds} folds).",
+        "Over {folds} outer folds, each with its own split, teacher and search, {found}: mean {name} over these folds is {baseline} for the student trained without the teacher, {distilled} for the distilled student, {shipped} for the student that would be shipped ({name} saved by distillation {}, {}; the distilled student was better in {} of {folds} folds).",
         short(outer.error_saved.value),
         interval(&outer.error_saved),
         outer.wins()
@@ -402,9 +402,9 @@ pub(crate) fn causes(asked: &Answered<'_>) -> Vec<String> {
                     short(of_logs)
                 )
             };
-            found.push(format!("the teacher seems to predict the logarithm of the target: {figure}. The raw output of a model with a log link, such as Poisson, is a logarithm. Export its predictions instead, or use --log-target"));
+            found.push(format!("the teacher seems to predict the logarithm of the target: {figure}. The raw output of a model with a log link, such as Poisson, is a logarithm. Export predictions in the unit of the target instead"));
         } else if pearson(answers, truth).is_some_and(|r| r > 0.6) {
-            found.push(format!("the teacher predicts on another scale: the correlation of its predictions with the target is {}", short(pearson(answers, truth).unwrap_or(0.0))));
+            found.push(format!("the teacher predicts on another scale than the target (the correlation of its predictions with the target is {}); convert its predictions to the unit of the target", short(pearson(answers, truth).unwrap_or(0.0))));
         } else if asked.is_imported {
             found.push("the model file expects the columns in another order (give that order with --teacher-model-columns)".into());
         }

@@ -18,7 +18,7 @@ use crate::run::{Run, open_each};
 
 pub use crate::format::Format;
 
-/// Name of the artifact if a run exports its own student.
+/// Name of the exported files (`student.c`, for example) if a run exports its own student.
 pub(crate) const NAME: &str = "student";
 
 /// The formats to which `student` can be exported.
@@ -27,7 +27,8 @@ pub(crate) fn possible(student: &Student) -> Vec<Format> {
     Format::ALL.iter().copied().filter(works).collect()
 }
 
-/// The files of an artifact without its manifest, each with its name. The same student, name and version of limbeck give the same bytes.
+/// The names and contents of the files of an exported student, without its manifest. The same student, name and version of limbeck give the same
+/// bytes.
 ///
 /// # Errors
 ///
@@ -153,7 +154,7 @@ pub fn export(
     if name.is_empty() || name.contains(['/', '\\']) {
         return Err(Error::NotAnArtefact {
             path: name.into(),
-            message: "is not a valid name for the files; choose a name without a folder".into(),
+            message: "not a valid name for exported files; give a name that is not empty and contains no / or \\".into(),
         });
     }
     let files = files(student, format, name)?;

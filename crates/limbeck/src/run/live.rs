@@ -171,7 +171,7 @@ impl<'a> Recorder<'a> {
         {
             files.open = None;
             let note = format!(
-                "training curves are no longer written during the run, because {} cannot be written: {error}",
+                "training curves are no longer written during the run, because a file in {} cannot be written: {error}",
                 self.folder.display()
             );
             tracing::warn!("{note}");

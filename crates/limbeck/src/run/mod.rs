@@ -103,7 +103,7 @@ impl Run {
         }
     }
 
-    /// The same run, with another path: the one that its folder will have.
+    /// The same run, with another path: the path that its folder will have after it is renamed.
     pub(crate) fn at(self, path: PathBuf) -> Self {
         Self { path, ..self }
     }

@@ -59,7 +59,7 @@ pub(crate) fn refuse_several(path: &Path) -> Result<()> {
         .map(|folder| folder.display().to_string())
         .collect();
     let message = format!(
-        "it holds a run for each of several targets; name one of them: {}",
+        "it holds several runs, one for each target; give the folder of one of these runs: {}",
         names.join(", ")
     );
     Err(Error::NotARun {

@@ -39,7 +39,7 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// The ticket of a run with this recipe. `data` is `None` if several targets have separate runs.
+    /// The ticket (what a resume needs) of a run with this recipe. `data` is `None` if several targets have separate runs.
     pub(crate) fn new(recipe: &Recipe, data: Option<&Dataset>) -> Result<Self> {
         Ok(Self {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -161,7 +161,7 @@ impl Unfinished {
         };
         if !path.is_dir() {
             return Err(broken(
-                "there is no unfinished run of that name; `limbeck runs` lists them".into(),
+                "there is no unfinished run of that name; `limbeck runs DIR` lists the unfinished runs in the folder DIR".into(),
             ));
         }
         let lock = lock(&path, &last)?;
@@ -189,7 +189,7 @@ impl Unfinished {
         })?;
         if ticket.version != env!("CARGO_PKG_VERSION") {
             return Err(broken(format!(
-                "it was started by limbeck {}. This is limbeck {}, which may give other results. Finish the run with that version, or remove the folder and start again",
+                "the run was started by limbeck {}, and this version, limbeck {}, may give other results. Finish the run with the version that started it, or remove the folder and start again",
                 ticket.version,
                 env!("CARGO_PKG_VERSION")
             )));
@@ -295,7 +295,7 @@ impl Unfinished {
     }
 }
 
-/// True if all files are written and only the final renaming is missing.
+/// True if all files of the run are written, and only the folder `path` must still be renamed to its final name.
 fn is_whole(path: &Path) -> bool {
     let is_run = matches!(Manifest::read(&path.join(files::MANIFEST)), Ok(Some(manifest)) if manifest.compare(path).iter().all(|(_, state)| *state == FileState::Whole));
     // A folder with one student for several targets has a manifest, which is checked above. A folder with separate students has none.

@@ -243,7 +243,9 @@ fn verify_student(what: &str, bytes: &[u8]) -> (Option<Student>, Vec<Finding>) {
             Ok(largest) => finding(
                 what,
                 State::Fine,
-                format!("{rows} rows, max |difference| {largest:.3e}"),
+                format!(
+                    "{rows} rows predicted again, max |difference| from the stored predictions {largest:.3e}"
+                ),
             ),
             Err(error) => finding(what, State::Wrong, error.to_string()),
         },
@@ -302,7 +304,7 @@ fn artefact(path: &Path) -> Result<(PathBuf, String, Format)> {
             .then(|| (name.to_owned(), *format))
     };
     let (name, format) = ENDINGS.iter().find_map(fits).ok_or_else(|| {
-        refuse("is neither a run, nor a .limbeck file, nor an exported file with its manifest (NAME.c.manifest.json or NAME.onnx.manifest.json) beside it")
+        refuse("this is neither a run, nor a .limbeck file, nor an exported file with its manifest (NAME.c.manifest.json or NAME.onnx.manifest.json) beside it")
     })?;
     Ok((folder, name, format))
 }
@@ -368,14 +370,14 @@ fn same_as_now(
     student: &Student,
 ) -> Result<Finding> {
     let what = format!(
-        "{}: its student",
+        "{}: comparison with the student of the run",
         shown(&folder.join(format!("{name}.{}", format.name())))
     );
     if manifest.student.as_deref() != Some(&sha256(&student.to_bytes()?)) {
         return Ok(finding(
             what,
             State::Wrong,
-            "exported from another student than this run's; export again",
+            "exported from another student, not from the student of this run; export again",
         ));
     }
     if manifest.version != env!("CARGO_PKG_VERSION") {
@@ -398,7 +400,7 @@ fn same_as_now(
         true => finding(
             what,
             State::Fine,
-            "the student of this run; a new export has the same bytes",
+            "exported from the student of this run; a new export has the same bytes",
         ),
         false => finding(
             what,

@@ -37,11 +37,11 @@ use crate::session::{Event, Session};
 
 /// Share of the time limit that is planned for. The rest is for testing and for errors of the estimates.
 const PLANNED: f64 = 0.8;
-/// Share of the planned time still left that the teacher gets. The students get the rest.
+/// Share of the remaining planned time that is given to the teacher. The rest is for the students.
 const TEACHER: f64 = 0.5;
 /// Share of the teacher's time for boosted trees, if the teacher has other learners as well.
 const TREES: f64 = 0.6;
-/// Share of the planned time still left that the cheapest teacher may take, if the share `TEACHER` is too short for it.
+/// Share of the remaining planned time that the cheapest teacher may take, if the share `TEACHER` is not enough for it.
 const LEAST_TEACHER: f64 = 0.75;
 /// The fits of a teacher are ended early when this share of the time limit has passed.
 pub(crate) const TEACHER_END: f64 = 0.62;
@@ -74,8 +74,8 @@ const GOOD_ROUNDS: f64 = 150.0;
 const GOOD_STEPS: usize = 2000;
 /// A plan first reduces the training steps of the teacher's networks to this number. Only then does it reduce anything else.
 const GOOD_NETWORK: f64 = 600.0;
-/// Columns are dropped until a student's schedule of this many training steps fits the time. The second of the three rungs of the search (its stages,
-/// with longer and longer trials) has the same minimum.
+/// Columns are dropped until there is time for trainings of a student with this many steps. The search has three stages, with longer and longer
+/// trainings; this is also the minimum number of steps in its second stage.
 const LONG_STEPS: usize = 4000;
 /// Minimum number of rows that each tree learns from, if the table has more.
 const FEWEST_ROWS: f64 = 5000.0;
@@ -146,7 +146,7 @@ struct Rows {
     follow_time: bool,
 }
 
-/// How much work all fits of trees are together: numbers of fits and of boosting rounds.
+/// The work of all fits of trees together: numbers of fits and of boosting rounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Times {
     /// Number of fits.
@@ -208,8 +208,8 @@ impl Thrift {
         }
     }
 
-    /// Number of fits of one learner: one per fold, and the last ones on training and validation rows. With few rows or a split by time, as many as
-    /// the last ones are also made on training rows alone; see `FittedTeacher`.
+    /// Number of fits of one learner: one for each fold, and the final fits on training and validation rows. With few rows or a split by time, as
+    /// many fits as final ones are also made on training rows alone; see `FittedTeacher`.
     fn fits_of(self, rows: Rows, folds: usize, fits: usize) -> f64 {
         let anew = rows.follow_time || rows.train <= 3000;
         let last = match rows.train {
@@ -249,7 +249,7 @@ impl Times {
 struct Fits {
     thrift: Thrift,
     rounds: f64,
-    /// Factor by which the option `subsample` of the trees is multiplied; below 1 if each tree must learn from fewer rows.
+    /// Factor by which the option `teacher.trees.subsample` is multiplied; below 1 if each tree must learn from fewer rows.
     sampled: f64,
     columns: usize,
     /// True if these options leave no time for learners other than trees.
@@ -474,8 +474,8 @@ impl Budget<'_> {
         let dropped = resolved.plan.dropped.len();
         resolved.notes.retain(|note| !note.starts_with(NARROWED));
         resolved.notes.push(format!(
-            "{NARROWED}, only the {columns} of {} columns that explain the target best on training rows, each on its own, are used; the others \
-             are listed in data.drop of the run's recipe",
+            "{NARROWED}, only {columns} of {} columns are used: those that explain the target best on training rows, each column taken alone; the \
+             other columns are listed in data.drop of the run's recipe",
             columns + dropped
         ));
         narrow
@@ -771,12 +771,12 @@ fn told(asked: &Thrift, taken: &Thrift) -> Option<String> {
         parts.push("settings of the students are tried on one split of the rows only".to_owned());
     }
     if taken.choose != asked.choose {
-        let part = "the boosted trees of the teacher were not tuned (they have their default options) and got no pairs of columns as inputs";
+        let part = "the options of the teacher's boosted trees are not compared (those in `teacher.trees` are used), and the trees got no pairs of columns as inputs";
         parts.push(part.to_owned());
     }
     if taken.folds < asked.folds || taken.fits < asked.fits {
         parts.push(format!(
-            "the teacher has only {} and {} on all rows",
+            "the teacher has only {} for out-of-fold labels, and {} on all rows",
             counted(taken.folds, "fold"),
             counted(taken.fits, "fit")
         ));

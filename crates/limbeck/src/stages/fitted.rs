@@ -380,7 +380,7 @@ fn agree(stores: Vec<&mut LabelStore>) -> Result<()> {
     if stores.iter().any(|store| !store.new.features.same(first)) {
         return Err(Error::Recipe {
             place: "joint".into(),
-            message: "the teachers labeled different new rows; leave out the options of section `transfer` that make rows from a teacher's predictions, or leave out `joint`".into(),
+            message: "the new rows differ between the targets, but one student of several targets must learn from the same rows; leave out options of section `transfer` that choose rows by their targets, such as `mixup_rows`, or leave out `joint`".into(),
         });
     }
     let all = |row: usize| stores.iter().all(|store| store.accepted[row]);

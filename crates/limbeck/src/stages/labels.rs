@@ -112,11 +112,14 @@ fn answers(options: LabelOptions<'_>, data: &Dataset, session: &Session<'_>) -> 
     {
         return Err(Error::Recipe {
             place: "teacher.with".into(),
-            message: "one of the teachers cannot label new rows (such as a column of predictions); leave that teacher out, or set transfer.munge_rows and the other numbers of new rows to 0".into(),
+            message: "one of the teachers, such as a column of predictions, cannot label new rows; leave that teacher out, or set transfer.munge_rows and the other numbers of new rows to 0".into(),
         });
     }
     let mut store = ensemble::combine(stores, data, options.teacher.combine);
-    let note = format!("several teachers, with weights {}", weights(&store));
+    let note = format!(
+        "labels are weighted means over several teachers; weights: {}",
+        weights(&store)
+    );
     session.note(&note);
     store.summary.notes.push(note);
     Ok(store)
@@ -180,7 +183,7 @@ impl<'a> Context<'a> {
         if self.options.hints.kind != HintKind::None && !shows_features {
             return Err(Error::Recipe {
                 place: "hints.kind".into(),
-                message: "a command or a column of predictions has no inner features to learn from; leave hints out, give a model file (teacher.model), or let limbeck fit the teacher".into(),
+                message: "a command or a column of predictions has no inner features to learn from; leave out `hints.kind`, give a model file (teacher.model), or let limbeck fit the teacher".into(),
             });
         }
         match source {
@@ -414,12 +417,12 @@ impl<'a> Context<'a> {
                 "for training rows, the out-of-fold predictions in the table are used"
             }
             _ => {
-                "from training rows, the students learn only the targets; to use labels there too, give out-of-fold predictions as well (data.teacher_column with \
-                  data.teacher_fold)"
+                "on training rows, the students learn from the targets only; to use labels on these rows too, give out-of-fold predictions \
+                 (data.teacher_column with data.teacher_fold)"
             }
         };
         let note = format!(
-            "the teacher was fitted elsewhere: {note}; if it was also fitted on validation or test rows, its errors there look too small"
+            "the teacher was fitted elsewhere (not in this run): {note}; if the teacher was also fitted on validation or test rows, its errors on these rows are too small"
         );
         for note in teacher.notes.iter().chain([&note]) {
             self.session.note(note);
@@ -440,8 +443,8 @@ impl<'a> Context<'a> {
         self.refuse_no_logarithm(&mean)?;
         let (mut store, _) = self.outside(mean, std.as_deref());
         store.summary.kind = "column".into();
-        let note = "a column of predictions cannot label new rows, so no new rows are made, which usually help most; give a teacher model \
-                    (--teacher-model) or command (--teacher-command) that can label new rows";
+        let note = "a column of predictions cannot label new rows, so no new rows are made, although new rows usually help most; give a teacher model \
+                    (--teacher-model) or a command (--teacher-command) that can label new rows";
         self.session.note(note);
         store.summary.notes.push(note.to_owned());
         if let Some(fold) = &given.fold {
@@ -515,7 +518,7 @@ impl<'a> Context<'a> {
     fn drop_in_sample(&self, store: &mut LabelStore) {
         if self.looks_in_sample(store) {
             let note =
-                "the teacher's labels of the training rows are not used, because the teacher was probably fitted on these rows: from them, the students learn only the targets"
+                "the teacher's labels of the training rows are not used, because the teacher was probably fitted on these rows: there, the students learn from the targets only"
                     .to_owned();
             for &row in &self.data.split.train {
                 store.teacher[row] = f64::NAN;
@@ -541,8 +544,8 @@ impl<'a> Context<'a> {
         let found = seen < IN_SAMPLE * unseen;
         if found {
             let note = format!(
-                "the teacher's RMSE is {} on training rows and {} on validation rows: it was probably fitted on the training rows, \
-                 where its labels repeat the targets; give out-of-fold predictions (of models not fitted on the row) if you can",
+                "the teacher's RMSE is {} on training rows and {} on validation rows: the teacher was probably fitted on the training rows, \
+                 where its labels repeat the targets; if you can, give out-of-fold predictions (each by a model that was not fitted on that row)",
                 limbeck_distill::proof::short(seen),
                 limbeck_distill::proof::short(unseen)
             );
@@ -617,7 +620,7 @@ impl<'a> Context<'a> {
         if store.summary.rejected_rows > 0 {
             let note = format!(
                 "the students do not learn from {} of {}, because the teacher is too uncertain there: its standard deviation is more than {} \
-                 times its median on training rows (option `transfer.reject_std`)",
+                 times the median on training rows (option `transfer.reject_std`), or its prediction is not a finite number",
                 grouped(store.summary.rejected_rows),
                 counted(store.summary.new_rows, "new row"),
                 self.options.transfer.reject_std
@@ -639,7 +642,7 @@ impl<'a> Context<'a> {
         if hints.kind == HintKind::None {
             return Ok(None);
         }
-        self.session.begin("features of the teacher");
+        self.session.begin("inner features of the teacher");
         let split = &self.data.split;
         let of = |model, rows: &[usize]| -> Result<Coordinates> {
             let known = layers(model, &self.data.features.select(rows))?;
@@ -706,7 +709,7 @@ impl<'a> Context<'a> {
         let same = |what: &str, same: bool| match same {
             true => Ok(()),
             false => Err(foreign(format!(
-                "{what} differs between the two runs; use the same for both, or leave out --teacher-from to fit a new teacher"
+                "{what} differs between the two runs; use the same for both, or do not use the labels of that run (--teacher-from, --teacher-with)"
             ))),
         };
         same(
@@ -721,7 +724,7 @@ impl<'a> Context<'a> {
             Ok(FittedTeacher::from_bytes(&bytes)?)
         };
         if self.options.hints.kind != HintKind::None && !path.exists() {
-            return Err(foreign("it has no teacher file to read inner features from (hints.kind): leave hints out, or give the teacher's own model file as teacher.model".into()));
+            return Err(foreign("that run has no teacher file, from which `hints.kind` could read inner features; leave out `hints.kind`, or give the teacher's own model file as `teacher.model`".into()));
         }
         let same_seed = theirs.seed == self.options.seed;
         let same_rows = same_seed
@@ -748,7 +751,7 @@ impl<'a> Context<'a> {
             store.fill_new(&table).map_err(foreign)?;
         } else {
             self.session
-                .begin("labels of new rows by the teacher of that run");
+                .begin("labels of new rows, by the teacher of the earlier run");
             let new = self.transfer()?;
             let teacher = teacher()?;
             let pilot = teacher.early().predict(&new.features)?;
@@ -768,5 +771,5 @@ impl<'a> Context<'a> {
 /// Number of rows whose features are computed and then projected to coordinates at a time, to save memory.
 const FEATURE_BLOCK: usize = 4096;
 
-/// If the training RMSE is below this share of the validation RMSE, the teacher was probably fitted on the training rows.
+/// If the teacher's RMSE on training rows is below this share of its RMSE on validation rows, it was probably fitted on the training rows.
 const IN_SAMPLE: f64 = 0.75;

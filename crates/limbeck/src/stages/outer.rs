@@ -59,7 +59,9 @@ pub(crate) fn repeat(
         return Ok((None, None));
     }
     let fold = |number: usize, data: &Dataset| {
-        session.begin(&format!("outer fold {number} of {folds}"));
+        session.begin(&format!(
+            "outer fold {number} of {folds} (the run repeated on another split)"
+        ));
         let name = format!("outer{number}");
         session.checkpoints().piece(&name, || {
             let session = &session.repetition(&name);
@@ -95,7 +97,9 @@ fn cut(number: usize, folds: usize) -> String {
         true => "this outer fold is left out; use a longer time limit",
         false => "this and all later outer folds are left out; use a longer time limit",
     };
-    format!("the time limit ended outer fold {number} of {folds}: {gone}")
+    format!(
+        "the time limit ended outer fold {number} of {folds} (the run repeated on another split): {gone}"
+    )
 }
 
 #[cfg(test)]
@@ -152,7 +156,7 @@ mod tests {
         assert_eq!(one.unwrap().folds.len(), 1);
         assert_eq!(
             note.unwrap(),
-            "the time limit ended outer fold 2 of 2: this outer fold is left out; use a longer time limit"
+            "the time limit ended outer fold 2 of 2 (the run repeated on another split): this outer fold is left out; use a longer time limit"
         );
     }
 }

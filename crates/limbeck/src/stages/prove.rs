@@ -34,7 +34,7 @@ pub(crate) struct Proven {
     pub(crate) weights: Vec<Vec<Vec<f32>>>,
 }
 
-/// Number of golden vectors in a student's file.
+/// Number of golden vectors (example rows with their predictions) in a student's file.
 const EXAMPLES: usize = 16;
 
 /// What is needed to test the students on one of their targets.
@@ -343,7 +343,7 @@ impl Case<'_> {
             .collect()
     }
 
-    /// Predictions of the teacher and of the students in files, on test rows.
+    /// Predictions on test rows: of the teacher, of the shipped student, and, for each of the two students, of the refit that is chosen for its file.
     fn answers(&self, trained: &Trained<'_>, shipped: &Student) -> Result<Answers> {
         let judge = self.judge(trained);
         let features = &judge.test.features;

@@ -31,7 +31,7 @@ pub(crate) fn check(data: &Dataset) -> Result<()> {
     for (spec, target) in data.targets.specs.iter().zip(&data.targets.values) {
         if let Some(at) = target.iter().position(|y| y.abs() > LARGEST) {
             let message = format!(
-                "row {} of `{}` has {:e}, whose square is too large to compute with; give the target in a larger unit (at most {LARGEST:e})",
+                "row {} of `{}` has {:e}, whose square is too large to compute with; give the target in a larger unit, so that no value is larger than {LARGEST:e}",
                 data.rows[at] + 1,
                 spec.name,
                 target[at]

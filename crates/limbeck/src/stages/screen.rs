@@ -5,9 +5,10 @@ use rayon::prelude::*;
 
 /// Maximum number of training rows that the ranking uses.
 const SEEN_ROWS: usize = 4000;
-/// Number of cells of a number column: quantile bins, that is intervals with about equally many rows.
+/// Number of cells (groups of rows) of a number column: quantile bins, that is intervals with about equally many rows.
 const CELLS: usize = 16;
-/// Number of cells for categories; later categories share the last cell.
+/// Maximum number of cells (groups of rows) of a category column. Each category has its own cell; if there are more categories, the last ones share
+/// the last cell.
 const LEVELS: usize = 64;
 
 /// Names of the features, the most informative first. Only training rows are used.
@@ -32,8 +33,8 @@ pub(crate) fn ranked(data: &Dataset) -> Vec<String> {
         .collect()
 }
 
-/// The number of the cell of each row: numbers are divided into quantile bins, each category has a cell (late ones share the last), and missing
-/// values have one.
+/// For each row, the index of its cell (group of rows). Numbers are divided into quantile bins. Each category has a cell; if there are too many
+/// categories, the last ones share a cell. Missing values have a cell of their own.
 fn cells(column: &Feature, rows: &[usize]) -> Vec<usize> {
     match &column.values {
         FeatureValues::Number(values) => {

@@ -15,7 +15,7 @@ use crate::session::Session;
 
 /// Maximum number of folds of a teacher that labels the rows of an additional split.
 const FOLDS: usize = 3;
-/// Maximum number of fits of each learner of such a teacher on all its training rows.
+/// Maximum number of fits, on all training rows, of each learner of a teacher that labels the rows of an additional split.
 const FITS: usize = 2;
 /// Maximum number of new rows (`munge_rows`) for an additional split. They are few because trials are short if there are several splits.
 const NEW_ROWS: usize = 20_000;
@@ -23,8 +23,8 @@ const NEW_ROWS: usize = 20_000;
 /// The additional splits with their labels. Trials are validated on these splits and on the split of the data set.
 ///
 /// A teacher that limbeck fits is fitted again for each split, with less effort, so that it has not seen the validation rows of that split. Labels
-/// from other teachers are used for all splits, since those teachers may have seen any row. So are labels that need more than a teacher's
-/// predictions.
+/// from other teachers are used for all splits, since those teachers may have seen any row. Labels that need more than the predictions of
+/// one teacher, for example residual correction, are used for all splits as well.
 ///
 /// # Errors
 ///

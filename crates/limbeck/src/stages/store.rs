@@ -137,7 +137,10 @@ impl LabelStore {
     pub(crate) fn fill_known(&mut self, table: &Table, data: &Dataset) -> Result<(), String> {
         let n = data.target().len();
         if table.rows < n {
-            return Err(format!("it has {} labels for {n} rows", table.rows));
+            return Err(format!(
+                "that run has only {} labels, but this table has {n} rows",
+                table.rows
+            ));
         }
         let numbers = |name| numbers(table, name);
         let rows = numbers("row")?;
@@ -148,7 +151,7 @@ impl LabelStore {
             .any(|(&row, found)| (row as f64).total_cmp(found).is_ne())
         {
             return Err(
-                "its labels belong to other rows; use the table of that run, or fit a new teacher"
+                "they belong to other rows; use the table of that run, or let limbeck fit a new teacher"
                     .into(),
             );
         }
@@ -167,7 +170,7 @@ impl LabelStore {
         let n = self.teacher.len();
         if table.rows != n + self.new.features.rows {
             return Err(format!(
-                "it has {} labels for {n} rows and {} new rows",
+                "that run has {} labels, but this run has {n} rows of the table and {} new rows to label",
                 table.rows, self.new.features.rows
             ));
         }
@@ -281,7 +284,9 @@ fn numbers<'a>(table: &'a Table, name: &str) -> Result<&'a [f64], String> {
     let column = column.or_else(|| old().and_then(|(_, old)| table.column(old)));
     match column.map(|column| &column.values) {
         Some(Values::Number(values)) => Ok(values),
-        _ => Err(format!("its labels have no number column `{name}`")),
+        _ => Err(format!(
+            "the labels have no number column `{name}`; make that run again"
+        )),
     }
 }
 
@@ -316,9 +321,12 @@ mod tests {
         let error = LabelStore::default().fill_new(&Table::default());
         assert_eq!(
             error,
-            Err("its labels have no number column `teacher`".into())
+            Err("the labels have no number column `teacher`; make that run again".into())
         );
         let lost = numbers(&table(["sd", "accepted"]), "std").map(<[f64]>::len);
-        assert_eq!(lost, Err("its labels have no number column `std`".into()));
+        assert_eq!(
+            lost,
+            Err("the labels have no number column `std`; make that run again".into())
+        );
     }
 }

@@ -103,7 +103,8 @@ pub(crate) struct Trained<'t> {
     pub(crate) rows: &'t [Vec<SearchRows>],
     /// For each target, the transfer set of the refits: the rows that they learn from.
     pub(crate) sets: &'t [TransferSet],
-    /// The rows and networks that `refits` were trained on: those of the refit or, if no refit was finished, those of the search.
+    /// The rows and the design of the networks with which `refits` were trained: those of the refit or, if no refit was finished, those of the
+    /// search.
     pub(crate) stage: &'t Stage<'t>,
     pub(crate) refits: &'t [Refitted],
     pub(crate) files: Files<'t>,

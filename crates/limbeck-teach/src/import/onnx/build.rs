@@ -27,7 +27,8 @@ const DEEPEST: usize = 2;
 /// Maximum number of integers in a constant that is read as axes, a shape or sizes.
 const MOST_INTS: usize = 1 << 12;
 
-/// First: the steps. Second: each constant, after its slot. Third: the number of slots.
+/// First: the steps. Second: the constants, as pairs of a slot (the index of a value) and the constant. Third: the
+/// number of slots.
 pub(super) type Parts = (Vec<Step>, Vec<(usize, Arc<Tensor>)>, usize);
 
 /// Reads the nodes of a graph as steps. Assigns a slot (an index) to the name of each value.
@@ -565,7 +566,7 @@ impl Reader {
             _ => {
                 return Err(cannot(
                     name,
-                    "expected the inputs or attributes starts and ends",
+                    "expected the inputs or attributes `starts` and `ends`",
                 ));
             }
         })
@@ -616,7 +617,8 @@ impl Reader {
     fn take_room(&mut self, count: usize, name: &str) -> Parsed<()> {
         let room = self.fold_room.checked_sub(count);
         self.fold_room = room.ok_or_else(|| {
-            let found = "computes more constant values than the limit for a file of this size";
+            let found =
+                "computes more constant values than the limit for a file of this size allows";
             too_much(name, found)
         })?;
         Ok(())
@@ -826,8 +828,8 @@ impl Reader {
         })
     }
 
-    /// First: the `Scan` node with its body, for the output with index `which`. Second: the slots of the outer graph's
-    /// values that the body reads.
+    /// Returns the `Scan` node with its body, for the output with index `which`, and the slots (indices) of the values of
+    /// the outer graph that the body reads.
     fn scan(
         &mut self,
         node: &FileNode<'_>,
@@ -978,7 +980,7 @@ fn support_vectors(node: &FileNode<'_>, name: &str) -> Parsed<SupportVectors> {
     no_transform(&node.text("post_transform", "NONE"))?;
     if node.int("one_class", 0) != 0 {
         return Err(Fault::unsupported(
-            format!("{name} detects outliers"),
+            format!("{name} is an outlier detector"),
             "give a regression model",
         ));
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use limbeck_data::figures::counted;
+
 use super::super::fault::{Fault, Parsed};
 use super::op::Op;
 use super::steps::{Action, Budget, Outcome, Program};
@@ -56,8 +58,8 @@ const ROW_WORK: u64 = 1 << 15;
 /// Number of operations that a run may use per row for each value that the files hold. A usual network uses each weight
 /// once or twice per row.
 const WORK_PER_NUMBER: u64 = 32;
-/// This number times the number of input columns replaces `WORK_PER_NUMBER` if it is larger. A network with a token for
-/// each column uses each weight once per column, and compares each column with all others.
+/// This number times the number of input columns replaces `WORK_PER_NUMBER` if that product is larger. A network with a
+/// token for each column uses each weight once per column, and compares each column with all others.
 const WORK_PER_COLUMN: u64 = 4;
 /// The number of rows in one run is chosen so that the run needs about this many values in memory, or fewer.
 const BLOCK_NUMBERS: usize = 1 << 20;
@@ -131,7 +133,8 @@ impl Graph {
                 });
                 Err(Fault::unsupported(
                     format!(
-                        "the output of the model has {found} for {count} rows, not one number per row"
+                        "the output of the model has {found} for {}, not one number per row",
+                        counted(count, "row")
                     ),
                     "give a regression model with one output and a dynamic first axis (any number of rows)",
                 ))

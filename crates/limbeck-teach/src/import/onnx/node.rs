@@ -230,8 +230,8 @@ pub(super) fn no_transform(transform: &str) -> Parsed<()> {
     match transform {
         "NONE" => Ok(()),
         other => Err(Fault::unsupported(
-            format!("the post-transform is {}", short(other)),
-            "expected NONE; give a regression model",
+            format!("the attribute post_transform is {}", short(other)),
+            "expected NONE: give a regression model",
         )),
     }
 }

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use limbeck_data::figures::counted;
+
 use super::super::fault::{Fault, Parsed};
 use super::op::Op;
 use super::tensor::Tensor;
@@ -141,7 +143,10 @@ impl Program {
             if alive > MOST_AT_ONCE {
                 return Err(too_much(
                     &step.name,
-                    &format!("needs more than {MOST_AT_ONCE} values in memory for {rows} rows"),
+                    &format!(
+                        "needs more than {MOST_AT_ONCE} values in memory for {}",
+                        counted(rows, "row")
+                    ),
                 ));
             }
             peak = peak.max(alive);
@@ -202,8 +207,9 @@ impl Step {
             let shapes: Vec<&[usize]> = inputs.iter().map(|input| &*input.shape).collect();
             return Err(Fault::unsupported(
                 format!(
-                    "{} has inputs of the shapes {shapes:?} for {rows} rows; these shapes do not match, or the result is empty or too large",
-                    self.name
+                    "{} has inputs of the shapes {shapes:?} for {}; these shapes do not match, or the result is empty or too large",
+                    self.name,
+                    counted(rows, "row")
                 ),
                 "export the model with a dynamic first axis (any number of rows)",
             ));

@@ -26,13 +26,13 @@ pub(crate) const CHARTS: &str = include_str!("chart.umd.min.js");
 
 /// Maximum number of points that a scatter plot shows for each model.
 const POINTS: usize = 1500;
-/// Maximum number of slices that a table lists.
+/// Maximum number of slices (groups of rows with similar values of one column) that a table lists.
 const LISTED: usize = 8;
 /// Maximum number of feature columns for which a chart shows the error by the column's values.
 const DRAWN: usize = 3;
 /// The text under the headline of a run that was stopped.
 const STOPPED: &str = "This run was stopped while its students were trained: they trained less than the recipe says. A complete run of the recipe may do better.";
-/// Number of quantile bins into which the targets are divided for charts.
+/// Number of groups into which charts divide the test rows, from small to large targets. All groups have about the same number of rows.
 const PARTS: usize = 10;
 
 /// Inputs of the page.
@@ -264,7 +264,7 @@ fn interval(report: &Report) -> String {
         })
         .concat();
     format!(
-        "<figure class=\"scale\"><figcaption>{measure} saved by distillation, in the unit of {}: {} (95 % interval {} to {}); above 0 it is better, below 0 worse</figcaption><svg class=\"interval\" \
+        "<figure class=\"scale\"><figcaption>{measure} saved by distillation, in the unit of {}: {} (95 % interval {} to {}); above 0, distillation lowers the error; below 0, it raises the error</figcaption><svg class=\"interval\" \
          viewBox=\"0 0 100 16\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{measure} saved by distillation {}, 95 % interval {} to {}\"><line x1=\"50\" x2=\"50\" y1=\"0\" y2=\"13\" \
          class=\"zero\"/><line x1=\"4\" x2=\"96\" y1=\"13\" y2=\"13\" class=\"tick\"/>{lines}<line x1=\"{:.2}\" x2=\"{:.2}\" y1=\"6\" y2=\"6\" class=\"range\"/><line x1=\"{:.2}\" x2=\"{:.2}\" y1=\"1\" \
          y2=\"11\" class=\"value\"/></svg><p class=\"ticks\" aria-hidden=\"true\">{labels}</p></figure>",
@@ -436,7 +436,7 @@ fn models(report: &Report) -> String {
 
 fn shipped(report: &Report) -> String {
     let side = match report.shipped.kind {
-        ShippedKind::Baseline => "the one trained alone",
+        ShippedKind::Baseline => "the one trained without the teacher",
         ShippedKind::Distilled => "the distilled one",
     };
     let setting = match report.shipped.setting.alpha {
@@ -524,8 +524,8 @@ fn ranked(found: &[Ranked], looked: usize, what: &str) -> String {
     let rows: String = found.iter().take(LISTED).map(row).collect();
     format!(
         "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"rows by column, {what}\"><table><thead><tr><th scope=\"col\">column</th><th scope=\"col\" class=\"text\">values</th><th scope=\"col\">rows</th><th \
-         scope=\"col\">{what}</th><th scope=\"col\">against all rows</th></tr></thead><tbody>{rows}</tbody></table></div><p class=\"small\">The most significant of {looked} slices by one column \
-         each; among so many, a few stand out by chance.</p>"
+         scope=\"col\">{what}</th><th scope=\"col\">against all rows</th></tr></thead><tbody>{rows}</tbody></table></div><p class=\"small\">The most significant of {looked} slices (groups of rows with \
+         similar values of one column); among so many, a few have a larger error by chance.</p>"
     )
 }
 
@@ -535,7 +535,7 @@ fn checks(report: &Report) -> String {
     }
     let line = |group: &limbeck_data::Group| {
         format!(
-            "<li>{} <span class=\"small\">(found by check <code>{}</code>: {})</span></li>",
+            "<li>{} <span class=\"small\">(found by check <code>{}</code>, action: {})</span></li>",
             prose(&group.message),
             escape(&group.check),
             escape(&group.action.to_string())
@@ -571,7 +571,7 @@ fn usage(run: &str, formats: &[Format]) -> String {
         export(Format::C),
         export(Format::Onnx),
         Some((
-            "Check that it is unchanged",
+            "Check that the run is unchanged",
             format!("limbeck verify {run}"),
         )),
         Some((

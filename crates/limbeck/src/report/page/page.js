@@ -29,9 +29,9 @@
 
     const line = (side, values) => ({ label: names[side.name], data: values, borderColor: css(side.name), backgroundColor: css(side.name), borderDash: dashes[side.name], borderWidth: 2, pointRadius: 3.5, pointStyle: marks[side.name] });
     const parts = (id, key, title) =>
-      make(id, { type: "line", data: { labels: data.parts.labels.map(short), datasets: data.parts.sides.map((side) => line(side, side[key])) }, options: { interaction: { mode: "index", intersect: false }, scales: { x: { title: { display: true, text: data.unit + ", mean of each tenth" } }, y: axis(title) } } });
+      make(id, { type: "line", data: { labels: data.parts.labels.map(short), datasets: data.parts.sides.map((side) => line(side, side[key])) }, options: { interaction: { mode: "index", intersect: false }, scales: { x: { title: { display: true, text: data.unit + ", mean of each group" } }, y: axis(title) } } });
     parts("parts-error", "error", data.measure);
-    parts("parts-bias", "bias", "mean error");
+    parts("parts-bias", "bias", "prediction minus true value");
 
     data.columns.forEach((column, at) =>
       make("column-" + at, { type: "line", data: { labels: column.labels, datasets: column.sides.map((side) => ({ ...line(side, side.error), showLine: false, pointRadius: 6 })) }, options: { scales: { x: { offset: true, ticks: { maxRotation: 60 } }, y: axis(data.measure, { grace: "8%" }) } } }));
