@@ -11,6 +11,7 @@ was. Delete a file to measure it again. RMSE is that of the teacher's labels on 
   LIMBECK_DATA=DIR   where the data sets are (default ../shared/data)
   LIGHTGBM=1         tune a LightGBM on the same rows, too (needs lightgbm, numpy and pandas): 24 random settings, early stopping, on
                      validation rows or 5 folds, then the mean of five seeds on all rows
+  AUTOGLUON=1        fit AutoGluon's medium preset on the same rows, too (needs autogluon.tabular with all its models)
 """
 import csv
 import json
@@ -127,9 +128,8 @@ def measure(program, name, split):
         return {"rmse": test_rmse(labels, table, target), "seconds": seconds}
 
 
-def lightgbm(name, split):
-    """A LightGBM tuned as a careful practitioner would."""
-    import lightgbm
+def prepared(name, split):
+    """Features, target and part (`train`, `val` or `test`) of each row, and the time column if the split follows time."""
     import numpy
     import pandas
 
@@ -144,7 +144,7 @@ def lightgbm(name, split):
     y = frame.pop(target).to_numpy(float)
     frame = frame.drop(columns=[column for column in [*drop, time] if column in frame])
     for column in frame:
-        if frame[column].dtype == object:
+        if not pandas.api.types.is_numeric_dtype(frame[column]):
             moments = pandas.to_datetime(frame[column], errors="coerce")
             if moments.notna().mean() > 0.99:
                 for piece in ("hour", "dayofweek", "month"):
@@ -152,6 +152,36 @@ def lightgbm(name, split):
                 frame = frame.drop(columns=column)
             else:
                 frame[column] = frame[column].astype("category")
+    return frame, y, part, time
+
+
+def autogluon(name, split):
+    """AutoGluon with its medium preset, on the same rows: it holds out its own validation rows unless the split has some, or the last fifth in time."""
+    import numpy
+    from autogluon.tabular import TabularPredictor
+
+    frame, y, part, time = prepared(name, split)
+    frame["limbeck_target"] = y
+    learn = numpy.flatnonzero(part != "test")
+    tuning = None
+    if (part == "val").any():
+        learn, tuning = numpy.flatnonzero(part == "train"), frame[part == "val"]
+    elif time:
+        cut = int(0.8 * len(learn))
+        learn, tuning = learn[:cut], frame.iloc[learn[cut:]]
+    with tempfile.TemporaryDirectory() as folder:
+        predictor = TabularPredictor("limbeck_target", problem_type="regression", eval_metric="root_mean_squared_error", path=folder, verbosity=0)
+        predictor.fit(frame.iloc[learn], tuning_data=tuning, presets="medium_quality", num_cpus=2)
+        predicted = predictor.predict(frame[part == "test"]).to_numpy()
+    return {"rmse": float(numpy.sqrt(numpy.mean((predicted - y[part == "test"]) ** 2)))}
+
+
+def lightgbm(name, split):
+    """A LightGBM tuned as a careful practitioner would."""
+    import lightgbm
+    import numpy
+
+    frame, y, part, time = prepared(name, split)
     test = part == "test"
     learn = numpy.flatnonzero(~test)
     if (part == "val").any():
@@ -184,14 +214,18 @@ def lightgbm(name, split):
     return {"rmse": float(numpy.sqrt(numpy.mean((mean - y[test]) ** 2)))}
 
 
+# Public libraries on the same rows.
+PEERS = {"lightgbm": lightgbm, "autogluon": autogluon}
+
+
 def result(kind, name, split):
     path = RESULTS / f"{kind}-{name}-{split}.json"
     if path.exists():
         return json.loads(path.read_text())
-    if RENDER or (kind != "lightgbm" and not PROGRAMS[kind]) or (kind == "lightgbm" and os.environ.get("LIGHTGBM") != "1"):
+    if RENDER or not (PROGRAMS.get(kind) or kind in PEERS and os.environ.get(kind.upper()) == "1"):
         return None
     print(f"{kind} {name} {split} ...", end=" ", flush=True)
-    found = lightgbm(name, split) if kind == "lightgbm" else measure(PROGRAMS[kind], name, split)
+    found = PEERS[kind](name, split) if kind in PEERS else measure(PROGRAMS[kind], name, split)
     print(f"{found['rmse']:.4g}, {found.get('seconds', 0):.0f} s", flush=True)
     RESULTS.mkdir(parents=True, exist_ok=True)
     path.with_suffix(".tmp").write_text(json.dumps(found))
@@ -205,7 +239,7 @@ def mean(values):
 
 def row(name):
     splits = source(name)[4]
-    found = {kind: [result(kind, name, split) for split in splits] for kind in ("before", "after", "lightgbm")}
+    found = {kind: [result(kind, name, split) for split in splits] for kind in ("before", "after", *PEERS)}
     figure = {kind: mean([r["rmse"] for r in each]) if all(each) else None for kind, each in found.items()}
     seconds = {kind: mean([r["seconds"] for r in found[kind]]) if all(found[kind]) else None for kind in ("before", "after")}
     both = figure["before"] and figure["after"]
@@ -216,7 +250,7 @@ def row(name):
         error = f" ± {math.sqrt(sum((d - m) ** 2 for d in differences) / (len(differences) - 1) / len(differences)) / figure['before']:.1%}"
     shown = lambda value, form=".4g": "–" if value is None else format(value, form)
     change = f"{figure['after'] / figure['before'] - 1:+.1%}{error}" if both else "–"
-    cells = [name, len(splits), shown(figure["before"]), shown(figure["after"]), change, shown(figure["lightgbm"]),
+    cells = [name, len(splits), shown(figure["before"]), shown(figure["after"]), change, shown(figure["lightgbm"]), shown(figure["autogluon"]),
              shown(seconds["before"], ".0f"), shown(seconds["after"], ".0f")]
     return "| " + " | ".join(map(str, cells)) + " |", figure["after"] / figure["before"] if both else None
 
@@ -233,7 +267,7 @@ def has_parquet():
 def table(names):
     names = [name for name in names if ONLY is None or name in ONLY]
     rows = [row(name) for name in names]
-    lines = ["| set | splits | before | now | change | tuned LightGBM | s before | s now |", "|---|---|---|---|---|---|---|---|", *(line for line, _ in rows)]
+    lines = ["| set | splits | before | now | change | tuned LightGBM | AutoGluon medium | s before | s now |", "|---|---|---|---|---|---|---|---|---|", *(line for line, _ in rows)]
     ratios = [ratio for _, ratio in rows if ratio]
     if ratios:
         lines += ["", f"Geometric mean of now ÷ before over {len(ratios)} sets: {math.exp(mean([math.log(r) for r in ratios])):.3f}."]
