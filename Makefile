@@ -1,5 +1,5 @@
 # The commands of this project. Each is a few lines; `make` alone lists them.
-.PHONY: help demo build docs check audit test bench evidence ablation exports teachers joint durability intervals null same house sizes
+.PHONY: help demo build docs check audit test bench evidence ablation exports teachers series joint durability intervals null same house sizes
 CARGO ?= cargo
 export LIMBECK_DATA ?= $(abspath ../shared/data)
 LIMBECK := target/release/limbeck
@@ -48,6 +48,10 @@ exports: ## docs/export.md: random students in C and ONNX; needs onnx, onnxrunti
 teachers: ## docs/teachers.md: the teacher alone, on real and simulated tables; resumable, BEFORE=FILE for an older program beside it
 	$(CARGO) build --release --workspace --locked
 	python3 evidence/teachers.py
+
+series: ## docs/series.md: students that look back on earlier rows, on real series; resumable
+	$(CARGO) build --release --workspace --locked
+	python3 evidence/series.py
 
 joint: ## docs/joint.md: one student for several targets against one for each, at equal bytes; resumable
 	$(CARGO) build --release --workspace --locked

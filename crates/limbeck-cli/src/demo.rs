@@ -152,7 +152,7 @@ impl Demo {
             file.display()
         ))?;
         let source = Source::one(run)?;
-        let rows = source.read(&file, &[], &source.reading)?;
+        let rows = source.read(&file, (&[], &[]), &source.reading)?;
         let predictions = source.predict(&rows.features)?.swap_remove(0);
         let table = Table::read(&file, &source.reading)?;
         output::print(&shown(&table, &predictions).render(Style::stdout()))

@@ -135,9 +135,9 @@ impl Evaluate {
             Some(target) => vec![target.clone()],
             None => source.targets().into_iter().map(str::to_owned).collect(),
         };
-        let extra: Vec<String> = targets.iter().chain(&self.weight).cloned().collect();
+        let weight: Vec<String> = self.weight.iter().cloned().collect();
         let options = self.reading.over(&source.reading);
-        let rows = source.read(&self.table, &extra, &options)?;
+        let rows = source.read(&self.table, (&targets, &weight), &options)?;
         let predictions = source.predict(&rows.features)?;
         watch(&rows.features);
         self.tell_learned(source, &targets, &rows);

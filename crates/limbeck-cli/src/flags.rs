@@ -700,7 +700,7 @@ mod tests {
             .filter(|option| option.spec.flag.is_some_and(|flag| flag.is_common))
             .count();
         // Beside --target, --recipe, --out and --resume.
-        assert_eq!(common + 4, 15);
+        assert_eq!(common + 4, 18);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use limbeck_data::stream::{self, Asked, Input, Written};
-use limbeck_data::{Features, group_warnings};
+use limbeck_data::{Features, ReadOptions, group_warnings};
 
 use crate::error::{Error, Result};
 use crate::output::{tell, warn};
@@ -33,6 +33,9 @@ pub(crate) struct Predict {
     /// Name of the new column; with several targets, the prefix of their columns
     #[arg(long, value_name = "NAME", default_value = "prediction")]
     column: String,
+    /// Read rows from standard input as they arrive, and write each with its prediction at once; the table must be -
+    #[arg(long)]
+    stream: bool,
     #[command(flatten)]
     reading: Reading,
     /// Print only errors
@@ -52,10 +55,7 @@ impl Predict {
             ));
         };
         let options = self.reading.over(&first.reading);
-        let input = match self.table == Path::new("-") {
-            true => Input::stdin(&options, target.written() == Written::Parquet)?,
-            false => Input::open(&self.table, &options)?,
-        };
+        let input = self.input(&options, &target)?;
         let targets: Vec<&str> = sources.iter().flat_map(Source::targets).collect();
         let new = self.names(&targets, &input)?;
         self.tell_notes(&input);
@@ -86,6 +86,19 @@ impl Predict {
             tell(&format!("{rows} of `{targets}` in {path}"));
         }
         Ok(())
+    }
+
+    /// The table, opened.
+    fn input(&self, options: &ReadOptions, target: &Destination) -> Result<Input> {
+        let is_stdin = self.table == Path::new("-");
+        if self.stream && !(is_stdin && target.written() == Written::Text) {
+            return Err(Error::Message("--stream reads text from standard input and writes text; give - as the table, and - or a .csv file as --out".into()));
+        }
+        Ok(match (self.stream, is_stdin) {
+            (true, _) => Input::live(std::io::stdin(), options)?,
+            (false, true) => Input::stdin(options, target.written() == Written::Parquet)?,
+            (false, false) => Input::open(&self.table, options)?,
+        })
     }
 
     /// The names of the new columns, after a check that the table does not have them already.

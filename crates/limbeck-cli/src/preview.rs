@@ -77,6 +77,7 @@ impl Case<'_> {
             target(&options.target, &data.summary),
             rows(&data.summary),
             self.periods(&data, &options),
+            series(&data.summary),
             groups(&data, &options),
             features(&data.summary.features),
         ];
@@ -122,6 +123,18 @@ impl Case<'_> {
             numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         )
     }
+}
+
+/// A line on the series that the rows form, and a line on the leak audit; empty if they form none.
+fn series(summary: &DataSummary) -> String {
+    let Some(series) = &summary.series else {
+        return String::new();
+    };
+    let audit = series.audit.iter().map(|audit| match audit.passed {
+        true => format!("leak audit, passed: {} ({})\n", audit.test, audit.found),
+        false => format!("leak audit, FAILED: {} ({})\n", audit.test, audit.found),
+    });
+    format!("series: {series}\n{}", audit.collect::<String>())
 }
 
 fn target(name: &str, summary: &DataSummary) -> String {

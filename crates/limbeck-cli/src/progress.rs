@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use limbeck::{Event, Observer, Part};
-use limbeck_data::{DataSummary, group_warnings};
+use limbeck_data::{DataSummary, SeriesSummary, group_warnings};
 use limbeck_distill::proof::short;
 use limbeck_distill::search::Progress as Training;
 
@@ -187,6 +187,10 @@ impl Progress {
         if let Some(periods) = &summary.periods {
             self.line(&periods.to_string());
         }
+        if let Some(series) = &summary.series {
+            self.line(&series.to_string());
+            self.audit(series);
+        }
         for group in group_warnings(&summary.warnings) {
             let (label, check) = (
                 self.style.yellow("warning"),
@@ -194,6 +198,24 @@ impl Progress {
                     .dim(&format!("(found by check `{}`)", group.check)),
             );
             self.line(&format!("{label}: {} {check}", group.message));
+        }
+    }
+
+    /// Shows the result of the leak audit: one line if it passed, else a line for each test that failed.
+    fn audit(&self, series: &SeriesSummary) {
+        let failed = series.audit.iter().filter(|audit| !audit.passed);
+        for audit in failed {
+            let label = self.style.red("leak");
+            self.line(&format!(
+                "{label}: it is not true that {}: {}",
+                audit.test, audit.found
+            ));
+        }
+        if series.is_clean() {
+            self.line(&format!(
+                "leak audit: {} passed",
+                counted(series.audit.len(), "test")
+            ));
         }
     }
 

@@ -9,9 +9,9 @@ use limbeck_data::ranges::{Range, Watch};
 use limbeck_data::stream::{Asked, Failed, Written};
 use limbeck_data::{
     ColumnKind, Content, FeatureKind, Features, LearnedRows, MissingNumbers, Notation, ReadOptions,
-    Table, Values, raw_columns,
+    Table, Values, raw_columns, targets_ahead,
 };
-use limbeck_runtime::{Encoding, Student};
+use limbeck_runtime::{Encoding, Sequence, Student};
 
 use crate::error::{Error, Result};
 
@@ -22,10 +22,14 @@ pub(crate) struct Source {
     /// Kinds of the student's input columns. A `.limbeck` file does not say which number columns were booleans, so a number column may be read from
     /// numbers or from booleans.
     kinds: Vec<FeatureKind>,
+    /// How rows form series; `None` if the student was not trained on series.
+    sequence: Option<Sequence>,
     /// The options with which the student's run read its table; the defaults if the user named a `.limbeck` file.
     pub(crate) reading: ReadOptions,
     /// Numbers that mean *missing* in the target columns, by target; empty if the user named a `.limbeck` file.
     missing_targets: BTreeMap<String, MissingNumbers>,
+    /// Upper limit of the target in training; `None` without a limit.
+    target_cap: Option<f64>,
     /// Counts values outside the ranges of the training and validation rows. It watches no column if the user named a `.limbeck` file.
     pub(crate) watch: Watch,
     /// The target of the run, and hashes of rows that the run learned from. Each hash is of a row's features and its value of this target. `None` if
@@ -88,8 +92,10 @@ impl Source {
         let (report, data) = (run.report(), &run.report().data);
         Ok(Self {
             kinds: data.features.clone(),
+            sequence: data.sequence().cloned(),
             reading: data.reading(&run.recipe().data),
             missing_targets: data.missing_targets.clone(),
+            target_cap: run.recipe().data.target_cap,
             watch: watch(&student, &data.ranges),
             learned: Some((report.target.clone(), data.learned.clone())),
             student,
@@ -107,52 +113,98 @@ impl Source {
             name: column.name.clone(),
             kind: kind(&column.encoding),
             date: column.date.clone(),
+            history: column.history.clone(),
         });
-        let kinds = kinds.collect();
+        let kinds: Vec<FeatureKind> = kinds.collect();
+        let looks_back = kinds.iter().any(|kind| kind.history.is_some());
+        if looks_back && student.sequence.is_none() {
+            return Err(Error::path(
+                path,
+                "the student looks back on earlier rows, but its file does not say how rows form series; export or train it again",
+            ));
+        }
         Ok(Self {
             watch: watch(&student, &BTreeMap::new()),
             learned: None,
+            sequence: student.sequence.clone(),
             student,
             kinds,
             reading: ReadOptions::default(),
             missing_targets: BTreeMap::new(),
+            target_cap: None,
         })
     }
 
     /// The columns that the student reads.
     pub(crate) fn asked(&self) -> Asked {
-        Asked::new(self.kinds.clone())
+        Asked::new(self.kinds.clone(), self.sequence.clone())
     }
 
-    /// Reads the columns of the student from a table, and the number columns `extra`.
+    /// Reads the columns of the student from a table, the number columns `targets`, and the number columns `more`. If the student forecasts, the value of
+    /// a target is that of a later row, and NaN if there is none.
     pub(crate) fn read(
         &self,
         path: &Path,
-        extra: &[String],
+        (targets, more): (&[String], &[String]),
         options: &ReadOptions,
     ) -> Result<TableRows> {
-        let extra = extra.iter().map(|name| (name.clone(), ColumnKind::Number));
-        let own = raw_columns(&self.kinds);
+        let sequence = self
+            .sequence
+            .as_ref()
+            .filter(|sequence| sequence.horizon > 0);
+        let extra = targets.iter().chain(more);
+        let extra = extra.map(|name| (name.clone(), ColumnKind::Number));
+        let mut own = raw_columns(&self.kinds, self.sequence.as_ref());
+        for key in sequence.into_iter().flat_map(limbeck_data::key_columns) {
+            if !own.iter().any(|(name, _)| *name == key.0) {
+                own.push(key);
+            }
+        }
         let wanted: Vec<(String, ColumnKind)> = own.iter().cloned().chain(extra).collect();
         let mut read = Table::read_like(path, &wanted, options)?;
         let extra = read.columns.split_off(own.len());
         let first_line = read.first_line;
-        let features = Features::of_table(&read, &self.kinds)?;
+        let features = Features::of_table(&read, &self.kinds, self.sequence.as_ref())?;
         let extra = extra.into_iter().map(|column| match column.values {
             Values::Number(values) => values,
             _ => unreachable!("extra columns are asked for as numbers"),
         });
+        let mut extra: Vec<Vec<f64>> = extra.collect();
+        if let Some(sequence) = sequence {
+            for (name, values) in targets.iter().zip(&mut extra) {
+                let missing = values
+                    .iter_mut()
+                    .filter(|value| self.means_missing(name, **value));
+                missing.for_each(|value| *value = f64::NAN);
+                *values = targets_ahead(&read, sequence, values)?;
+            }
+        }
+        if let Some(cap) = self.target_cap {
+            let values = extra.iter_mut().take(targets.len()).flatten();
+            values
+                .filter(|value| **value > cap)
+                .for_each(|value| *value = cap);
+        }
         Ok(TableRows {
             features,
-            extra: extra.collect(),
+            extra,
             first_line,
         })
     }
 
-    /// True if `value` is a known value of a target: neither NaN nor a number that means *missing*.
+    /// True if `value` is a known value to predict: neither NaN nor a number that means *missing*. For a student that forecasts, [`read`](Self::read)
+    /// has replaced such numbers already.
     pub(crate) fn is_known(&self, target: &str, value: f64) -> bool {
-        let means_missing = |missing: &MissingNumbers| missing.holds(value);
-        !value.is_nan() && !self.missing_targets.get(target).is_some_and(means_missing)
+        let forecasts = self
+            .sequence
+            .as_ref()
+            .is_some_and(|sequence| sequence.horizon > 0);
+        !value.is_nan() && (forecasts || !self.means_missing(target, value))
+    }
+
+    fn means_missing(&self, target: &str, value: f64) -> bool {
+        let missing = self.missing_targets.get(target);
+        missing.is_some_and(|missing| missing.holds(value))
     }
 
     /// An estimate of the share of the given rows that the run learned from; `None` if it is small or unknown ([`LearnedRows::share`]). `targets` has

@@ -34,7 +34,7 @@ fn distill_rejects_header_only() {
 
 #[test]
 fn distill_rejects_one_row() {
-    Place::empty().refuses_table("a,b,y\n1,2,3\n", "y", &["1 row is too few", "add rows"]);
+    Place::empty().refuses_table("a,b,y\n1,2,3\n", "y", &["1 row is not enough", "add rows"]);
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn distill_rejects_constant_target() {
     Place::empty().refuses_table(
         table,
         "y",
-        &["`y` is 5 in all", "constant", "another column"],
+        &["`y` is 5 in all", "constant", "another target column"],
     );
 }
 
@@ -620,7 +620,7 @@ fn teacher_command_that_answers_too_few_rows_is_counted() {
     let place = Place::with_table();
     place.refuses_distill(&["--teacher-command", "head -n 11"], &["`", "expected"]);
     let args = ["--teacher-command", "tail -n +2 | head -n 10 | cut -d, -f1"];
-    place.refuses_distill(&args, &["printed 10 lines", "one line per row"]);
+    place.refuses_distill(&args, &["printed 10 lines", "one per row"]);
 }
 
 #[test]
@@ -754,7 +754,7 @@ fn files_that_are_no_table_are_named_with_what_to_do() {
         (
             "h.csv",
             b"<!doctype html>\n<html><body>Not, found</body></html>",
-            &["an HTML page", "download the file itself"],
+            &["an HTML page", "download the table's own file"],
         ),
         (
             "i.json",
@@ -823,15 +823,18 @@ fn arguments_that_are_swapped_are_named() {
         ),
         (
             &["predict", "run", "run"],
-            &["run is the folder of a run, not a table", "CSV or Parquet"],
+            &[
+                "run is the folder of a run, which limbeck does not read as a table",
+                "CSV or Parquet",
+            ],
         ),
         (
             &["evaluate", student, student],
-            &["student.limbeck is a limbeck file, not a table"],
+            &["student.limbeck is a limbeck file, which limbeck does not read as a table"],
         ),
         (
             &["predict", "run", "image.png"],
-            &["image.png is a PNG image, not a table"],
+            &["image.png is a PNG image, which limbeck does not read as a table"],
         ),
         (
             &["predict", "image.png", "sensor.csv"],
@@ -854,11 +857,14 @@ fn arguments_that_are_swapped_are_named() {
         ),
         (
             &["distill", "run", "--target", TARGET],
-            &["run is the folder of a run, not a table", "--teacher-model"],
+            &[
+                "run is the folder of a run, which limbeck does not read as a table",
+                "--teacher-model",
+            ],
         ),
         (
             &["distill", student, "--target", TARGET],
-            &["student.limbeck is a limbeck file, not a table"],
+            &["student.limbeck is a limbeck file, which limbeck does not read as a table"],
         ),
     ] {
         place.refuses(args, parts);

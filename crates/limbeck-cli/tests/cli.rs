@@ -1712,7 +1712,7 @@ fn binned_head_says_what_it_clamps() {
     assert!(
         outcome
             .stderr
-            .contains("10 of 30 test targets are outside the range"),
+            .contains("10 of 30 test targets are outside of it"),
         "{}",
         outcome.stderr
     );

@@ -93,6 +93,26 @@ fn write_tables(folder: &Path) {
         );
     }
     std::fs::write(folder.join("building.csv"), building).unwrap();
+    std::fs::write(folder.join("machines.csv"), machines()).unwrap();
+}
+
+/// Hourly rows of twelve machines.
+fn machines() -> String {
+    let mut text = String::from("machine,hour,temperature,load,wear\n");
+    for hour in 0..160u32 {
+        for machine in 0..12u32 {
+            let temperature = 20.0 + f64::from((hour * 7 + machine) % 11);
+            let load = f64::from(machine) + 0.2 * f64::from(hour) + f64::from(hour % 24) / 4.0;
+            let _ = writeln!(
+                text,
+                "m{machine},2024-03-{:02} {:02}:00,{temperature},{load:.2},{}",
+                1 + hour / 24,
+                hour % 24,
+                hour + machine % 5
+            );
+        }
+    }
+    text
 }
 
 /// Runs the blocks of a page, one after the other, in a folder of their own.

@@ -1045,7 +1045,7 @@ mod tests {
         assert!(
             findings.warnings[0]
                 .message
-                .contains("50 of 1000 training rows (5.0 %) are at its maximum 950")
+                .contains("50 of 1000 training and validation rows (5.0 %) are at its maximum 950")
         );
         let rating: Vec<f64> = rows.iter().map(|row| (*row % 5) as f64).collect();
         check_capped_target("t.csv", "y", &rows, &rating, &mut findings).unwrap();

@@ -95,6 +95,7 @@ mod tests {
             integer: false,
             missing: crate::MissingNumbers::default(),
             date: None,
+            history: None,
         };
         let levels = std::sync::Arc::new(vec!["a".to_owned(), "b".to_owned()]);
         Features {

@@ -112,6 +112,7 @@ pub fn fit_encoder(features: &Features, rows: &[usize], options: &EncodeOptions)
     let input = |column: &Feature| InputColumn {
         missing: column.missing.clone(),
         date: column.date.clone(),
+        history: column.history.clone(),
         ..InputColumn::new(column.name.clone(), encoding(column))
     };
     Encoder {

@@ -29,7 +29,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file or a folder that is recognized as something else than a table.
-    #[error("{} is {found}, not a table; {fix}", path.display())]
+    #[error("{} is {found}, which limbeck does not read as a table; {fix}", path.display())]
     NotATable {
         /// The file or the folder.
         path: PathBuf,

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use limbeck_runtime::{DateSource, MissingNumbers, RawColumn};
+use limbeck_runtime::{DateSource, HistorySource, MissingNumbers, RawColumn, Sequence};
 
 use crate::dates::part_column;
 use crate::kind::ColumnKind;
+use crate::series::{WholeTable, key_columns, numbers};
 use crate::table::{Column, MISSING, Table, Values, append_codes};
 use crate::{Error, Result};
 
@@ -24,7 +25,8 @@ pub struct Features {
 /// One feature column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Feature {
-    /// Name of the column in the table; for a part of a date, `COLUMN.PART`, such as `sold.month`.
+    /// Name of the column in the table; for a part of a date, `COLUMN.PART`, such as `sold.month`; for a statistic of earlier rows, `COLUMN.STATISTIC`,
+    /// such as `load.lag24`.
     pub name: String,
     /// The cells, one per row.
     pub values: FeatureValues,
@@ -37,6 +39,9 @@ pub struct Feature {
     /// The date column from which the numbers were computed, and which part of the date they are; `None` for other features.
     #[serde(default)]
     pub date: Option<DateSource>,
+    /// The column, and the statistic of its current and earlier rows, from which the numbers were computed; `None` for other features.
+    #[serde(default)]
+    pub history: Option<HistorySource>,
 }
 
 /// The cells of a feature column.
@@ -54,37 +59,58 @@ pub enum FeatureValues {
 }
 
 /// Name and kind of a feature column.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FeatureKind {
-    /// Name of the feature: the column in the table; for a part of a date, `COLUMN.PART`.
+    /// Name of the feature: the column in the table; for a part of a date, `COLUMN.PART`; for a statistic of earlier rows, `COLUMN.STATISTIC`.
     pub name: String,
-    /// Kind of the column in the table; number for a part of a date.
+    /// Kind of the column in the table; number for a part of a date and for a statistic of earlier rows.
     pub kind: ColumnKind,
     /// The date column from which the feature is computed, and which part of the date it is; `None` for other features.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<DateSource>,
+    /// The column, and the statistic of its current and earlier rows, from which the feature is computed; `None` for other features.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistorySource>,
 }
 
 impl FeatureKind {
     /// Name and kind of the table column from which the feature is read.
     fn raw(&self) -> (String, ColumnKind) {
-        match &self.date {
-            Some(date) => (date.column.clone(), ColumnKind::Time),
-            None => (self.name.clone(), self.kind),
+        match (&self.date, &self.history) {
+            (Some(date), _) => (date.column.clone(), ColumnKind::Time),
+            (None, Some(history)) => (history.column.clone(), ColumnKind::Number),
+            (None, None) => (self.name.clone(), self.kind),
         }
     }
 }
 
-/// Names and kinds of the table columns from which features are read. A date column occurs once, even if several of its parts are features.
+/// Names and kinds of the table columns from which features are read. A date column occurs once, even if several of its parts are features. If a
+/// feature is a statistic of earlier rows, the columns of `sequence` are included, too.
 #[must_use]
-pub fn raw_columns(features: &[FeatureKind]) -> Vec<(String, ColumnKind)> {
+pub fn raw_columns(
+    features: &[FeatureKind],
+    sequence: Option<&Sequence>,
+) -> Vec<(String, ColumnKind)> {
+    let looks_back = features.iter().any(|feature| feature.history.is_some());
+    let keys = sequence
+        .filter(|_| looks_back)
+        .into_iter()
+        .flat_map(key_columns);
     let mut columns: Vec<(String, ColumnKind)> = Vec::new();
-    for raw in features.iter().map(FeatureKind::raw) {
-        if !columns.contains(&raw) {
+    for raw in features.iter().map(FeatureKind::raw).chain(keys) {
+        if !columns.iter().any(|(name, _)| *name == raw.0) {
             columns.push(raw);
         }
     }
     columns
+}
+
+/// The sources of the features that are statistics of earlier rows.
+pub(crate) fn sources(features: &[FeatureKind]) -> Vec<HistorySource> {
+    features
+        .iter()
+        .filter_map(|feature| feature.history.clone())
+        .collect()
 }
 
 impl FeatureValues {
@@ -143,6 +169,7 @@ impl Feature {
             integer: self.integer,
             missing: self.missing.clone(),
             date: self.date.clone(),
+            history: self.history.clone(),
         }
     }
 
@@ -163,6 +190,7 @@ impl Feature {
             integer: false,
             missing: MissingNumbers::default(),
             date: None,
+            history: None,
         })
     }
 }
@@ -189,14 +217,55 @@ impl Features {
         Ok(features)
     }
 
-    /// Makes features of the given kinds from the columns of a table; computes parts of dates.
+    /// Makes features of the given kinds from the columns of a table: computes parts of dates, and statistics of earlier rows, for which `sequence`
+    /// describes the series.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchColumn`] if the table does not have a column; [`Error::Shape`] if the column for a part of a date is not a time column, or
-    /// if the column for another feature is a time or text column.
-    pub fn of_table(table: &Table, kinds: &[FeatureKind]) -> Result<Self> {
-        let column = |kind: &FeatureKind| {
+    /// [`Error::NoSuchColumn`] if the table does not have a column; [`Error::Shape`] if the column for a part of a date is not a time column, if the
+    /// column for another feature is a time or text column, or if the rows do not form series as `sequence` describes.
+    pub fn of_table(
+        table: &Table,
+        kinds: &[FeatureKind],
+        sequence: Option<&Sequence>,
+    ) -> Result<Self> {
+        let sources = sources(kinds);
+        let histories = match sequence.filter(|_| !sources.is_empty()) {
+            Some(sequence) => {
+                let columns = sources.iter().map(|source| numbers(table, &source.column));
+                let columns: Vec<&[f64]> = columns.collect::<Result<_>>()?;
+                let named: Vec<(&str, &[f64])> = sources
+                    .iter()
+                    .map(|source| source.column.as_str())
+                    .zip(columns)
+                    .collect();
+                let column = |name: &str| {
+                    named
+                        .iter()
+                        .find(|(own, _)| *own == name)
+                        .map_or(&[][..], |(_, values)| values)
+                };
+                WholeTable::new(table, sequence)?.history(&sources, column)
+            }
+            None => vec![vec![f64::NAN; table.rows]; sources.len()],
+        };
+        Self::with_histories(table, kinds, histories)
+    }
+
+    /// Like [`of_table`](Self::of_table); `histories` has the values of each statistic of earlier rows, in the order of `kinds`.
+    pub(crate) fn with_histories(
+        table: &Table,
+        kinds: &[FeatureKind],
+        histories: Vec<Vec<f64>>,
+    ) -> Result<Self> {
+        let mut histories = histories.into_iter();
+        let mut column = |kind: &FeatureKind| {
+            if kind.history.is_some() {
+                return Ok(Column::number(
+                    &kind.name,
+                    histories.next().unwrap_or_default(),
+                ));
+            }
             let Some(date) = &kind.date else {
                 return table.require(&kind.name, "the student").cloned();
             };
@@ -211,7 +280,7 @@ impl Features {
                 }),
             }
         };
-        let columns = kinds.iter().map(column).collect::<Result<_>>()?;
+        let columns = kinds.iter().map(&mut column).collect::<Result<_>>()?;
         let mut features = Self::from_table(Table {
             columns,
             rows: table.rows,
@@ -219,6 +288,7 @@ impl Features {
         })?;
         for (feature, kind) in features.columns.iter_mut().zip(kinds) {
             feature.date.clone_from(&kind.date);
+            feature.history.clone_from(&kind.history);
         }
         Ok(features)
     }
@@ -447,6 +517,7 @@ mod tests {
                 integer: false,
                 missing: MissingNumbers::default(),
                 date: None,
+                history: None,
             }],
         };
         let holes = of(vec![1.0, f64::NAN]);

@@ -18,7 +18,7 @@ const GAP: f64 = 0.01;
 /// |---|---|---|
 /// | random | random rows; sizes differ by at most one row | all other rows |
 /// | group | whole groups: the largest group first, each into the fold with the fewest rows; fewer groups than `k` give fewer folds | all other rows |
-/// | time | a stretch of consecutive blocks | all other rows except the *gap*: on each side, 1 % of all blocks, rounded up, at most half a stretch |
+/// | time | a stretch of consecutive blocks | all other rows except the *gap*: on each side, 1 % of all blocks, rounded up, at most half a stretch; but at least as many blocks as a target reaches ahead ([`Dataset::overlap`]) |
 ///
 /// A block is a short stretch of rows that are consecutive in time. Rows that are close in time resemble each other: without the gap, a teacher would
 /// learn from rows that almost equal the rows that it predicts. The teacher of the last stretch of time learns from earlier rows only.
@@ -48,7 +48,13 @@ impl Folds {
         let blocks = |blocks: &[u32]| -> Vec<u32> { rows.iter().map(|&row| blocks[row]).collect() };
         match (data.fold_kind, &data.blocks) {
             (FoldKind::Group, Some(all)) => Self::grouped(&blocks(all), k, seed),
-            (FoldKind::Time, Some(all)) => Self::stretches(&blocks(all), k, seed),
+            (FoldKind::Time, Some(all)) => {
+                let mut folds = Self::stretches(&blocks(all), k, seed);
+                if let Some(time) = &mut folds.time {
+                    time.gap = time.gap.max(data.overlap);
+                }
+                folds
+            }
             _ => Self::random(rows.len(), k, seed),
         }
     }

@@ -144,7 +144,7 @@ fn heading(warning: &Warning) -> Option<(&'static str, &'static str)> {
         ),
         (Check::Sentinel, _) => ("with numbers far from all others", ""),
         (Check::Stuck, _) => (
-            "that repeat a number over many consecutive rows, as stuck sensors do",
+            "that repeat a number over many consecutive rows, as stuck sensors do (used as they are; check the sensors, or leave out the columns with `--drop`)",
             "",
         ),
         (Check::ShiftedTest, _) => (

@@ -57,8 +57,8 @@ impl LearnedRows {
         self.hashes.is_empty()
     }
 
-    /// Estimates the share of the rows of another table that the run learned from. For this, compares the hashes of those rows with the hashes stored
-    /// here. `None` if the share is below 5 %, or if fewer than five rows of the other table have a stored hash.
+    /// Estimates which share of the rows of another table were also training or validation rows of the run. For this, compares the hashes of those
+    /// rows with the hashes stored here. `None` if the share is below 5 %, or if fewer than five rows of the other table have a stored hash.
     ///
     /// `missing` has the numbers that mean *missing* in each feature. Rows whose target is NaN are left out.
     #[must_use]
@@ -166,6 +166,7 @@ mod tests {
             integer: false,
             missing: MissingNumbers::default(),
             date: None,
+            history: None,
         };
         let codes = of.iter().map(|at| (at % 2) as u32).collect();
         let levels = std::sync::Arc::new(vec!["a".to_owned(), "b".to_owned()]);

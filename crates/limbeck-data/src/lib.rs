@@ -90,6 +90,7 @@ mod records;
 mod resplit;
 pub mod rng;
 mod sentinels;
+mod series;
 pub mod simulate;
 pub mod split;
 pub mod stop;
@@ -104,7 +105,10 @@ pub mod write;
 pub use cells::{MISSING, Values};
 pub use checkpoint::Checkpoints;
 pub use checks::Check;
-pub use dataset::{DataOptions, DataSummary, Dataset, TARGET_RULES};
+pub use dataset::{
+    Ahead, Audit, DataOptions, DataSummary, Dataset, Gap, HoldOut, Learn, Naive, SeriesSummary,
+    TARGET_RULES, Timeline,
+};
 pub use encode::{EncodeOptions, EncodeScaling, fit_encoder};
 pub use error::{Error, Result};
 pub use features::{Feature, FeatureKind, FeatureValues, Features, raw_columns};
@@ -118,6 +122,7 @@ pub use limbeck_runtime::MissingNumbers;
 pub use numbers::Notation;
 pub use reading::ReadOptions;
 pub use rng::generator;
+pub use series::{key_columns, targets_ahead};
 pub use split::{FoldKind, Split};
 pub use stop::Stop;
 pub use table::{Column, Table};

@@ -85,6 +85,9 @@ impl Dataset {
             );
             return Err(Error::Split { message });
         }
+        // Targets of rows just before a border lie behind it, if later rows are predicted.
+        parts.train = self.before(parts.train, &[&parts.valid[..], &parts.test].concat())?;
+        parts.valid = self.before(parts.valid, &parts.test)?;
         Ok(self.only(&parts))
     }
 
@@ -169,6 +172,13 @@ impl Dataset {
             },
             valid_given: false,
             fold_kind: self.fold_kind,
+            overlap: self.overlap,
+            base: self.base.iter().map(|base| pick(base)).collect(),
+            timeline: self
+                .timeline
+                .as_ref()
+                .map(|timeline| timeline.select(&kept)),
+            naive: self.naive.iter().map(|naive| naive.select(&kept)).collect(),
             given: self.given.as_ref().map(|given| crate::GivenTeacher {
                 prediction: pick(&given.prediction),
                 std: given.std.as_ref().map(|std| pick(std)),

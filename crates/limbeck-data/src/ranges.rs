@@ -76,7 +76,7 @@ pub struct Outside {
     pub rows: usize,
     /// Number of values below the range.
     pub below: usize,
-    /// Number of values above the range.
+    /// Number of values that are larger than all values of the column in training and validation rows.
     pub above: usize,
     /// Smallest value. Exact if it is below the range; else it may be too large, since blocks of rows without values outside the range do not count.
     /// `INFINITY` without values.
@@ -309,6 +309,7 @@ mod tests {
             integer: false,
             missing: MissingNumbers::default(),
             date: None,
+            history: None,
         }
     }
 

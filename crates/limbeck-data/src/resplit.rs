@@ -11,7 +11,8 @@ use crate::split::{FoldKind, Split, Ties};
 
 /// A further split has at least this many validation rows; or, in a data set with few rows, 1 / `PART` of the training and validation rows.
 const VALID_ROWS: usize = 150;
-/// In a data set with few rows, 1 / `PART` (a quarter) of the training and validation rows are enough as validation rows of a further split.
+/// In a data set with few rows, a further split has 1 / `PART` (a quarter) of the training and validation rows as its validation rows, even if these
+/// are fewer than `VALID_ROWS`.
 const PART: usize = 4;
 
 impl Dataset {
@@ -89,10 +90,12 @@ impl Dataset {
         let tested = self.outer_parts(&all, folds, seed)?;
         let share = valid.len() as f64 / (train.len() + valid.len()) as f64;
         let times: Vec<i64> = blocks.iter().map(|&block| i64::from(block)).collect();
+        // Targets of rows just before the test rows lie in the test rows, if later rows are predicted.
+        let reach = self.overlap as i64;
         let one = |(turn, test): (u64, Vec<usize>)| {
             let first = test.iter().filter_map(|&row| times.get(row)).min();
             let is_learned = |row: usize| match self.fold_kind {
-                FoldKind::Time => first.is_none_or(|&first| times[row] < first),
+                FoldKind::Time => first.is_none_or(|&first| times[row] + reach < first),
                 _ => test.binary_search(&row).is_err(),
             };
             let learn: Vec<usize> = all.iter().copied().filter(|&row| is_learned(row)).collect();
@@ -110,6 +113,7 @@ impl Dataset {
                 .into_iter()
                 .filter(|row| valid.binary_search(row).is_err())
                 .collect();
+            let train = self.before(train, &valid)?;
             let mut other = self.clone();
             other.split = Split { train, valid, test };
             other.valid_given = false;
@@ -121,6 +125,28 @@ impl Dataset {
             Ok(other)
         };
         (0..).zip(tested).map(one).collect()
+    }
+
+    /// The rows among `train` whose target is known before the first row of `held`, if the split follows time and later rows are predicted; otherwise all
+    /// of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Split`] if no row is left.
+    pub(crate) fn before(&self, train: Vec<usize>, held: &[usize]) -> Result<Vec<usize>> {
+        let blocks = self.blocks.as_deref().unwrap_or(&[]);
+        let first = held.iter().filter_map(|&row| blocks.get(row)).min();
+        let (FoldKind::Time, Some(&first), 1..) = (self.fold_kind, first, self.overlap) else {
+            return Ok(train);
+        };
+        let is_known = |&row: &usize| (blocks[row] as usize) + self.overlap < first as usize;
+        let left: Vec<usize> = train.into_iter().filter(is_known).collect();
+        match left.is_empty() {
+            true => Err(Error::Split {
+                message: "the horizon is so long that the targets of all training rows lie in held-out rows; use a shorter horizon, or add rows".to_owned(),
+            }),
+            false => Ok(left),
+        }
     }
 
     /// The test rows of each outer fold, ascending.
@@ -284,7 +310,7 @@ mod tests {
             data.outer_folds(301, 3)
                 .unwrap_err()
                 .to_string()
-                .contains("as many rows to test on, found 300")
+                .contains("at least 301 rows to test on, found 300")
         );
     }
 
@@ -309,7 +335,7 @@ mod tests {
             data.outer_folds(9, 3)
                 .unwrap_err()
                 .to_string()
-                .contains("as many groups to test on, found 8; use fewer folds")
+                .contains("at least 9 groups to test on, found 8; use fewer outer folds")
         );
     }
 

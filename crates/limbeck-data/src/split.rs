@@ -166,9 +166,9 @@ fn hold_out_last(rows: &[usize], time: &[i64], wanted: usize) -> Result<Vec<usiz
 }
 
 /// Block of each row for a split by time. A block is a stretch of about √`n_test` rows that are consecutive in time; rows with equal times
-/// have the same block. Blocks are numbered in order of time.
-pub(crate) fn time_blocks(time: &[i64], n_test: usize) -> Vec<u32> {
-    let length = ((n_test as f64).sqrt().round() as usize).max(1);
+/// have the same block. A block has at least `least` rows, except the last. Blocks are numbered in order of time.
+pub(crate) fn time_blocks(time: &[i64], n_test: usize, least: usize) -> Vec<u32> {
+    let length = ((n_test as f64).sqrt().round() as usize).max(1).max(least);
     let mut ordered: Vec<usize> = (0..time.len()).collect();
     ordered.sort_by_key(|row| time[*row]);
     let mut blocks = vec![0; time.len()];
@@ -377,7 +377,7 @@ mod tests {
                 .hold_out(&[0], 0.2, &mut rng())
                 .unwrap_err()
                 .to_string()
-                .contains("1 row is too few")
+                .contains("1 row is not enough")
         );
     }
 
@@ -385,8 +385,8 @@ mod tests {
     fn time_blocks_follow_time() {
         // √16 = 4 rows per block, and the 3s stay together.
         let time = [0, 1, 2, 3, 3, 3, 4, 5, 6, 7];
-        assert_eq!(time_blocks(&time, 16), [0, 0, 0, 0, 0, 0, 1, 1, 1, 1]);
-        assert_eq!(time_blocks(&[3, 2, 1], 1), [2, 1, 0]);
+        assert_eq!(time_blocks(&time, 16, 0), [0, 0, 0, 0, 0, 0, 1, 1, 1, 1]);
+        assert_eq!(time_blocks(&[3, 2, 1], 1, 0), [2, 1, 0]);
     }
 
     fn file(text: &str, name: &str) -> Result<Vec<SplitPart>> {

@@ -37,7 +37,8 @@ pub struct Warning {
     pub column: Option<String>,
     /// What was found and where, in one sentence.
     pub message: String,
-    /// What was found in the column, in few words. It stands behind the column's name in a list of columns with the same finding. Empty if nothing
+    /// What was found in the column, in few words, such as `300 different values`. If several columns have a finding of the same check, one message
+    /// lists them, and shows this text after the name of the column. Empty if nothing
     /// needs to be added to the name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub brief: String,

@@ -175,3 +175,36 @@ fn free_text_is_dropped_with_a_warning() {
             .any(|w| w.check == "text" && w.column.as_deref() == Some("description"))
     );
 }
+
+#[test]
+fn engines_of_both_parts_are_told_apart() {
+    let Some(folder) = folder() else { return };
+    let make = |series: &[&str]| {
+        let path = folder.join("cmapss_fd001/cmapss_fd001.parquet");
+        let options = DataOptions {
+            series: series.iter().map(|&name| name.to_owned()).collect(),
+            time: Some("cycle".to_owned()),
+            window: Some(10),
+            ..options(&folder, "cmapss_fd001", "rul", "official_all")
+        };
+        Dataset::load(path, &options, 0)
+    };
+    let error = make(&["unit"]).unwrap_err().to_string();
+    for part in [
+        "12 526 rows repeat the `unit`, `cycle` of an earlier row",
+        "use `--series part,unit`",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    let data = make(&["part", "unit"]).unwrap();
+    let series = data.summary.series.unwrap();
+    assert_eq!(
+        (series.series, series.gaps, series.whole_series),
+        (200, 0, true)
+    );
+    assert!(
+        series.audit.iter().all(|audit| audit.passed),
+        "{:?}",
+        series.audit
+    );
+}

@@ -245,7 +245,7 @@ fn a_training_table_is_read_again_with_its_notations() {
     assert!(data.summary.missing_targets["y"].holds(-999.0));
     let reading = data.summary.reading(&options);
     let table = Table::read_like(&path, &data.summary.schema(), &reading).unwrap();
-    let again = limbeck_data::Features::of_table(&table, &data.summary.features).unwrap();
+    let again = limbeck_data::Features::of_table(&table, &data.summary.features, None).unwrap();
     let again = again.select(&data.rows);
     for (column, again) in data.features.columns.iter().zip(&again.columns) {
         match (&column.values, &again.values) {
@@ -314,7 +314,7 @@ fn dates_of_other_orders_are_dates() {
         std::fs::write(&path, first).unwrap();
         let reading = data.summary.reading(&options);
         let table = Table::read_like(&path, &data.summary.schema(), &reading).unwrap();
-        let again = limbeck_data::Features::of_table(&table, &data.summary.features).unwrap();
+        let again = limbeck_data::Features::of_table(&table, &data.summary.features, None).unwrap();
         let of = |features: &limbeck_data::Features, row: usize| -> Vec<u64> {
             let bits = |column: &limbeck_data::Feature| match &column.values {
                 FeatureValues::Number(values) => values[row].to_bits(),

@@ -21,6 +21,7 @@ fn features(xs: &[f64]) -> Features {
         integer: false,
         missing: limbeck_data::MissingNumbers::default(),
         date: None,
+        history: None,
     };
     Features {
         columns: vec![column],

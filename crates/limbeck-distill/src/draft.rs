@@ -104,6 +104,7 @@ mod tests {
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
             date: None,
+            history: None,
         };
         Features {
             columns: (0..columns).map(number).collect(),

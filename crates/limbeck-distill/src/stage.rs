@@ -822,6 +822,7 @@ fn finished(
         encoder,
         graph,
         outputs,
+        sequence: None,
         provenance,
         golden: Vec::new(),
     };

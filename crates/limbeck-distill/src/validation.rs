@@ -362,6 +362,7 @@ mod tests {
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
             date: None,
+            history: None,
         };
         Features {
             columns: (0..2).map(number).collect(),

@@ -29,6 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         encoder: Encoder::new(vec![InputColumn::new("outdoor_c", encoding)])?,
         graph: Graph::new(1, vec![Node::new(layer, [0])])?,
         outputs: vec![output("heating", 10.0), output("cooling", 5.0)],
+        sequence: None,
         provenance: Default::default(),
         golden: vec![],
     })?;

@@ -84,6 +84,7 @@ fn student(rng: &mut impl Rng) -> Student {
         encoder,
         graph,
         outputs,
+        sequence: None,
         provenance: Default::default(),
         golden: vec![],
     };

@@ -13,6 +13,7 @@ use limbeck_runtime::{
     Scaling, Student, TableInterp, TargetTransform, TreeEnsemble,
 };
 
+use crate::c_history::{Rows, any_missing};
 use crate::error::{Error, Result};
 use crate::names::{self, Names, comment, literal};
 
@@ -44,6 +45,7 @@ pub struct CFiles {
 ///     encoder: Encoder::new(vec![InputColumn::new("raw mV", encoding)])?,
 ///     graph: Graph::new(1, vec![Node::new(Op::Relu, [0])])?,
 ///     outputs: vec![Output { name: "temp".into(), transform: TargetTransform::Affine { scale: 10.0, shift: 5.0 } }],
+///     sequence: None,
 ///     provenance: Default::default(),
 ///     golden: vec![],
 /// })?;
@@ -63,10 +65,14 @@ pub struct CFiles {
 /// graph.
 pub fn c(student: &Student, name: &str) -> Result<CFiles> {
     names::check(name)?;
-    let (columns, outputs) = names_of(student, name)?;
-    let body = Body::of(student, &columns, name)?;
+    let Named {
+        columns,
+        outputs,
+        rows,
+    } = names_of(student, name)?;
+    let body = Body::of(student, &columns, (name, &rows))?;
     Ok(CFiles {
-        header: header(student, name, (&columns, &outputs), &body),
+        header: header(student, name, (&columns, &outputs, &rows), &body),
         source: body.source,
         test: test(student, name, &columns),
     })
@@ -79,6 +85,8 @@ struct Column<'a> {
     /// `None` for a column that is not made from dates. Else: the part of the date (such as the month); and true if this is the first column made
     /// from that column of dates.
     date: Option<(DatePart, bool)>,
+    /// True for a statistic of earlier rows, which the function that takes the next row computes.
+    is_computed: bool,
     missing: &'a MissingNumbers,
     encoding: &'a Encoding,
     /// Names of the constants for the codes of the categories. Empty for a number or a hashed column, and if there are more than [`NAMED_LEVELS`]
@@ -88,15 +96,27 @@ struct Column<'a> {
     function: Option<String>,
 }
 
-/// Returns two lists. First: the input columns with their names in C. Second: for each output, the name of the constant that is its index in the
-/// array `out`.
-fn names_of<'a>(student: &'a Student, name: &str) -> Result<(Vec<Column<'a>>, Vec<String>)> {
+/// Names in the C code.
+struct Named<'a> {
+    /// The input columns.
+    columns: Vec<Column<'a>>,
+    /// For each output, the name of the constant that is its index in the array `out`.
+    outputs: Vec<String>,
+    /// The earlier rows that are kept.
+    rows: Rows,
+}
+
+/// Makes the names of columns, outputs and kept rows.
+fn names_of<'a>(student: &'a Student, name: &str) -> Result<Named<'a>> {
     let (mut fields, mut globals) = (Names::default(), Names::default());
     let upper = name.to_uppercase();
     for taken in [
         name.to_owned(),
         format!("{name}_row"),
         format!("{name}_predict"),
+        format!("{name}_state"),
+        format!("{name}_reset"),
+        format!("{name}_push"),
         format!("{upper}_H_INCLUDED"),
         format!("{upper}_OUTPUTS"),
     ] {
@@ -147,6 +167,7 @@ fn names_of<'a>(student: &'a Student, name: &str) -> Result<(Vec<Column<'a>>, Ve
             title,
             field,
             date,
+            is_computed: column.history.is_some(),
             missing: &column.missing,
             encoding: &column.encoding,
             codes,
@@ -160,7 +181,15 @@ fn names_of<'a>(student: &'a Student, name: &str) -> Result<(Vec<Column<'a>>, Ve
         globals.of(&format!("{upper}_{target}"))
     };
     let outputs = student.outputs.iter().map(constant).collect();
-    Ok((columns, outputs))
+    let named = columns.iter().zip(&student.encoder.columns);
+    let named =
+        named.map(|(column, own)| (column.title, column.field.as_str(), own.history.as_ref()));
+    let rows = Rows::of(named, &mut fields);
+    Ok(Named {
+        columns,
+        outputs,
+        rows,
+    })
 }
 
 /// The names of the targets, as text for a comment in the C code.
@@ -187,10 +216,17 @@ fn predict(student: &Student, name: &str) -> [String; 2] {
 fn header(
     student: &Student,
     name: &str,
-    (columns, outputs): (&[Column<'_>], &[String]),
+    (columns, outputs, rows): (&[Column<'_>], &[String], &Rows),
     body: &Body,
 ) -> String {
     let [declaration, call] = predict(student, name);
+    let call = match rows.is_empty() {
+        true => call,
+        false => call.replace(
+            &format!("{name}_predict("),
+            &format!("{name}_push(&state, "),
+        ),
+    };
     let (version, upper) = (env!("CARGO_PKG_VERSION"), name.to_uppercase());
     let mut out = format!(
         "/* {name}: predicts {} of one row.\n *\n * Made by limbeck {version}. {} fitted parameters; about {} bytes of constants and {} bytes of stack.\n * No heap memory, no \
@@ -204,6 +240,12 @@ fn header(
         let _ = writeln!(out, " * It predicts the {}-quantile.", comment(quantile));
     }
     let _ = write!(out, " *\n * Usage:\n *     {name}_row row;\n");
+    if !rows.is_empty() {
+        let _ = write!(
+            out,
+            " *     {name}_state state;\n *     {name}_reset(&state);\n"
+        );
+    }
     if outputs.len() > 1 {
         let _ = writeln!(out, " *     double out[{upper}_OUTPUTS];");
     }
@@ -212,10 +254,14 @@ fn header(
             // A date is one field, whatever number of its parts the student reads.
             (_, Some((_, false))) => continue,
             (_, Some((_, true))) => "1704067200; // 2024-01-01T00:00:00Z".to_owned(),
+            (None, None) if column.is_computed => continue,
             (None, None) => "0.0;".to_owned(),
             (Some(function), None) => format!("{function}(\"text\");"),
         };
         let _ = writeln!(out, " *     row.{} = {value}", column.field);
+    }
+    for kept in rows.kept.iter().filter(|kept| kept.extra) {
+        let _ = writeln!(out, " *     row.{} = 0.0;", kept.field);
     }
     let _ = write!(
         out,
@@ -232,10 +278,18 @@ fn header(
                 "; seconds since 1970-01-01 UTC, INT64_MIN is missing".to_owned(),
             ),
             (Some(_), None) => ("int32_t", String::new()),
+            (None, None) if column.is_computed => ("double", format!("; computed by {name}_push")),
             (None, None) => ("double", missing_comment(column.missing)),
         };
         let (field, title) = (&column.field, comment(column.title));
         let _ = writeln!(out, "    {kind} {field}; /* {title}{note} */");
+    }
+    for kept in rows.kept.iter().filter(|kept| kept.extra) {
+        let (field, title) = (&kept.field, comment(&kept.title));
+        let _ = writeln!(
+            out,
+            "    double {field}; /* {title}; only for {name}_push */"
+        );
     }
     let _ = writeln!(out, "}} {name}_row;");
     for column in columns {
@@ -266,8 +320,9 @@ fn header(
     }
     let _ = write!(
         out,
-        "{}{declaration};\n\n#ifdef __cplusplus\n}}\n#endif\n\n#endif\n",
-        heading(student, &upper, outputs)
+        "{}{declaration};\n{}\n#ifdef __cplusplus\n}}\n#endif\n\n#endif\n",
+        heading(student, &upper, outputs),
+        rows.header(name, student)
     );
     out
 }
@@ -397,17 +452,21 @@ struct Writer {
 }
 
 impl Body {
-    fn of(student: &Student, columns: &[Column<'_>], name: &str) -> Result<Self> {
+    fn of(student: &Student, columns: &[Column<'_>], (name, rows): (&str, &Rows)) -> Result<Self> {
         let mut w = Writer::default();
         w.buffer("x", student.graph.input_width);
         w.encode(columns);
         let z = w.graph(student)?;
-        let back = w.targets(student, &z);
+        let back = w.targets(student, columns, &z);
         let functions: String = columns
             .iter()
             .filter_map(|column| Some(code_function(column, column.function.as_ref()?)))
             .collect();
-        let math = if w.math { "#include <math.h>\n" } else { "" };
+        let math = if w.math || !rows.is_empty() {
+            "#include <math.h>\n"
+        } else {
+            ""
+        };
         // `counter`: declares the loop variable if the body has loops.
         // `idle`: casts of unused variables to void, so that compilers do not warn.
         let idle = if w.reads_input { "" } else { "    (void)x;\n" };
@@ -424,13 +483,14 @@ impl Body {
             variables.push_str("    double number;\n");
         }
         let source = format!(
-            "/* {name}: see {name}.h. Made by limbeck {}. */\n#include \"{name}.h\"\n{math}\n{}{}{functions}{}\n{{\n{}{variables}{idle}\n{}{back}}}\n",
+            "/* {name}: see {name}.h. Made by limbeck {}. */\n#include \"{name}.h\"\n{math}\n{}{}{functions}{}\n{{\n{}{variables}{idle}\n{}{back}}}\n{}",
             env!("CARGO_PKG_VERSION"),
             w.tables,
             w.helpers.join("\n") + if w.helpers.is_empty() { "" } else { "\n" },
             predict(student, name)[0],
             w.buffers,
-            w.code
+            w.code,
+            rows.source(name, student)
         );
         let text: usize = columns
             .iter()
@@ -450,8 +510,23 @@ impl Body {
 }
 
 impl Writer {
+    /// The C expression for the number of `column` that is added to an output: a missing number is imputed.
+    fn base(&mut self, column: &Column<'_>) -> String {
+        let known = format!("row->{}", column.field);
+        let Encoding::Number { impute, .. } = column.encoding else {
+            return known;
+        };
+        self.math = true;
+        let is_nan = format!("isnan({known})");
+        let condition = match any_missing(&known, column.missing) {
+            Some(condition) => format!("{is_nan} || {condition}"),
+            None => is_nan,
+        };
+        format!("({condition} ? {} : {known})", double(*impute))
+    }
+
     /// The last lines of the prediction function: they transform the graph's outputs to the units of the targets.
-    fn targets(&mut self, student: &Student, z: &str) -> String {
+    fn targets(&mut self, student: &Student, columns: &[Column<'_>], z: &str) -> String {
         let several = student.outputs.len() > 1;
         let mut text = String::new();
         for (at, output) in student.outputs.iter().enumerate() {
@@ -461,6 +536,10 @@ impl Writer {
             };
             self.math |= is_log;
             let sum = format!("{} * (double){z}[{at}] + {}", double(scale), double(shift));
+            let base = student
+                .base_column(at)
+                .map(|column| self.base(&columns[column]));
+            let sum = base.map_or(sum.clone(), |base| format!("{sum} + {base}"));
             let target = if is_log { format!("exp({sum})") } else { sum };
             let _ = match several {
                 true => writeln!(text, "    out[{at}] = {target};"),
@@ -732,26 +811,11 @@ impl Writer {
                 "number".to_owned()
             }
         };
-        let MissingNumbers {
-            values,
-            below,
-            above,
-        } = column.missing;
-        let equal = values
-            .iter()
-            .map(|value| format!("{field} == {}", double(*value)));
-        let below = below.map(|below| format!("{field} < {}", double(below)));
-        let above = above.map(|above| format!("{field} > {}", double(above)));
-        let any: Vec<String> = equal.chain(below).chain(above).collect();
-        if any.is_empty() {
+        let Some(condition) = any_missing(&field, column.missing) else {
             return field;
-        }
+        };
         self.math = true;
-        let _ = writeln!(
-            self.code,
-            "    number = {} ? NAN : {field};",
-            any.join(" || ")
-        );
+        let _ = writeln!(self.code, "    number = {condition} ? NAN : {field};");
         self.reads_number = true;
         "number".to_owned()
     }

@@ -10,6 +10,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
 mod c;
+mod c_history;
 mod error;
 mod golden;
 mod names;

@@ -45,10 +45,12 @@ pub fn onnx(student: &Student) -> Result<Vec<u8>> {
     };
     let mut inputs = Vec::new();
     let mut parts = Vec::new();
+    let mut reads = Vec::new();
     for column in &student.encoder.columns {
         let raw = g.raw(column, &mut inputs);
         let read = g.without_missing(column, raw);
         g.column(&column.name, &read, &column.encoding, &mut parts)?;
+        reads.push((read, &column.encoding));
     }
     let x = g.concat(parts);
     let z = g.graph(student, x)?;
@@ -59,7 +61,12 @@ pub fn onnx(student: &Student) -> Result<Vec<u8>> {
             1 => z.clone(),
             _ => g.gather(&z, &[at]),
         };
-        g.target(&own, &output.transform, name);
+        let base = student.base_column(at).map(|column| &reads[column]);
+        let base = base.and_then(|(read, encoding)| match encoding {
+            Encoding::Number { impute, .. } => Some((read.as_str(), *impute)),
+            _ => None,
+        });
+        g.target(&own, &output.transform, base, name);
     }
     let graph = Message::default()
         .messages(1, g.nodes)
@@ -317,14 +324,27 @@ impl Builder {
     }
 
     /// Adds the nodes that transform the graph's output `z` to the target's unit; their result is the model output named `output`.
-    fn target(&mut self, z: &str, transform: &TargetTransform, output: &str) {
+    ///
+    /// `base` is the raw column whose value is added, with the number for a missing value; `None` if nothing is added.
+    fn target(
+        &mut self,
+        z: &str,
+        transform: &TargetTransform,
+        base: Option<(&str, f64)>,
+        output: &str,
+    ) {
         let (scale, shift, last) = match *transform {
             TargetTransform::Affine { scale, shift } => (scale, shift, "Identity"),
             TargetTransform::LogAffine { scale, shift } => (scale, shift, "Exp"),
         };
         let (scale, shift) = (self.double(scale), self.double(shift));
         let scaled = self.node("Mul", &[z, &scale]);
-        let shifted = self.node("Add", &[&scaled, &shift]);
+        let mut shifted = self.node("Add", &[&scaled, &shift]);
+        if let Some((column, impute)) = base {
+            let (missing, impute) = (self.node("IsNaN", &[column]), self.double(impute));
+            let known = self.node("Where", &[&missing, &impute, column]);
+            shifted = self.node("Add", &[&shifted, &known]);
+        }
         self.nodes
             .push(node(last, &[&shifted], output, "", Vec::new()));
     }

@@ -10,8 +10,9 @@ use std::process::Command;
 
 use limbeck_export::{c, golden, onnx};
 use limbeck_runtime::{
-    Encoder, Encoding, GoldenValue, Graph, InputColumn, Node, Op, Output, Scaling, Student,
-    StudentParts, TableInterp, TargetTransform, TreeEnsemble,
+    DatePart, DateSource, Encoder, Encoding, Forecast, GoldenValue, Graph, HistorySource,
+    InputColumn, KeyColumn, KeyKind, Look, LookKind, MissingNumbers, Node, Op, Output, Scaling,
+    Sequence, Stream, Student, StudentParts, TableInterp, TargetTransform, TreeEnsemble, Value,
 };
 
 fn number(indicator: bool) -> Encoding {
@@ -106,6 +107,7 @@ fn student(encodings: Vec<Encoding>) -> Student {
             name: "y */".into(),
             transform: target,
         }],
+        sequence: None,
         provenance: Default::default(),
         golden: vec![],
     };
@@ -123,6 +125,163 @@ fn whole() -> Student {
         Encoding::Ordinal { levels: levels() },
         Encoding::Hashed { buckets: 3 },
     ])
+}
+
+/// A student that predicts changes of a level, and reads the level, a date, and all statistics of earlier rows of the level and of a column that it does not read itself.
+fn looking_back() -> Student {
+    let history = |column: &str, look: Look| {
+        let mut made = InputColumn::new(format!("{column}.{look}"), number(true));
+        made.history = Some(HistorySource {
+            column: column.into(),
+            look,
+            missing: MissingNumbers {
+                values: vec![-999.0],
+                below: None,
+                above: Some(1e6),
+            },
+        });
+        made
+    };
+    let mut level = InputColumn::new("level", number(true));
+    level.missing = MissingNumbers {
+        values: vec![-999.0],
+        below: None,
+        above: Some(1e6),
+    };
+    let mut month = InputColumn::new("day.month", number(false));
+    month.date = Some(DateSource {
+        column: "day".into(),
+        part: DatePart::Month,
+    });
+    let mut columns = vec![month, level];
+    for kind in LookKind::ALL {
+        columns.push(history("level", Look { kind, rows: 3 }));
+        columns.push(history("rain (mm)", Look { kind, rows: 5 }));
+    }
+    let encoder = Encoder::new(columns).unwrap();
+    let width = encoder.width();
+    let dense = Op::Linear {
+        rows: width,
+        cols: 1,
+        weight: (0..width).map(|i| (i % 7) as f32 / 8.0 - 0.4).collect(),
+        bias: vec![0.5],
+    };
+    let parts = StudentParts {
+        graph: Graph::new(width, vec![Node::new(dense, [0])]).unwrap(),
+        encoder,
+        outputs: vec![Output {
+            name: "level".into(),
+            transform: TargetTransform::Affine {
+                scale: 3.0,
+                shift: -1.0,
+            },
+        }],
+        sequence: Some(Sequence {
+            series: vec![],
+            time: KeyColumn {
+                name: "day".into(),
+                kind: KeyKind::Date,
+            },
+            longest_step: None,
+            horizon: 2,
+            forecast: Forecast::Value,
+            relative: true,
+        }),
+        provenance: Default::default(),
+        golden: vec![],
+    };
+    Student::new(parts).unwrap()
+}
+
+#[test]
+fn compiled_c_follows_a_series_as_the_runtime_does() {
+    let compilers = ["cc", "gcc", "clang"];
+    let works = |name: &&str| Command::new(name).arg("--version").output().is_ok();
+    let Some(compiler) = compilers.into_iter().find(works) else {
+        eprintln!("skipped: no C compiler");
+        return;
+    };
+    let student = looking_back();
+    let files = c(&student, "rain").unwrap();
+    assert!(
+        files
+            .header
+            .contains("double rain_push(rain_state *state, rain_row *row);")
+    );
+    let level = |i: usize| match i % 9 {
+        4 => f64::NAN,
+        7 => -999.0,
+        _ => 2.0 + (i * i % 11) as f64,
+    };
+    let rain = |i: usize| 0.5 + (i * 7 % 13) as f64;
+    let day = |i: usize| i as i64 * 3_000_000;
+    let mut stream = Stream::new(&student);
+    assert_eq!(stream.inputs(), ["day", "level", "rain (mm)"]);
+    let (mut expected, mut body) = (Vec::new(), String::new());
+    for i in 0..40_usize {
+        if i == 23 {
+            stream.reset();
+            body.push_str("    rain_reset(&state);\n");
+        }
+        let row = [
+            Value::Time(day(i)),
+            Value::Number(level(i)),
+            Value::Number(rain(i)),
+        ];
+        expected.push(stream.push(&row).unwrap());
+        let text = match level(i).is_nan() {
+            true => "NAN".to_owned(),
+            false => level(i).to_string(),
+        };
+        body.push_str(&format!(
+            "    row.day = {}; row.level = {text}; row.rain_mm = {};\n    printf(\"%.17g\\n\", rain_push(&state, &row));\n",
+            day(i),
+            rain(i)
+        ));
+    }
+    let main = format!(
+        "#include \"rain.h\"\n#include <math.h>\n#include <stdio.h>\nint main(void)\n{{\n    rain_row row;\n    rain_state state;\n    rain_reset(&state);\n{body}    return 0;\n}}\n"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("rain.h", &files.header);
+    write("rain.c", &files.source);
+    write("main.c", &main);
+    let built = Command::new(compiler)
+        .args([
+            "-std=c99",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-pedantic",
+            "main.c",
+            "rain.c",
+            "-o",
+            "run",
+            "-lm",
+        ])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(
+        built.status.success(),
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    let output = Command::new(folder.path().join("run")).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let found: Vec<f64> = text.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(found.len(), expected.len());
+    for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        let difference = (found - expected).abs();
+        assert!(
+            difference <= 1e-6 * (1.0 + expected.abs()),
+            "row {i}: {found} {expected}"
+        );
+    }
+    let varied: std::collections::BTreeSet<u64> =
+        expected.iter().map(|value| value.to_bits()).collect();
+    assert!(varied.len() > 30);
 }
 
 #[test]

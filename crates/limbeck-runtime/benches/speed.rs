@@ -122,6 +122,7 @@ fn student(columns: usize, bins: usize, hidden: usize) -> Student {
                 shift: 1.0,
             },
         }],
+        sequence: None,
         provenance: Default::default(),
         golden: vec![],
     };

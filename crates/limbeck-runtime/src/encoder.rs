@@ -1,6 +1,6 @@
 //! The fitted encoder: turns raw columns, in their own units, into the numbers that a graph reads.
 
-use crate::{DateSource, Error, Result, fnv::fnv1a, normal};
+use crate::{DateSource, Error, HistorySource, MissingNumbers, Result, fnv::fnv1a, normal};
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     format,
@@ -81,64 +81,12 @@ pub struct InputColumn {
     /// The column of dates, and the part of the date, from which the numbers are computed; `None` if the column is not computed from dates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<DateSource>,
+    /// The column of the table, and the statistic of its current and earlier rows, from which the numbers are computed; `None` if the column is not
+    /// computed from earlier rows. [`Stream`](crate::Stream) computes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistorySource>,
     /// How the column is turned into numbers.
     pub encoding: Encoding,
-}
-
-/// Numbers of a column that mean *missing*, such as −999 or 65535: single values, and all numbers outside of a range.
-///
-/// ```
-/// use limbeck_runtime::MissingNumbers;
-///
-/// let missing = MissingNumbers { values: vec![-999.0], below: None, above: Some(1e6) };
-/// assert!(missing.holds(-999.0) && missing.holds(1e12) && !missing.holds(20.0));
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MissingNumbers {
-    /// Each of these values is missing.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub values: Vec<f64>,
-    /// Any number below this one is missing; `None` if there is no lower bound.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub below: Option<f64>,
-    /// Any number above this one is missing; `None` if there is no upper bound.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub above: Option<f64>,
-}
-
-impl MissingNumbers {
-    /// True if only NaN is missing.
-    pub fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.below.is_none() && self.above.is_none()
-    }
-
-    /// True for a number that means *missing*. False for NaN, which always means missing.
-    pub fn holds(&self, x: f64) -> bool {
-        self.below.is_some_and(|below| x < below)
-            || self.above.is_some_and(|above| x > above)
-            || self
-                .values
-                .iter()
-                .any(|value| (x + 0.0).total_cmp(&(value + 0.0)).is_eq())
-    }
-
-    /// Returns NaN for a number that means *missing*, and any other number unchanged.
-    pub fn read(&self, x: f64) -> f64 {
-        if self.holds(x) { f64::NAN } else { x }
-    }
-
-    fn fault(&self) -> Option<String> {
-        let bounds = self.below.iter().chain(&self.above);
-        let odd = self
-            .values
-            .iter()
-            .chain(bounds)
-            .find(|value| !value.is_finite());
-        odd.map(|value| {
-            format!("one of the numbers that mean missing is {value}, a finite number expected")
-        })
-    }
 }
 
 /// How one raw column is turned into numbers.
@@ -473,8 +421,17 @@ impl Encoder {
     /// The errors of [`encode`](Self::encode), with row 0; [`Error::BufferLength`] if `out` has another length than [`width`](Self::width).
     pub fn encode_row(&self, row: &[Value<'_>], out: &mut [f32]) -> Result<()> {
         self.check_count(row.len())?;
+        self.encode_values(|at| row[at], out)
+    }
+
+    /// Like [`encode_row`](Self::encode_row); `value` returns the value of a column, given by its index.
+    pub(crate) fn encode_values<'v>(
+        &self,
+        value: impl Fn(usize) -> Value<'v>,
+        out: &mut [f32],
+    ) -> Result<()> {
         let mut rest = &mut *out;
-        for (column, value) in self.columns.iter().zip(row) {
+        for (at, column) in self.columns.iter().enumerate() {
             let width = column.encoding.width();
             let Some((head, tail)) = core::mem::take(&mut rest).split_at_mut_checked(width) else {
                 return Err(Error::BufferLength {
@@ -483,7 +440,7 @@ impl Encoder {
                     expected: self.width(),
                 });
             };
-            column.encode_value(value, head)?;
+            column.encode_value(&value(at), head)?;
             rest = tail;
         }
         if rest.is_empty() {
@@ -514,24 +471,34 @@ impl Encoder {
 }
 
 impl InputColumn {
-    /// A column that is not computed from dates, and has no numbers that mean *missing*.
+    /// A column that is not computed from dates or earlier rows, and has no numbers that mean *missing*.
     pub fn new(name: impl Into<String>, encoding: Encoding) -> Self {
         Self {
             name: name.into(),
             missing: MissingNumbers::default(),
             date: None,
+            history: None,
             encoding,
         }
     }
 
     fn fault(&self) -> Option<String> {
         let misplaced = || {
-            let only = "a column of categories cannot be a part of a date, and cannot have numbers that mean missing";
-            let is_of_numbers = !self.missing.is_empty() || self.date.is_some();
+            let only = "a column of categories cannot be a part of a date or a statistic of earlier rows, and cannot have numbers that mean missing";
+            let is_computed = self.date.is_some() || self.history.is_some();
+            let is_of_numbers = !self.missing.is_empty() || is_computed;
             (is_of_numbers && !self.encoding.takes_numbers()).then(|| only.into())
         };
+        let twice = || {
+            let both = self.date.is_some() && self.history.is_some();
+            both.then(|| {
+                "a column cannot be both a part of a date and a statistic of earlier rows".into()
+            })
+        };
         let fault = self.encoding.fault().or_else(|| self.missing.fault());
-        fault.or_else(misplaced)
+        let history = self.history.as_ref();
+        let fault = fault.or_else(|| history.and_then(|history| history.missing.fault()));
+        fault.or_else(misplaced).or_else(twice)
     }
 
     fn check_shape(&self, raw: &RawColumn<'_>, n_rows: usize) -> Result<()> {

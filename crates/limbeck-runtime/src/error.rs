@@ -128,6 +128,11 @@ pub enum Error {
         /// Number of outputs of the student.
         outputs: usize,
     },
+    /// Bytes that should be the state of a stream of this student are not.
+    InvalidState {
+        /// Number of bytes.
+        bytes: usize,
+    },
     /// The prediction for a golden row (a row with a known prediction) differs from the prediction stored when the student was made.
     GoldenMismatch {
         /// Index of the golden row, from 0.
@@ -159,6 +164,9 @@ pub enum Error {
         source: std::io::Error,
     },
 }
+
+/// How to fix a student whose parts do not fit together.
+const DAMAGED: &str = "if it was read from a file, the file is damaged: copy the file again, or train the student again";
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -212,13 +220,15 @@ impl fmt::Display for Error {
                 write!(f, "encoder, column `{column}`: {reason}")
             }
             Self::InvalidNode { node, op, reason } => {
-                write!(f, "graph node {node} ({op}): {reason}")
+                write!(
+                    f,
+                    "invalid student: node {node} of its graph ({op}): {reason}; {DAMAGED}"
+                )
             }
-            Self::InvalidGraph { reason } => write!(f, "graph: {reason}"),
-            Self::InvalidStudent { reason } => write!(
-                f,
-                "invalid student: {reason}; if the student was read from a file, that file is damaged: export or train the student again"
-            ),
+            Self::InvalidGraph { reason } => {
+                write!(f, "invalid student: its graph: {reason}; {DAMAGED}")
+            }
+            Self::InvalidStudent { reason } => write!(f, "invalid student: {reason}; {DAMAGED}"),
             Self::NotLimbeck { reason } => write!(
                 f,
                 "not a limbeck file ({reason}): give a complete `.limbeck` file written by limbeck"
@@ -242,6 +252,10 @@ impl fmt::Display for Error {
             Self::SeveralOutputs { outputs } => write!(
                 f,
                 "one prediction was requested, but the student makes {outputs} predictions per row: call predict_row_into"
+            ),
+            Self::InvalidState { bytes } => write!(
+                f,
+                "found {bytes} bytes that are not the state of a stream of this student: pass the bytes that `Stream::state` returned for the same student"
             ),
             Self::GoldenMismatch {
                 row,

@@ -207,6 +207,11 @@ impl Container {
         self.sections.insert(key.into(), text.into());
     }
 
+    /// True if there is text under this key.
+    pub fn has(&self, key: &str) -> bool {
+        self.sections.contains_key(key)
+    }
+
     /// The text under a key.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! - [`Encoder`] turns raw columns, in their own units, into the numbers that the model takes;
 //! - [`Graph`] is the model as a short list of typed operations, and [`Plan`] is the same model compiled for fast execution;
 //! - [`Student`] combines the two with the transform back to the target's unit: it predicts, and it reads and writes `.limbeck` files;
+//! - [`Stream`] predicts a series row by row, and keeps the earlier rows that the student needs;
 //! - [`Container`] is the `.limbeck` file format itself; it can hold other content than a student, too;
 //! - [`kernel`] has the dense matrix products, which training uses too.
 //!
@@ -24,26 +25,30 @@ mod file;
 mod fnv;
 mod graph;
 mod hex;
+mod history;
 pub mod kernel;
 mod lanes;
+mod missing;
 mod normal;
 mod piecewise;
 mod plan;
 mod simd;
+mod stream;
 mod student;
 mod table;
 mod trees;
 
 pub use date::{DatePart, DateSource, MISSING_TIME};
-pub use encoder::{
-    Encoder, Encoding, InputColumn, MISSING, MissingNumbers, RawColumn, SATURATION, Scaling, Value,
-};
+pub use encoder::{Encoder, Encoding, InputColumn, MISSING, RawColumn, SATURATION, Scaling, Value};
 pub use error::{Error, Result};
 pub use file::{Container, FORMAT, Numbers, Tensor};
 pub use graph::{Graph, Node, Op};
 pub use hex::{format_hex, parse_hex};
+pub use history::{Forecast, History, HistorySource, KeyColumn, KeyKind, Look, LookKind, Sequence};
+pub use missing::MissingNumbers;
 pub use normal::inverse_cdf as normal_quantile;
 pub use plan::{Plan, Scratch};
+pub use stream::Stream;
 pub use student::{Golden, GoldenValue, Output, Student, StudentParts, TargetTransform};
 pub use table::TableInterp;
 pub use trees::TreeEnsemble;

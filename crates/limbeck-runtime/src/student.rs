@@ -1,7 +1,8 @@
 //! The student: an encoder, a graph and target transforms, and prediction with them.
 
 use crate::{
-    Container, Encoder, Error, Graph, InputColumn, Plan, RawColumn, Result, Scratch, Value,
+    Container, Encoder, Encoding, Error, Graph, InputColumn, Plan, RawColumn, Result, Scratch,
+    Sequence, Value,
     hex::{format_hex, parse_hex},
     plan::BLOCK,
 };
@@ -154,6 +155,8 @@ pub struct StudentParts {
     pub graph: Graph,
     /// The target that each output of the graph predicts; at least one.
     pub outputs: Vec<Output>,
+    /// How rows form series; `None` if the student was not trained on series.
+    pub sequence: Option<Sequence>,
     /// Origin of the student: keys and values chosen by the program that made it.
     pub provenance: BTreeMap<String, String>,
     /// Rows with the predictions that the student made for them.
@@ -176,11 +179,12 @@ pub struct StudentParts {
 /// | `target` | if there is one output: [`TargetTransform`] as JSON, `{"affine": {"scale": …, "shift": …}}` or `log_affine` |
 /// | `target_name` | if there is one output: text |
 /// | `outputs` | if there are several outputs: JSON list of `{"name": "y", "transform": {"affine": …}}` |
+/// | `sequence` | [`Sequence`] as JSON, if the student was trained on series |
 /// | `provenance` | JSON object whose values are text |
 /// | `golden` | JSON list of `{"raw": [{"number": "0x1.8p+1"}, {"text": "a"}, "missing"], "prediction": "0x1p+0"}`; with several outputs, `"predictions": ["0x1p+0", …]` |
 ///
-/// A student with one output is written in the format `limbeck-1`. A student with several outputs, numbers that mean *missing* or dates is written
-/// in `limbeck-2`.
+/// A student with one output is written in the format `limbeck-1`. A student with several outputs, numbers that mean *missing*, dates or series is
+/// written in `limbeck-2`.
 ///
 /// ```
 /// use limbeck_runtime::*;
@@ -192,6 +196,7 @@ pub struct StudentParts {
 ///     })])?,
 ///     graph: Graph::new(1, vec![Node::new(Op::Relu, [0])])?,
 ///     outputs: vec![Output { name: "y".into(), transform: TargetTransform::Affine { scale: 10.0, shift: 5.0 } }],
+///     sequence: None,
 ///     provenance: Default::default(),
 ///     golden: vec![],
 /// })?;
@@ -203,6 +208,8 @@ pub struct StudentParts {
 pub struct Student {
     parts: StudentParts,
     plan: Plan,
+    /// For each output, the column whose value is added to it; empty if the outputs are the predictions themselves.
+    bases: Vec<usize>,
 }
 
 impl Deref for Student {
@@ -233,7 +240,10 @@ impl Student {
         if let Some(reason) = parts.fault(&plan) {
             return Err(Error::InvalidStudent { reason });
         }
-        Ok(Student { parts, plan })
+        let bases = parts
+            .bases()
+            .map_err(|reason| Error::InvalidStudent { reason })?;
+        Ok(Student { parts, plan, bases })
     }
 
     /// Takes the student apart, to make another student from changed parts.
@@ -255,6 +265,19 @@ impl Student {
         Student::new(self.parts)
     }
 
+    /// The same student with another description of series; the predictions of its golden rows are computed again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidStudent`] if the longest step is not a number of 0 or more, or if outputs are changes and a target's own column is not an input;
+    /// the errors of [`with_golden`](Self::with_golden).
+    pub fn with_sequence(mut self, sequence: Option<Sequence>) -> Result<Self> {
+        let golden = core::mem::take(&mut self.parts.golden);
+        self.parts.sequence = sequence;
+        let raw = golden.into_iter().map(|golden| golden.raw).collect();
+        Student::new(self.parts)?.with_golden(raw)
+    }
+
     /// Predictions for a batch, `[n_rows, outputs]`, each in the unit of its target; `columns` are in the encoder's order.
     ///
     /// # Errors
@@ -273,7 +296,16 @@ impl Student {
         }
         let outputs = self.outputs.iter().cycle();
         let target = |(z, output): (f32, &Output)| output.transform.apply(z);
-        Ok(z.into_iter().zip(outputs).map(target).collect())
+        let mut all: Vec<f64> = z.into_iter().zip(outputs).map(target).collect();
+        for (at, &column) in self.bases.iter().enumerate() {
+            let RawColumn::Number(values) = columns[column] else {
+                continue;
+            };
+            let own = all.iter_mut().skip(at).step_by(width);
+            own.zip(values)
+                .for_each(|(out, &x)| *out += self.base(column, x));
+        }
+        Ok(all)
     }
 
     /// The prediction for one raw row, in the target's unit; only for a student with one output.
@@ -313,6 +345,39 @@ impl Student {
         scratch: &mut Scratch,
         out: &mut [f64],
     ) -> Result<()> {
+        self.predict_encoded(|x| self.encoder.encode_row(row, x), scratch, out)?;
+        self.add_bases(|column| row[column], out);
+        Ok(())
+    }
+
+    /// The number that is added to an output for the value `x` of its base column: a missing value is imputed, as in the column's encoding.
+    fn base(&self, column: usize, x: f64) -> f64 {
+        let column = &self.encoder.columns[column];
+        let known = column.missing.read(x);
+        match column.encoding {
+            Encoding::Number { impute, .. } if known.is_nan() => impute,
+            _ => known,
+        }
+    }
+
+    /// Adds to each output the value of its base column. `value` returns the value of a column, given by its index.
+    pub(crate) fn add_bases<'v>(&self, value: impl Fn(usize) -> Value<'v>, out: &mut [f64]) {
+        for (out, &column) in out.iter_mut().zip(&self.bases) {
+            let x = match value(column) {
+                Value::Number(x) => x,
+                Value::Missing | Value::Time(_) | Value::Text(_) => f64::NAN,
+            };
+            *out += self.base(column, x);
+        }
+    }
+
+    /// Like [`predict_row_into`](Self::predict_row_into) without the bases; `encode` writes the encoded row.
+    pub(crate) fn predict_encoded(
+        &self,
+        encode: impl FnOnce(&mut [f32]) -> Result<()>,
+        scratch: &mut Scratch,
+        out: &mut [f64],
+    ) -> Result<()> {
         let (found, expected) = (out.len(), self.outputs.len());
         if found != expected {
             return Err(Error::BufferLength {
@@ -325,7 +390,7 @@ impl Student {
         let mut z = core::mem::take(&mut scratch.output);
         x.resize(self.plan.input_width(), 0.0);
         z.resize(expected, 0.0);
-        let encoded = self.encoder.encode_row(row, &mut x);
+        let encoded = encode(&mut x);
         if encoded.is_ok() {
             self.plan.run_row(&x, scratch, &mut z);
             for ((out, z), output) in out.iter_mut().zip(&z).zip(&self.outputs) {
@@ -334,6 +399,11 @@ impl Student {
         }
         (scratch.encoded, scratch.output) = (x, z);
         encoded
+    }
+
+    /// The input column whose value is added to an output, by their indices; `None` if nothing is added. See [`Sequence::relative`].
+    pub fn base_column(&self, output: usize) -> Option<usize> {
+        self.bases.get(output).copied()
     }
 
     /// The graph, compiled for execution.
@@ -426,9 +496,12 @@ impl Student {
         let mut file = Container::new(KIND);
         file.put_encoder("encoder", &self.encoder)?;
         file.put_graph("graph", &self.graph);
-        let is_newer = |column: &InputColumn| !column.missing.is_empty() || column.date.is_some();
+        let is_newer = |column: &InputColumn| {
+            !column.missing.is_empty() || column.date.is_some() || column.history.is_some()
+        };
+        let is_newer = self.sequence.is_some() || self.encoder.columns.iter().any(is_newer);
         match &self.outputs[..] {
-            [Output { name, transform }] if !self.encoder.columns.iter().any(is_newer) => {
+            [Output { name, transform }] if !is_newer => {
                 file.put_json("target", transform)?;
                 file.put("target_name", name.as_str());
             }
@@ -436,6 +509,9 @@ impl Student {
                 file.needs_second_format();
                 file.put_json("outputs", &outputs)?;
             }
+        }
+        if let Some(sequence) = &self.sequence {
+            file.put_json("sequence", sequence)?;
         }
         file.put_json("provenance", &self.provenance)?;
         let golden: Vec<GoldenText> = self.golden.iter().map(GoldenText::write).collect();
@@ -449,6 +525,10 @@ impl Student {
             encoder: file.encoder("encoder")?,
             graph: file.graph("graph")?,
             outputs: outputs(file)?,
+            sequence: match file.has("sequence") {
+                true => Some(file.json("sequence")?),
+                false => None,
+            },
             provenance: file.json("provenance")?,
             golden: golden
                 .into_iter()
@@ -490,6 +570,34 @@ impl Output {
 }
 
 impl StudentParts {
+    /// For each output, the index of the column whose value is added to it; empty if nothing is added. An error says what is missing.
+    fn bases(&self) -> core::result::Result<Vec<usize>, String> {
+        let is_relative = |sequence: &Sequence| sequence.relative;
+        if !self.sequence.as_ref().is_some_and(is_relative) {
+            return Ok(Vec::new());
+        }
+        let of = |output: &Output| {
+            let is_own = |column: &InputColumn| {
+                let is_raw = column.date.is_none() && column.history.is_none();
+                column.name == output.name
+                    && is_raw
+                    && matches!(column.encoding, Encoding::Number { .. })
+            };
+            let place = self.encoder.columns.iter().position(is_own);
+            let name = &output.name;
+            match (place, output.transform) {
+                (Some(place), TargetTransform::Affine { .. }) => Ok(place),
+                (None, _) => Err(format!(
+                    "the student predicts changes of `{name}`, but has no number column `{name}` to add them to"
+                )),
+                (_, TargetTransform::LogAffine { .. }) => Err(format!(
+                    "the student predicts changes of `{name}`, but with a logarithmic transform"
+                )),
+            }
+        };
+        self.outputs.iter().map(of).collect()
+    }
+
     fn fault(&self, plan: &Plan) -> Option<String> {
         let (encoded, read, written) = (
             self.encoder.width(),
@@ -506,6 +614,13 @@ impl StudentParts {
             return Some(format!(
                 "outputs of its network or trees: {written}, names of outputs: {named}; expected two equal numbers above 0"
             ));
+        }
+        let sequence = self.sequence.as_ref();
+        let step = sequence.and_then(|sequence| sequence.longest_step);
+        if step.is_some_and(|step| !(step.is_finite() && step >= 0.0)) {
+            return Some(
+                "the longest step between rows of a series is not a number of 0 or more".into(),
+            );
         }
         self.outputs_fault().or_else(|| {
             self.golden
@@ -648,6 +763,7 @@ mod tests {
                     shift: 0.1,
                 },
             }],
+            sequence: None,
             provenance: [("seed".into(), "7".into()), ("data".into(), "a\nb".into())].into(),
             golden: vec![],
         }

@@ -83,6 +83,7 @@ fn student() -> Student {
                 shift: 0.0,
             },
         }],
+        sequence: None,
         provenance: Default::default(),
         golden: vec![],
     };

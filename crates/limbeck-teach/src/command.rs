@@ -715,6 +715,7 @@ mod tests {
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
             date: None,
+            history: None,
         };
         Features {
             columns: vec![column],
@@ -731,6 +732,7 @@ mod tests {
                 integer: false,
                 missing: limbeck_data::MissingNumbers::default(),
                 date: None,
+                history: None,
             },
             Feature {
                 name: "n, m".to_owned(),
@@ -738,6 +740,7 @@ mod tests {
                 integer: true,
                 missing: limbeck_data::MissingNumbers::default(),
                 date: None,
+                history: None,
             },
             Feature {
                 name: "k".to_owned(),
@@ -748,6 +751,7 @@ mod tests {
                 integer: false,
                 missing: limbeck_data::MissingNumbers::default(),
                 date: None,
+                history: None,
             },
         ];
         Features { columns, rows: 3 }
@@ -865,6 +869,7 @@ for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
                 integer: false,
                 missing: limbeck_data::MissingNumbers::default(),
                 date: None,
+                history: None,
             };
             Features {
                 columns: vec![column],

@@ -772,6 +772,7 @@ mod tests {
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
             date: None,
+            history: None,
         };
         Features {
             rows: columns[0].len(),

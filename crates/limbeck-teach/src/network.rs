@@ -611,6 +611,7 @@ mod tests {
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
             date: None,
+            history: None,
         };
         Features {
             columns: columns.into_iter().zip(["a", "b"]).map(column).collect(),

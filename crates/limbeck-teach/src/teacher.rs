@@ -797,6 +797,7 @@ mod tests {
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
             date: None,
+            history: None,
         };
         (
             Features {

@@ -136,7 +136,7 @@ impl TreeOptions {
 ///
 /// let x: Vec<f64> = (0..400).map(|i| f64::from(i) / 400.0).collect();
 /// let y: Vec<f64> = x.iter().map(|x| if *x < 0.5 { 1.0 } else { 3.0 }).collect();
-/// let column = Feature { name: "x".into(), values: FeatureValues::Number(x), integer: false, missing: limbeck_data::MissingNumbers::default(), date: None };
+/// let column = Feature { name: "x".into(), values: FeatureValues::Number(x), integer: false, missing: limbeck_data::MissingNumbers::default(), date: None, history: None };
 /// let features = Features { columns: vec![column], rows: 400 };
 ///
 /// let forest = fit(&features, &y, &[1.0; 400], &TreeOptions::fast(), 0, 1)?;
@@ -828,6 +828,7 @@ mod tests {
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
             date: None,
+            history: None,
         };
         Features {
             columns: columns.into_iter().map(feature).collect(),

@@ -217,7 +217,7 @@ fn make(
         tracing::info!(version = env!("CARGO_PKG_VERSION"), table = %recipe.table.display(), target = recipe.data.target, seed = recipe.seed, "limbeck distill");
         let data = session.time("read", || {
             let (table, others) = (&recipe.table, &recipe.targets);
-            read::read(table, &recipe.data, others, recipe.seed, &session)
+            read::read(table, &recipe.data_options(), others, recipe.seed, &session)
         })?;
         log_summary(&data.summary);
         refuse(&data, recipe)?;
@@ -278,11 +278,15 @@ fn log_summary(summary: &DataSummary) {
         features,
         warnings,
         periods,
+        series,
         ..
     } = summary;
     tracing::info!(rows, train, valid, test, features = features.len(), "table");
     if let Some(periods) = periods {
         tracing::info!("{periods}");
+    }
+    if let Some(series) = series {
+        tracing::info!(clean = series.is_clean(), "{series}");
     }
     warnings
         .iter()
@@ -309,7 +313,13 @@ pub fn label(
     }
     on_threads(recipe.threads, listener(), || {
         let session = Session::new(observer);
-        let data = read::read(&recipe.table, &recipe.data, &[], recipe.seed, &session)?;
+        let data = read::read(
+            &recipe.table,
+            &recipe.data_options(),
+            &[],
+            recipe.seed,
+            &session,
+        )?;
         let session = session.ending(recipe.time_limit);
         let plan = fitted::budget(recipe, 1, &session).resolved(&data)?.plan;
         let data = budget::narrow(&data, &plan.dropped);

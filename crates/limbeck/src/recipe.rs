@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use limbeck_data::{DataOptions, TARGET_RULES};
+use limbeck_data::{DataOptions, Learn, TARGET_RULES};
 use limbeck_distill::hints::HintOptions;
 use limbeck_distill::objective::ObjectiveOptions;
 use limbeck_distill::student::StudentOptions;
@@ -506,6 +506,20 @@ impl Recipe {
             .chain(tables)
             .chain(beside)
             .collect()
+    }
+
+    /// The options of the data, for reading the table. A model or a command of the user predicts values, so values are learned then, unless the options
+    /// say otherwise.
+    pub(crate) fn data_options(&self) -> DataOptions {
+        let mut options = self.data.clone();
+        let predicts_values = matches!(
+            self.teacher_source(),
+            TeacherSource::Command(_) | TeacherSource::Model { .. }
+        );
+        if predicts_values && options.horizon > 0 && options.learn == Learn::Auto {
+            options.learn = Learn::Value;
+        }
+        options
     }
 
     /// The source of the labels. With several teachers, the source of the first teacher's labels.

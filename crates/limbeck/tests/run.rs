@@ -658,7 +658,7 @@ fn several_targets_have_a_run_each() {
     assert_eq!(alone.report().test, opened[0].report().test);
     let refused = Run::open(&out).unwrap_err().to_string();
     assert!(
-        refused.contains("several targets") && refused.contains("air_speed_m_s"),
+        refused.contains("several runs, one for each target") && refused.contains("air_speed_m_s"),
         "{refused}"
     );
     std::fs::write(
@@ -720,7 +720,7 @@ fn one_student_predicts_several_targets() {
         recipe.check().unwrap_err().to_string()
     };
     assert!(refused(&|r| r.targets.clear()).contains("targets"));
-    assert!(refused(&|r| r.target_weights = vec![1.0]).contains("expected 2 values"));
+    assert!(refused(&|r| r.target_weights = vec![1.0]).contains("expected 2: one for each"));
     assert!(refused(&|r| r.target_weights = vec![1.0, 0.0]).contains("above 0"));
     assert!(refused(&|r| r.hints.kind = HintKind::Hint).contains("hints.kind"));
     assert!(refused(&|r| r.data.teacher_column = Some("p".into())).contains("teacher_column"));
@@ -899,7 +899,7 @@ fn every_changed_byte_of_a_run_is_found() {
         verify(&folder.path().join("sensor.csv"))
             .unwrap_err()
             .to_string()
-            .contains("nor an exported file")
+            .contains("found no manifest beside it")
     );
 }
 
@@ -958,7 +958,7 @@ fn runs_are_listed_and_compared_row_by_row() {
     let page = page(&[first.clone(), smaller, elsewhere]).unwrap();
     assert!(
         page.contains("student.params")
-            && page.contains("not comparable")
+            && page.contains("cannot be compared row by row")
             && sentences(&[first]).unwrap().is_empty()
     );
 }

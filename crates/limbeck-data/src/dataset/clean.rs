@@ -67,7 +67,37 @@ pub(super) fn clean_target(
     findings: &mut Findings<'_>,
 ) -> Result<MissingNumbers> {
     let learn = split.train_valid();
-    let known = learn.iter().map(|&row| target[row]);
+    let missing = missing_in_target(source, name, (target, &learn), named, findings)?;
+    let parts = [
+        ("training", &mut split.train),
+        ("validation", &mut split.valid),
+        ("test", &mut split.test),
+    ];
+    for (part, rows) in parts {
+        let had_rows = !rows.is_empty();
+        rows.retain(|&row| !missing.holds(target[row]));
+        if had_rows && rows.is_empty() {
+            let numbers: Vec<String> = missing.values.iter().map(f64::to_string).collect();
+            let message = format!(
+                "{source}: in all {part} rows, target `{name}` is a number that means missing ({}); correct the cells or the split. If `--missing` names the number, remove it there; if the check `sentinel` found it, keep such rows with `--check sentinel=warn`",
+                numbers.join(", ")
+            );
+            return Err(Error::Split { message });
+        }
+    }
+    Ok(missing)
+}
+
+/// The numbers that mean *missing* in a target: those `named` by the user, and those that the check `sentinel` finds in the given rows if its action is
+/// `drop`.
+pub(super) fn missing_in_target(
+    source: &str,
+    name: &str,
+    (target, rows): (&[f64], &[usize]),
+    named: &[f64],
+    findings: &mut Findings<'_>,
+) -> Result<MissingNumbers> {
+    let known = rows.iter().map(|&row| target[row]);
     let apart = Apart::of(known.filter(|value| !named.contains(value)));
     let mut missing = MissingNumbers {
         values: named.to_vec(),
@@ -102,23 +132,6 @@ pub(super) fn clean_target(
             missing
                 .values
                 .extend(only.sentinels.iter().map(|(value, _)| *value));
-        }
-    }
-    let parts = [
-        ("training", &mut split.train),
-        ("validation", &mut split.valid),
-        ("test", &mut split.test),
-    ];
-    for (part, rows) in parts {
-        let had_rows = !rows.is_empty();
-        rows.retain(|&row| !missing.holds(target[row]));
-        if had_rows && rows.is_empty() {
-            let numbers: Vec<String> = missing.values.iter().map(f64::to_string).collect();
-            let message = format!(
-                "{source}: in all {part} rows, target `{name}` is a number that means missing ({}); correct the cells or the split, or remove the number from `--missing`, or keep such rows with `--check sentinel=warn`",
-                numbers.join(", ")
-            );
-            return Err(Error::Split { message });
         }
     }
     Ok(missing)

@@ -12,26 +12,30 @@
 
 mod clean;
 mod options;
+mod sequence;
 mod source;
 mod stuck;
 mod summary;
 mod twins;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use limbeck_runtime::{DateSource, MissingNumbers};
+use limbeck_runtime::{DateSource, HistorySource, MissingNumbers};
 
-pub use options::{DataOptions, TARGET_RULES};
-pub use summary::{DataSummary, Period, Periods, TargetSummary};
+pub use options::{Ahead, DataOptions, Gap, HoldOut, Learn, TARGET_RULES};
+pub use sequence::{Naive, Timeline};
+pub use summary::{Audit, DataSummary, Period, Periods, SeriesSummary, TargetSummary};
 
-use self::clean::{clean_features, clean_target, read_by_rows, with_dates};
+use self::clean::{clean_features, clean_target, missing_in_target, read_by_rows, with_dates};
+use self::sequence::Series;
 use self::source::Source;
 use self::stuck::{check_stuck, in_time_order};
 use self::summary::summarize;
 use self::twins::twins;
 use crate::checks::{
-    Findings, check_capped_target, check_features, check_rows, check_seen_test, check_shifted_test,
+    Check, Findings, check_capped_target, check_features, check_rows, check_seen_test,
+    check_shifted_test,
 };
 use crate::content::{content, seen};
 use crate::features::{Feature, FeatureKind, Features, raw_columns};
@@ -45,6 +49,7 @@ use crate::rng::generator;
 use crate::split::{FoldKind, Split, SplitPart, Ties, time_blocks};
 use crate::table::{Column, Table, Values};
 use crate::targets::{LearnedUnit, TargetSpec, Targets};
+use crate::warning::Finding;
 use crate::{Error, Result};
 
 /// Checked and split rows, ready for training; no target is missing or infinite.
@@ -67,6 +72,15 @@ pub struct Dataset {
     pub valid_given: bool,
     /// How rows depend on each other, and therefore how folds are formed.
     pub fold_kind: FoldKind,
+    /// Number of blocks that a target may reach beyond the block of its row, if the split follows time; 0 if targets belong to their own row.
+    pub overlap: usize,
+    /// For each target, the number to add to what is learned in each row: the target's present value, if its change is learned. Empty if nothing is
+    /// added. `targets` and predictions of the models are without it.
+    pub base: Vec<Vec<f64>>,
+    /// Series and time of each row; `None` unless rows form series.
+    pub timeline: Option<Timeline>,
+    /// Forecasts without a model, such as persistence; empty if targets belong to their own row.
+    pub naive: Vec<Naive>,
     /// Predictions of a teacher, from the column that the option `teacher_column` names; `None` if the option is not set.
     pub given: Option<GivenTeacher>,
     /// Summary of the data for the report.
@@ -171,63 +185,82 @@ impl Dataset {
 
         let mut parts = source.given_parts(options)?;
         source.check_infinite(options, &mut parts, &mut findings)?;
-        let (rows, values) = read_targets(&source, options, &names, &parts, &mut findings)?;
+        let series = Series::of(&source, options)?;
+        let found = read_targets(
+            &source,
+            options,
+            &names,
+            (&parts, series.as_ref()),
+            &mut findings,
+        )?;
+        let ReadTargets {
+            rows,
+            mut values,
+            missing: mut missing_targets,
+        } = found;
+        let by_series = series
+            .as_ref()
+            .is_some_and(|series| series.are_whole(options, &parts));
         let parts: Vec<SplitPart> = rows.iter().map(|row| parts[*row]).collect();
         let weight = source.weights(options, &rows)?;
-        let given = source.given_teacher(options, &rows)?;
-        let group = options.group.as_ref();
-        let group = group.map(|name| source.groups(name, &rows)).transpose()?;
-        let time = options.time.as_ref();
-        let time = time.map(|name| source.times(name, &rows)).transpose()?;
-        let tied = group.is_some() || time.is_some() || source.has_split(options);
-        let group = match tied {
-            true => group,
-            false => twins(
-                source.name(),
-                &source.row_columns(options, &names),
-                &rows,
-                &mut findings,
-            )?,
-        };
-        let ties = Ties::of(group.as_deref(), time.as_deref());
+        let mut given = source.given_teacher(options, &rows)?;
+        let whole = series.as_ref().filter(|_| by_series);
+        let tied = Tied::of(&source, options, (&names, &rows), whole, &mut findings)?;
+        let ties = Ties::of(tied.group.as_deref(), tied.time.as_deref());
         let valid_given = parts.contains(&SplitPart::Valid);
         let mut split = split(&parts, &ties, source.has_split(options), options, seed)?;
         let name = source.name().to_owned();
-        let missing_targets =
-            clean_targets(&name, &names, &values, options, &mut split, &mut findings)?;
+        let summarized = series
+            .as_ref()
+            .map(|series| series.purge(&mut split, &rows, by_series));
+        let series_summary = summarized.transpose()?;
+        // Forecasts were made from targets without such numbers.
+        if options.horizon == 0 {
+            missing_targets =
+                clean_targets((&name, &names), &values, options, &mut split, &mut findings)?;
+        }
         let learn = split.train_valid();
         check_part_weights(&split, &weight)?;
         check_rows(&name, split.train.len(), &mut findings)?;
-        for (column, target) in names.iter().zip(&values) {
-            check_varied_target(&name, column, &learn, target)?;
-            check_capped_target(&name, column, &learn, target, &mut findings)?;
-        }
+        check_targets(&name, (&names, &values), &learn, options, &mut findings)?;
 
         let total_rows = source.table.rows;
-        let periods = periods(&source, options, &rows, &split)?;
+        let periods = periods(&source, options, &rows, (&split, by_series))?;
+        let naive = match &series {
+            Some(series) => series.naive(&source, options, &names, &missing_targets, &rows)?,
+            None => Vec::new(),
+        };
         let found = Found {
+            series: series.as_ref(),
             names: &names,
             values: &values,
             rows: &rows,
             learn: &learn,
-            time: time.as_deref(),
+            time: tied.time.as_deref(),
         };
         let read = read_features(source, options, &found, &mut findings)?;
         let features = read.features;
-        check_seen_test(
+        check_test(
             &name,
-            seen(&features, &values[0], &learn, &split.test),
-            split.test.len(),
+            (&features, &values[0]),
+            &learn,
+            &split.test,
             &mut findings,
         )?;
-        let shifted = shifted(&features, &learn, &split.test);
-        check_shifted_test(&name, &shifted, &mut findings)?;
-
-        let (fold_kind, blocks) = match (group, time) {
-            (Some(group), _) => (FoldKind::Group, Some(group)),
-            (None, Some(time)) => (FoldKind::Time, Some(time_blocks(&time, split.test.len()))),
-            (None, None) => (FoldKind::Random, None),
-        };
+        let dependence = tied.blocks(split.test.len(), series.as_ref(), &rows);
+        dependence.check(&split.train, options)?;
+        let base = Series::base(options, (&values, &split), &features, &names)?;
+        keep_known(&name, &base, &mut split, &mut findings)?;
+        let (target, learned) = (
+            summarize(&values[0], &weight, &learn),
+            LearnedRows::of(&features, &values[0], &learn),
+        );
+        for (values, base) in values.iter_mut().zip(&base) {
+            subtract(values, base);
+        }
+        if let (Some(given), Some(base)) = (&mut given, base.first()) {
+            subtract(&mut given.prediction, base);
+        }
         let summary = DataSummary {
             source: name,
             rows: total_rows,
@@ -238,10 +271,11 @@ impl Dataset {
             features: read.kinds,
             notations: read.notations,
             missing_targets,
-            target: summarize(&values[0], &weight, &learn),
+            target,
             periods,
+            series: series_summary.map(|summary| summary.with(read.audit, !base.is_empty())),
             ranges: ranges(&features, &learn),
-            learned: LearnedRows::of(&features, &values[0], &learn),
+            learned,
             warnings: findings.warnings,
             content: content(
                 &features,
@@ -254,11 +288,15 @@ impl Dataset {
             features,
             targets: targets(names, values, options),
             weight,
-            rows,
-            blocks,
+            blocks: dependence.blocks,
             split,
             valid_given,
-            fold_kind,
+            fold_kind: dependence.fold_kind,
+            overlap: dependence.overlap,
+            base,
+            timeline: series.as_ref().map(|series| series.timeline(&rows)),
+            rows,
+            naive,
             given,
             summary,
         })
@@ -276,13 +314,30 @@ impl Dataset {
             self.targets.values[at].clone(),
         );
         let learn = self.split.train_valid();
+        let mut whole = values.clone();
+        if let Some(base) = self.base.get(at) {
+            whole
+                .iter_mut()
+                .zip(base)
+                .for_each(|(value, base)| *value += base);
+        }
         Self {
             summary: DataSummary {
-                target: summarize(&values, &self.weight, &learn),
-                learned: LearnedRows::of(&self.features, &values, &learn),
+                target: summarize(&whole, &self.weight, &learn),
+                learned: match at {
+                    0 => self.summary.learned.clone(),
+                    _ => LearnedRows::of(&self.features, &whole, &learn),
+                },
                 ..self.summary.clone()
             },
             targets: Targets::one(spec, values),
+            base: self.base.get(at).cloned().into_iter().collect(),
+            naive: self
+                .naive
+                .iter()
+                .filter(|naive| naive.target == at)
+                .map(Naive::alone)
+                .collect(),
             ..self.clone()
         }
     }
@@ -338,17 +393,152 @@ impl Dataset {
     }
 }
 
-/// Reads the targets. Returns the positions in the table of the rows that are used (see [`usable_rows`]), and for each target its values in these
-/// rows.
+/// What ties rows together: their groups, or their order in time. Both are `None` if rows are independent.
+struct Tied {
+    group: Option<Vec<u32>>,
+    time: Option<Vec<i64>>,
+}
+
+/// How the rows of a data set depend on each other; see the fields of [`Dataset`].
+struct Dependence {
+    fold_kind: FoldKind,
+    blocks: Option<Vec<u32>>,
+    overlap: usize,
+}
+
+impl Tied {
+    /// The ties of the rows at these positions in the table. `whole` are the series, if whole series are held out.
+    fn of(
+        source: &Source,
+        options: &DataOptions,
+        (names, rows): (&[String], &[usize]),
+        whole: Option<&Series>,
+        findings: &mut Findings<'_>,
+    ) -> Result<Self> {
+        let group = options.group.as_ref();
+        let group = group.map(|name| source.groups(name, rows)).transpose()?;
+        let group = whole.map(|series| series.of_rows(rows)).or(group);
+        let time = options.time.as_ref().filter(|_| whole.is_none());
+        let time = time.map(|name| source.times(name, rows)).transpose()?;
+        if group.is_some() || time.is_some() || source.has_split(options) {
+            return Ok(Self { group, time });
+        }
+        let columns = source.row_columns(options, names);
+        let group = twins(source.name(), &columns, rows, findings)?;
+        Ok(Self { group, time: None })
+    }
+
+    /// The blocks of the rows at these positions in the table, with `n_test` test rows.
+    fn blocks(self, n_test: usize, series: Option<&Series>, rows: &[usize]) -> Dependence {
+        let (fold_kind, blocks) = match (self.group, self.time) {
+            (Some(group), _) => (FoldKind::Group, Some(group)),
+            (None, Some(time)) => {
+                let least = series.map_or(0, |series| series.shortest_block(rows));
+                (FoldKind::Time, Some(time_blocks(&time, n_test, least)))
+            }
+            (None, None) => (FoldKind::Random, None),
+        };
+        let overlap = match (series, &blocks, fold_kind) {
+            (Some(series), Some(blocks), FoldKind::Time) => series.overlap(rows, blocks),
+            _ => 0,
+        };
+        Dependence {
+            fold_kind,
+            blocks,
+            overlap,
+        }
+    }
+}
+
+impl Dependence {
+    /// Refuses a horizon that is so long that teachers of folds would have no rows to learn from.
+    fn check(&self, train: &[usize], options: &DataOptions) -> Result<()> {
+        let (Some(blocks), 1..) = (&self.blocks, self.overlap) else {
+            return Ok(());
+        };
+        let different: BTreeSet<u32> = train.iter().map(|&row| blocks[row]).collect();
+        match different.len() >= 4 * self.overlap + 2 {
+            true => Ok(()),
+            false => Err(Error::Split {
+                message: format!(
+                    "the training rows cover only {} times the horizon of {} rows, at least 4 times is needed for out-of-fold labels; use a shorter `--horizon`, or add rows",
+                    different.len() / self.overlap,
+                    options.horizon
+                ),
+            }),
+        }
+    }
+}
+
+/// Checks that each target varies in the rows `learn`, and looks for an upper limit that the user did not name.
+fn check_targets(
+    source: &str,
+    (names, values): (&[String], &[Vec<f64>]),
+    learn: &[usize],
+    options: &DataOptions,
+    findings: &mut Findings<'_>,
+) -> Result<()> {
+    for (column, target) in names.iter().zip(values) {
+        check_varied_target(source, column, learn, target)?;
+        if options.target_cap.is_none() {
+            check_capped_target(source, column, learn, target, findings)?;
+        }
+    }
+    Ok(())
+}
+
+/// Looks for test rows that training has seen, and for columns whose test values lie outside the training range.
+fn check_test(
+    source: &str,
+    (features, target): (&Features, &[f64]),
+    learn: &[usize],
+    test: &[usize],
+    findings: &mut Findings<'_>,
+) -> Result<()> {
+    let seen = seen(features, target, learn, test);
+    check_seen_test(source, seen, test.len(), findings)?;
+    check_shifted_test(source, &shifted(features, learn, test), findings)
+}
+
+/// The targets, and the rows that are used.
+struct ReadTargets {
+    /// Positions in the table of the rows that are used; see [`usable_rows`].
+    rows: Vec<usize>,
+    /// For each target, its values in these rows.
+    values: Vec<Vec<f64>>,
+    /// Numbers that mean *missing* in a target, by its name, if targets were looked up in later rows; otherwise empty.
+    missing: BTreeMap<String, MissingNumbers>,
+}
+
+/// Reads the targets.
 fn read_targets(
     source: &Source,
     options: &DataOptions,
     names: &[String],
-    parts: &[SplitPart],
+    (parts, series): (&[SplitPart], Option<&Series>),
     findings: &mut Findings<'_>,
-) -> Result<(Vec<usize>, Vec<Vec<f64>>)> {
+) -> Result<ReadTargets> {
     let all = names.iter().map(|name| source.target(name));
     let mut values = all.collect::<Result<Vec<_>>>()?;
+    let mut missing = BTreeMap::new();
+    if let Some(series) = series.filter(|_| options.horizon > 0) {
+        for (name, target) in names.iter().zip(&mut values) {
+            let named = options.missing_numbers();
+            let all: Vec<usize> = (0..target.len()).collect();
+            let found = missing_in_target(source.name(), name, (target, &all), &named, findings)?;
+            target
+                .iter_mut()
+                .for_each(|value| *value = found.read(*value));
+            *target = series.ahead(target);
+            if !found.is_empty() {
+                missing.insert(name.clone(), found);
+            }
+        }
+    }
+    if let Some(cap) = options.target_cap {
+        let capped = values.iter_mut().flatten().filter(|value| **value > cap);
+        capped.for_each(|value| *value = cap);
+    }
     let rows = usable_rows(source, names, &values, parts, findings)?;
     for (name, target) in names.iter().zip(&mut values) {
         *target = rows.iter().map(|row| target[*row]).collect();
@@ -356,11 +546,17 @@ fn read_targets(
             source.check_log_target(name, &rows, target)?;
         }
     }
-    Ok((rows, values))
+    Ok(ReadTargets {
+        rows,
+        values,
+        missing,
+    })
 }
 
 /// What is known before the features are read: the targets, and which rows are used.
 struct Found<'a> {
+    /// The series that the rows form; `None` if they form none.
+    series: Option<&'a Series>,
     names: &'a [String],
     /// Values of each target, one for each of `rows`.
     values: &'a [Vec<f64>],
@@ -390,6 +586,8 @@ struct ReadFeatures {
     features: Features,
     /// How numbers and dates are written, by name of the target or feature column.
     notations: BTreeMap<String, Notation>,
+    /// Results of the leak audit of statistics of earlier rows.
+    audit: Vec<Audit>,
 }
 
 /// Reads, cleans and checks the feature columns. Only training and validation rows decide what is done.
@@ -404,7 +602,16 @@ fn read_features(
     let mut notations = source.table.notations.clone();
     let reading = options.reading();
     let rules = reading.rules(source.table.prefers_comma);
-    let mut columns = source.feature_columns(options, found.names, found.rows);
+    let whole = found
+        .series
+        .map(|series| series.numbers(&source))
+        .unwrap_or_default();
+    // The target's own past is known when a later value of it is predicted.
+    let (inputs, hidden): (&[String], _) = match options.horizon {
+        0 => (&[], found.names),
+        _ => (found.names, &[][..]),
+    };
+    let mut columns = source.feature_columns(options, hidden, found.rows);
     let inferred = |column: &&mut Column| !options.has_kind(&column.name);
     for column in columns.iter_mut().filter(inferred) {
         if let Some(notation) = read_by_rows(&name, column, learn, &rules, findings)? {
@@ -413,20 +620,43 @@ fn read_features(
     }
     let ordered = found.in_time_order(&columns);
     let by_time = found.time.is_some();
-    let is_random = !by_time && !has_split && options.group.is_none();
+    let is_grouped = options.group.is_some() || found.series.is_some();
+    let is_random = !by_time && !has_split && !is_grouped;
     let (columns, dates) = with_dates(&name, columns, learn, (by_time, is_random), findings)?;
     let named = options.missing_numbers();
     let (columns, missing) = clean_features(&name, columns, learn, &named, findings)?;
     if let Some(ordered) = ordered {
         check_stuck(&name, &columns, &dates, &ordered, found.rows, findings)?;
     }
+    // The present value of a target may be all but equal to its next value.
+    let (own, columns) = columns
+        .into_iter()
+        .partition(|column| inputs.contains(&column.name));
+    let own = check_features(&name, own, learn, &[], findings)?;
     let columns = check_features(&name, columns, learn, found.values, findings)?;
-    let (kinds, mut features) = features_of(&name, columns, &dates, found.rows.len(), learn)?;
+    let mut columns = [own, columns].concat();
+    let (mut histories, mut audit) = (BTreeMap::new(), Vec::new());
+    if let Some(series) = found.series {
+        let all: Vec<&Column> = columns.iter().collect();
+        let sources = series.sources(&name, (&all, hidden), &whole, &missing)?;
+        audit.extend(series.audit_history(&sources, &whole));
+        let made = series.history(&sources, &whole, found.rows);
+        for (column, source) in made.iter().zip(sources) {
+            histories.insert(column.name.clone(), source);
+        }
+        columns.extend(check_features(&name, made, learn, &[], findings)?);
+    }
+    let made = Computed {
+        dates: &dates,
+        histories: &histories,
+    };
+    let (kinds, mut features) = features_of(&name, columns, &made, found.rows.len(), learn)?;
     for feature in &mut features.columns {
         feature.missing = missing.get(&feature.name).cloned().unwrap_or_default();
         feature.date = dates.get(&feature.name).cloned();
+        feature.history = histories.get(&feature.name).cloned();
     }
-    let read_from = raw_columns(&kinds);
+    let read_from = raw_columns(&kinds, found.series.map(Series::sequence));
     let is_used = |column: &String| {
         found.names.contains(column) || read_from.iter().any(|(name, _)| name == column)
     };
@@ -435,14 +665,60 @@ fn read_features(
         kinds,
         features,
         notations,
+        audit,
     })
+}
+
+/// Subtracts from each value the number of the same row.
+fn subtract(values: &mut [f64], base: &[f64]) {
+    values
+        .iter_mut()
+        .zip(base)
+        .for_each(|(value, base)| *value -= base);
+}
+
+/// Removes from the split the rows for which the present value of a target is missing, if its changes are learned.
+fn keep_known(
+    source: &str,
+    base: &[Vec<f64>],
+    split: &mut Split,
+    findings: &mut Findings<'_>,
+) -> Result<()> {
+    if base.is_empty() {
+        return Ok(());
+    }
+    let is_known = |row: &usize| base.iter().all(|base| !base[*row].is_nan());
+    let parts = [&mut split.train, &mut split.valid, &mut split.test];
+    let mut left_out = 0;
+    for part in parts {
+        let before = part.len();
+        part.retain(is_known);
+        left_out += before - part.len();
+        if part.is_empty() {
+            let message = format!(
+                "{source}: in one part of the split, the target's present value is missing in all rows, so its change cannot be learned; use `--learn value`"
+            );
+            return Err(Error::Split { message });
+        }
+    }
+    if left_out > 0 {
+        let message = format!(
+            "{source}: {} no present value of the target, so its change is not known; these rows were left out (`--learn value` keeps them)",
+            match left_out {
+                1 => "1 row has".to_owned(),
+                rows => format!("{rows} rows have"),
+            }
+        );
+        let brief = format!("{left_out} rows without a present value");
+        findings.found(Check::MissingTarget, None, Finding { message, brief })?;
+    }
+    Ok(())
 }
 
 /// Removes from the split the rows in which any target is a number that means *missing*. Returns, by name of the target, the numbers that mean
 /// *missing* in it.
 fn clean_targets(
-    source: &str,
-    names: &[String],
+    (source, names): (&str, &[String]),
     values: &[Vec<f64>],
     options: &DataOptions,
     split: &mut Split,
@@ -485,14 +761,14 @@ fn usable_rows(
     Ok(rows)
 }
 
-/// First and last time of the training, validation and test rows; `None` without the option `time`.
+/// First and last time of the training, validation and test rows; `None` without the option `time`, and if whole series are held out (`by_series`).
 fn periods(
     source: &Source,
     options: &DataOptions,
     rows: &[usize],
-    split: &Split,
+    (split, by_series): (&Split, bool),
 ) -> Result<Option<Periods>> {
-    let Some(name) = &options.time else {
+    let Some(name) = options.time.as_ref().filter(|_| !by_series) else {
         return Ok(None);
     };
     Ok(Some(Periods {
@@ -529,11 +805,17 @@ fn check_part_weights(split: &Split, weight: &[f64]) -> Result<()> {
     Ok(())
 }
 
+/// Where computed columns come from, by name of the computed column.
+struct Computed<'a> {
+    dates: &'a BTreeMap<String, DateSource>,
+    histories: &'a BTreeMap<String, HistorySource>,
+}
+
 /// Makes features and their kinds from columns; the rows in `learn` decide which columns contain whole numbers only.
 fn features_of(
     source: &str,
     columns: Vec<Column>,
-    dates: &BTreeMap<String, DateSource>,
+    computed: &Computed<'_>,
     rows: usize,
     learn: &[usize],
 ) -> Result<(Vec<FeatureKind>, Features)> {
@@ -548,7 +830,8 @@ fn features_of(
         .map(|column| FeatureKind {
             name: column.name.clone(),
             kind: column.kind,
-            date: dates.get(&column.name).cloned(),
+            date: computed.dates.get(&column.name).cloned(),
+            history: computed.histories.get(&column.name).cloned(),
         })
         .collect();
     let mut features = Features {
@@ -571,6 +854,7 @@ fn check_names(table: &Table, options: &DataOptions) -> Result<()> {
         ("drop", &options.drop),
         ("keep", &options.keep),
         ("ordinal", &options.ordinal),
+        ("series", &options.series),
     ];
     for (option, columns) in lists {
         for column in columns {
@@ -667,8 +951,6 @@ fn check_varied_target(source: &str, column: &str, rows: &[usize], target: &[f64
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::rng::normal;
     use crate::warning::Action;
@@ -984,7 +1266,7 @@ mod tests {
         );
         let schema = data.summary.schema();
         assert_eq!(schema[3..], [("day".to_owned(), ColumnKind::Time)]);
-        let again = Features::of_table(&table(), &data.summary.features).unwrap();
+        let again = Features::of_table(&table(), &data.summary.features, None).unwrap();
         assert!(
             again.same(&data.features) && again.columns[3].date == data.features.columns[3].date
         );
@@ -1523,7 +1805,7 @@ mod tests {
         let error = Dataset::from_table(one, &DataOptions::for_target("y"), None, 0)
             .unwrap_err()
             .to_string();
-        assert!(error.contains("1 row is too few"), "{error}");
+        assert!(error.contains("1 row is not enough"), "{error}");
         let none = Table::new(vec![
             Column::number("a", vec![1.0; 3]),
             Column::number("y", vec![f64::NAN; 3]),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use limbeck_options::{Form, Options, Rule, Section, Spec, Value, View};
+use limbeck_runtime::{Forecast, Look, LookKind};
 
 use crate::Result;
 use crate::checks::Findings;
@@ -52,6 +53,59 @@ limbeck_options::options! {
         /// Column to sort rows by; the last rows become the test rows.
         #[serde(skip_serializing_if = "Option::is_none")]
         time: Option<String> = None => [flag("time", "COLUMN"), under("Split"), common(), example("\"date\""), rules(&[ONE_ROLE])];
+        /// Columns that name the series of each row, such as a machine or a share; without it, all rows are one series.
+        ///
+        /// Rows are ordered by `time` in each series. The columns are features only if `keep` names them.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        series: Vec<String> = Vec::new() => [
+            flag("series", "COLUMN"), under("Series"), common(), example("[\"machine\"]"),
+            rules(&[IN_TIME, Rule::Without("data.group", "a series is a group already"), ONE_ROLE]),
+        ];
+        /// Statistics of earlier rows of the same series as features: lagN, diffN, rocN, logretN, meanN, minN, maxN, stdN, slopeN, volN or rsiN, with a
+        /// number of rows in place of N; of all number columns, or of one: COLUMN.lagN.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        history: Vec<String> = Vec::new() => [
+            flag("history", "STATISTIC"), under("Series"), example("[\"lag1\", \"mean7\", \"load.lag24\"]"), rules(&[IN_TIME]),
+        ];
+        /// Number of rows to look back: adds statistics of the last `window` rows of each number column.
+        ///
+        /// These are lag1, mean, std and slope of `window` rows, and the mean of a quarter of them. With a horizon, differences replace the means and the
+        /// lag: from the row before, from a quarter of the window before, and from the first row of the window.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        window: Option<usize> = None => [
+            within(2.0, 10_000.0), flag("window", "ROWS"), under("Series"), common(), unset("16 if `horizon` is set and `history` is not"),
+            example("30"), rules(&[IN_TIME]),
+        ];
+        /// Number of rows ahead: predict the target of a later row of the same series; 0 predicts the target of the same row.
+        ///
+        /// With a horizon, the target's present and earlier values are features.
+        horizon: usize = 0 => [within(0.0, 10_000.0), flag("horizon", "ROWS"), under("Series"), common(), rules(&[IN_TIME])];
+        /// Which number to predict of the rows up to the horizon.
+        forecast: Ahead = Ahead::Value => [flag("forecast", "WHAT"), under("Series"), rules(&[Rule::With("data.horizon")])];
+        /// What the models learn of a forecast; the student predicts the value in both cases.
+        learn: Learn = Learn::Auto => [
+            flag("learn", "WHAT"), under("Series"), rules(&[
+                Rule::With("data.horizon"), Rule::Where("data.forecast", &["value", "mean"], "only a value or a mean can be a change plus the present value"),
+                Rule::Without("data.log_target", "a change has no logarithm"), Rule::Without("data.target_cap", "a change has no such limit"),
+            ]),
+        ];
+        /// Number of rows in a season, such as 24 for hourly rows.
+        ///
+        /// Adds features: the target's change since a season ago, and since a season before the horizon. Adds the seasonal naive forecast, which repeats
+        /// the last season, to the table of models.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        season: Option<usize> = None => [
+            within(2.0, 10_000.0), flag("season", "ROWS"), under("Series"), unset("no season"), example("24"), rules(&[Rule::With("data.horizon")]),
+        ];
+        /// What to do at a gap, a step in time that is longer than usual.
+        ///
+        /// If at least 90 % of the steps are equal, a gap is more than 1.5 times as long; otherwise it is more than 10 times as long as the median step.
+        gap: Gap = Gap::Split => [flag("gap", "ACTION"), under("Series"), rules(&[IN_TIME])];
+        /// Which rows to hold out for validation and test, if no split is given.
+        hold_out: HoldOut = HoldOut::Auto => [flag("hold-out", "WHICH"), under("Series"), rules(&[IN_TIME])];
+        /// Upper limit of the target: larger values are learned and scored as this number.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        target_cap: Option<f64> = None => [flag("target-cap", "NUMBER"), unset("no limit"), example("125")];
         /// Column that assigns each row to a part of the split: train, valid, test or drop.
         #[serde(skip_serializing_if = "Option::is_none")]
         split_column: Option<String> = None => [
@@ -109,6 +163,78 @@ limbeck_options::options! {
     }
 }
 
+limbeck_options::words! {
+    /// Which number of the later rows a forecast predicts; `y` is the target, and `h` the horizon.
+    pub enum Ahead {
+        /// The value at the horizon, `y_h`.
+        #[default]
+        Value = "value",
+        /// The change until the horizon, `y_h - y_0`.
+        Change = "change",
+        /// The log return until the horizon, `ln(y_h / y_0)`.
+        LogReturn = "log_return",
+        /// The mean of the next rows, `y_1` to `y_h`.
+        Mean = "mean",
+        /// The sum of the next rows, `y_1` to `y_h`.
+        Sum = "sum",
+    }
+}
+
+limbeck_options::words! {
+    /// What the models learn of a forecast.
+    pub enum Learn {
+        /// The change, if on validation rows the present value is a better forecast than the mean of the training rows; otherwise the value.
+        #[default]
+        Auto = "auto",
+        /// The value itself.
+        Value = "value",
+        /// The change from the target's present value, which the student adds to its prediction.
+        Change = "change",
+    }
+}
+
+limbeck_options::words! {
+    /// What to do at a gap in a series.
+    pub enum Gap {
+        /// Treat the rows after it as a new series, so that nothing looks across it.
+        #[default]
+        Split = "split",
+        /// Treat the rows on both sides as neighbors.
+        Ignore = "ignore",
+        /// Stop with an error that names the first gap.
+        Refuse = "refuse",
+    }
+}
+
+limbeck_options::words! {
+    /// Which rows of series are held out for validation and test.
+    pub enum HoldOut {
+        /// Whole series if there are at least 10 and `horizon` is 0, otherwise the last rows in time.
+        #[default]
+        Auto = "auto",
+        /// The last rows in time, of all series.
+        Time = "time",
+        /// Whole series at random.
+        Series = "series",
+    }
+}
+
+impl Ahead {
+    /// The forecast of this name.
+    #[must_use]
+    pub fn forecast(self) -> Forecast {
+        match self {
+            Self::Value => Forecast::Value,
+            Self::Change => Forecast::Change,
+            Self::LogReturn => Forecast::LogReturn,
+            Self::Mean => Forecast::Mean,
+            Self::Sum => Forecast::Sum,
+        }
+    }
+}
+
+/// Series need an order of their rows.
+const IN_TIME: Rule = Rule::With("data.time");
 const ONE_SPLIT: &str = "only one of the two can choose the test rows";
 const ONE_ROLE: Rule = Rule::Apart(
     &[
@@ -116,6 +242,7 @@ const ONE_ROLE: Rule = Rule::Apart(
         "data.weight",
         "data.group",
         "data.time",
+        "data.series",
         "data.split_column",
         "data.teacher_column",
         "data.teacher_std",
@@ -140,6 +267,31 @@ pub const TARGET_RULES: &[Rule] = &[Rule::Apart(
     &["targets", "data.target", "data.keep", "data.drop"],
     "a target is learned once, and is not a feature",
 )];
+
+/// Window of forecasts without the options `window` and `history`.
+const DEFAULT_WINDOW: usize = 16;
+
+/// The statistics that the option `window` selects. With a horizon, they are differences rather than levels: a series may drift away from the levels of
+/// its training rows.
+fn window_looks(window: usize, horizon: usize) -> impl Iterator<Item = Look> {
+    let (whole, quarter) = (window as u32, (window / 4).max(2) as u32);
+    let levels = [
+        (LookKind::Lag, 1),
+        (LookKind::Mean, quarter),
+        (LookKind::Mean, whole),
+        (LookKind::Std, whole),
+        (LookKind::Slope, whole),
+    ];
+    let changes = [
+        (LookKind::Diff, 1),
+        (LookKind::Diff, quarter),
+        (LookKind::Diff, whole - 1),
+        (LookKind::Std, whole),
+        (LookKind::Slope, whole),
+    ];
+    let all = if horizon == 0 { levels } else { changes };
+    all.into_iter().map(|(kind, rows)| Look { kind, rows })
+}
 
 impl DataOptions {
     /// Default options with this target.
@@ -184,6 +336,58 @@ impl DataOptions {
         }
     }
 
+    /// True if the rows form series: then rows look back on earlier rows, or forecasts look ahead.
+    #[must_use]
+    pub fn has_series(&self) -> bool {
+        !self.series.is_empty()
+            || !self.history.is_empty()
+            || self.window.is_some()
+            || self.horizon > 0
+            || self.gap != Gap::Split
+            || self.hold_out != HoldOut::Auto
+    }
+
+    /// The statistics of earlier rows that the options `history`, `window` and `season` select, each with the column that it is of; `None` stands for
+    /// all number columns. A statistic that occurs twice is listed once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) if a text in `history` is not a statistic.
+    pub fn looks(&self) -> Result<Vec<(Option<String>, Look)>> {
+        let mut all = Vec::new();
+        for text in &self.history {
+            let (column, look) = match text.rsplit_once('.') {
+                Some((column, look)) => (Some(column.to_owned()), look),
+                None => (None, text.as_str()),
+            };
+            let look: Look = look
+                .parse()
+                .map_err(|error| crate::Error::option("history", error))?;
+            all.push((column, look));
+        }
+        let by_default = (self.horizon > 0 && self.history.is_empty()).then_some(DEFAULT_WINDOW);
+        if let Some(window) = self.window.or(by_default) {
+            all.extend(window_looks(window, self.horizon).map(|look| (None, look)));
+        }
+        if let Some(season) = self.season {
+            let before = season * self.horizon.div_ceil(season) - self.horizon;
+            for back in [before, season].into_iter().filter(|back| *back > 0) {
+                let look = Look {
+                    kind: LookKind::Diff,
+                    rows: back as u32,
+                };
+                all.push((Some(self.target.clone()), look));
+            }
+        }
+        let mut kept: Vec<(Option<String>, Look)> = Vec::new();
+        for one in all {
+            if !kept.contains(&one) && !kept.contains(&(None, one.1)) {
+                kept.push(one);
+            }
+        }
+        Ok(kept)
+    }
+
     /// Options that name a single column: pairs of option name and column name.
     pub(crate) fn single_columns(&self) -> Vec<(&'static str, &str)> {
         let optional = [
@@ -211,6 +415,7 @@ impl DataOptions {
     /// column with two roles, or a check or action that does not exist.
     pub fn check(&self) -> Result<()> {
         Findings::new(&self.checks, &self.keep)?;
+        self.looks()?;
         Ok(self.validate()?)
     }
 
@@ -223,6 +428,7 @@ impl DataOptions {
             options: &[Spec::new("targets", "", Form::List(&Form::Text)).rules(TARGET_RULES)],
         };
         Findings::new(&self.checks, &self.keep)?;
+        self.looks()?;
         let given = has_test.then(|| PathBuf::from("a test table"));
         let own = Self {
             test: self.test.clone().or(given),

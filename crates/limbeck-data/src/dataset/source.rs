@@ -44,11 +44,9 @@ impl Source {
         options: &DataOptions,
         test: Option<Table>,
     ) -> Result<Self> {
-        let named: BTreeSet<&str> = options
-            .single_columns()
-            .into_iter()
-            .map(|(_, column)| column)
-            .collect();
+        let single = options.single_columns().into_iter();
+        let series = options.series.iter().map(String::as_str);
+        let named: BTreeSet<&str> = single.map(|(_, column)| column).chain(series).collect();
         // A column that `drop` names may still be the group, the time or the weight.
         let stays = |column: &str| {
             named.contains(column) || !options.drop.iter().any(|dropped| dropped == column)
@@ -475,8 +473,10 @@ pub(super) fn period(values: &Values, rows: impl Iterator<Item = usize>) -> Peri
 /// True for a column that may be a feature: `keep` names it, or it has no other role and `drop` does not name it.
 fn is_feature(column: &Column, options: &DataOptions, targets: &[String]) -> bool {
     let has_role = || {
-        let mut roles = options.single_columns().into_iter();
-        roles.any(|(_, role)| role == column.name)
+        // `targets` says whether a target is a feature: the present value of one is, if a later value is predicted.
+        let roles = options.single_columns().into_iter();
+        let mut roles = roles.filter(|(option, _)| *option != "target");
+        roles.any(|(_, role)| role == column.name) || options.series.contains(&column.name)
     };
     options.keep.contains(&column.name)
         || !(targets.contains(&column.name) || options.drop.contains(&column.name) || has_role())

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use limbeck_runtime::MissingNumbers;
+use limbeck_runtime::{Forecast, KeyKind, MissingNumbers, Sequence};
 use serde::{Deserialize, Serialize};
 
 use super::options::DataOptions;
 use crate::checks::Check;
 use crate::features::{FeatureKind, raw_columns};
+use crate::figures::{counted, grouped};
 use crate::kind::ColumnKind;
 use crate::learned::LearnedRows;
 use crate::metrics;
@@ -46,6 +47,9 @@ pub struct DataSummary {
     /// The periods of training, validation and test rows; `None` if the option `time` is not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub periods: Option<Periods>,
+    /// The series that the rows form, and the leak audit; `None` if the rows form no series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<SeriesSummary>,
     /// Range of each number feature over training and validation rows, by feature name. Empty in reports of earlier versions.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ranges: BTreeMap<String, Range>,
@@ -64,7 +68,7 @@ impl DataSummary {
     /// True if both summaries describe the same rows.
     ///
     /// Compares [`content`](Self::content) and features, so that the file may have moved. If one of the two has no content, because an earlier
-    /// version of limbeck wrote it, compares the other fields except warnings, periods, ranges and learned rows.
+    /// version of limbeck wrote it, compares the other fields except warnings, periods, series, ranges and learned rows.
     #[must_use]
     pub fn same_rows(&self, other: &Self) -> bool {
         if !self.content.is_empty() && !other.content.is_empty() {
@@ -75,12 +79,144 @@ impl DataSummary {
             content: String::new(),
             warnings: Vec::new(),
             periods: None,
+            series: None,
             ranges: BTreeMap::new(),
             learned: LearnedRows::default(),
             ..summary.clone()
         };
         plain(self) == plain(other)
     }
+}
+
+/// The series that the rows of a table form, and the results of the leak audit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeriesSummary {
+    /// How rows form series, and how far ahead the target is.
+    pub sequence: Sequence,
+    /// Number of series.
+    pub series: usize,
+    /// Number of gaps at which series were split.
+    pub gaps: usize,
+    /// The median step between neighboring rows of a series, in seconds for dates; `None` if every series has one row.
+    pub usual_step: Option<f64>,
+    /// True if at least 90 % of the steps are as long as the median step.
+    pub is_regular: bool,
+    /// Number of rows of the shortest stretch without a gap.
+    pub shortest: usize,
+    /// Number of rows of the longest stretch without a gap.
+    pub longest: usize,
+    /// True if whole series are held out; false if the last rows in time are.
+    pub whole_series: bool,
+    /// Number of training and validation rows left out because their target is known only after the first validation or test row.
+    pub purged: usize,
+    /// The leak audit: whether training could have seen what it must not see.
+    pub audit: Vec<Audit>,
+}
+
+impl SeriesSummary {
+    /// The summary with more tests of the leak audit, and with what the models learn: changes from the present value if `relative` is true.
+    pub(super) fn with(mut self, audit: Vec<Audit>, relative: bool) -> Self {
+        self.audit.extend(audit);
+        self.sequence.relative = relative;
+        self
+    }
+
+    /// True if all tests of the leak audit passed.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.audit.iter().all(|audit| audit.passed)
+    }
+
+    /// What is predicted of the target, such as *the value 5 rows later*; `None` if it is the target of the same row.
+    #[must_use]
+    pub fn ahead(&self) -> Option<String> {
+        let rows = match self.sequence.horizon {
+            0 => return None,
+            1 => "1 row".to_owned(),
+            rows => format!("{rows} rows"),
+        };
+        Some(match self.sequence.forecast {
+            Forecast::Value => format!("the value {rows} later"),
+            Forecast::Change => format!("the change over the next {rows}"),
+            Forecast::LogReturn => format!("the log return over the next {rows}"),
+            Forecast::Mean => format!("the mean of the next {rows}"),
+            Forecast::Sum => format!("the sum of the next {rows}"),
+        })
+    }
+
+    /// The usual step between rows, for people.
+    fn step(&self) -> String {
+        let Some(step) = self.usual_step else {
+            return String::new();
+        };
+        let step = match self.sequence.time.kind {
+            KeyKind::Date => seconds(step),
+            KeyKind::Number | KeyKind::Text => step.to_string(),
+        };
+        match self.is_regular {
+            true => format!(", usually {step} apart"),
+            false => format!(", at irregular steps (median {step})"),
+        }
+    }
+}
+
+/// A number of seconds in the largest unit that is not longer.
+fn seconds(step: f64) -> String {
+    const UNITS: [(f64, &str); 4] = [(86_400.0, "d"), (3600.0, "h"), (60.0, "min"), (0.0, "s")];
+    let (size, unit) = UNITS
+        .into_iter()
+        .find(|(size, _)| step >= *size)
+        .unwrap_or(UNITS[3]);
+    format!("{} {unit}", step / f64::max(size, 1.0))
+}
+
+impl std::fmt::Display for SeriesSummary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let lengths = match self.shortest == self.longest {
+            true => counted(self.longest, "row"),
+            false => format!(
+                "{} to {} rows",
+                grouped(self.shortest),
+                grouped(self.longest)
+            ),
+        };
+        let series = match self.series {
+            1 => "1 series".to_owned(),
+            series => format!("{} series", grouped(series)),
+        };
+        let gaps = match self.gaps {
+            0 => "no gaps".to_owned(),
+            gaps => format!("split at {}", counted(gaps, "gap")),
+        };
+        write!(f, "{series} of {lengths}{}, {gaps}", self.step())?;
+        if let Some(ahead) = self.ahead() {
+            let learned = match self.sequence.relative {
+                true => ", learned as change from the present value",
+                false => "",
+            };
+            write!(f, "; predicted is {ahead}{learned}")?;
+        }
+        match self.whole_series {
+            true => write!(f, "; whole series are held out"),
+            false if self.purged == 0 => write!(f, "; the last rows in time are held out"),
+            false => write!(
+                f,
+                "; the last rows in time are held out, and {} left out because their targets lie in held-out rows",
+                counted(self.purged, "row")
+            ),
+        }
+    }
+}
+
+/// One test of the leak audit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    /// What was tested, as a statement that should be true.
+    pub test: String,
+    /// True if the statement is true.
+    pub passed: bool,
+    /// What was found.
+    pub found: String,
 }
 
 /// The periods of training, validation and test rows: their earliest and latest times in the column that the option `time` names.
@@ -162,10 +298,16 @@ impl DataSummary {
         })
     }
 
+    /// How rows form series; `None` if they form none.
+    #[must_use]
+    pub fn sequence(&self) -> Option<&Sequence> {
+        self.series.as_ref().map(|series| &series.sequence)
+    }
+
     /// Names and kinds of the columns that the features are read from: the schema for [`Table::read_like`](crate::Table::read_like).
     #[must_use]
     pub fn schema(&self) -> Vec<(String, ColumnKind)> {
-        raw_columns(&self.features)
+        raw_columns(&self.features, self.sequence())
     }
 
     /// Options for reading another table for the student. Numbers and dates are read as they are written in the training table.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -19,6 +19,7 @@ use crate::kind::ColumnKind;
 use crate::lines;
 use crate::parquet::malformed;
 use crate::reading::ReadOptions;
+use crate::series::Follower;
 use crate::{Error, Result};
 
 /// Format in which the table is written.
@@ -72,17 +73,29 @@ where
         .iter()
         .map(|asked| positions(&input, asked))
         .collect::<Result<Vec<_>>>()?;
+    let followers: Vec<_> = asked
+        .iter()
+        .map(|asked| asked.follower().map(Mutex::new))
+        .collect();
+    let in_order = followers.iter().any(Option::is_some);
     let task = Task {
         asked,
+        followers,
         wanted,
         form: form(&input, new, written)?,
         options,
         predict,
     };
+    let live = input.live;
     let (mut blocks, first) = Blocks::new(input, &task.form, new);
+    if live {
+        let work = |block: &Block, place| task.block(block, place).map_err(Failed::Other);
+        return each_row(&mut blocks, (out, first), work);
+    }
     let mut sink = Sink::new(out, &task.form, first).map_err(Failed::Write)?;
     let rows = each_block(
         &mut blocks,
+        in_order,
         |block, place| task.block(block, place).map_err(Failed::Other),
         |piece| sink.write(piece).map_err(Failed::Write),
     )?;
@@ -161,12 +174,17 @@ fn types(files: &[(PathBuf, PathBuf)], options: &ReadOptions) -> Result<Vec<Data
         let split = text::split(&shape, &all, path, bytes, place)?;
         Ok(split.done(split.seen()))
     };
-    each_block::<_, Error>(&mut Blocks::Text(texts), work, |more: Vec<typed::Seen>| {
-        for (seen, more) in seen.iter_mut().zip(more) {
-            *seen = seen.and(more);
-        }
-        Ok(())
-    })?;
+    each_block::<_, Error>(
+        &mut Blocks::Text(texts),
+        false,
+        work,
+        |more: Vec<typed::Seen>| {
+            for (seen, more) in seen.iter_mut().zip(more) {
+                *seen = seen.and(more);
+            }
+            Ok(())
+        },
+    )?;
     Ok(seen.into_iter().map(typed::Seen::data_type).collect())
 }
 
@@ -217,20 +235,31 @@ impl Blocks {
 ///
 /// The position of a block in its file is not yet known when `work` is called. If `work` fails, it is called again with the position, so that
 /// the error message has the right row and line.
+///
+/// If `in_order` is true, `work` is called for one block after the other, once for each, and with its position.
 fn each_block<T: Send, E: From<Error> + Send>(
     blocks: &mut Blocks,
+    in_order: bool,
     work: impl Fn(&Block, Place) -> Result<Done<T>, E> + Sync,
     mut take: impl FnMut(T) -> Result<(), E> + Send,
 ) -> Result<usize, E> {
-    let count = 2 * rayon::current_num_threads();
+    let count = match in_order {
+        true => 1,
+        false => 2 * rayon::current_num_threads(),
+    };
     let (mut place, mut rows) = (Place::START, 0);
     let mut round = blocks.take(count)?;
     let mut finished: Vec<T> = Vec::new();
     while !round.is_empty() || !finished.is_empty() {
+        let before = place;
+        let known = |block: &Block| match in_order {
+            true => block.start().unwrap_or(before),
+            false => Place::START,
+        };
         let (done, next) = rayon::join(
             || -> Vec<Result<Done<T>, E>> {
                 let each = round.par_iter().with_max_len(1);
-                each.map(|block| work(block, Place::START)).collect()
+                each.map(|block| work(block, known(block))).collect()
             },
             || -> Result<Vec<Block>, E> {
                 finished.drain(..).try_for_each(&mut take)?;
@@ -238,15 +267,17 @@ fn each_block<T: Send, E: From<Error> + Send>(
             },
         );
         for (block, done) in round.iter().zip(done) {
+            let from = known(block);
             place = block.start().unwrap_or(place);
             let done = match done {
                 Ok(done) => done,
+                Err(error) if in_order => return Err(error),
                 Err(error) => return Err(work(block, place).err().unwrap_or(error)),
             };
             place = Place {
                 rows: place.rows + done.rows,
-                line: place.line + done.next.line - Place::START.line,
-                offset: place.offset + done.next.offset,
+                line: place.line - from.line + done.next.line,
+                offset: place.offset - from.offset + done.next.offset,
             };
             rows += done.rows;
             finished.push(done.value);
@@ -256,9 +287,48 @@ fn each_block<T: Send, E: From<Error> + Send>(
     Ok(rows)
 }
 
+/// Writes the rows of a live text table as soon as they are predicted. Returns the number of rows.
+fn each_row<E: From<Error>>(
+    blocks: &mut Blocks,
+    (mut out, mut header): (impl Write, Vec<u8>),
+    work: impl Fn(&Block, Place) -> Result<Done<Piece>, Failed<E>>,
+) -> Result<usize, Failed<E>> {
+    let (mut place, mut rows) = (Place::START, 0);
+    header.push(b'\n');
+    out.write_all(&header)
+        .and_then(|()| out.flush())
+        .map_err(Failed::Write)?;
+    while let Some(block) = blocks.take(1)?.pop() {
+        place = block.start().unwrap_or(place);
+        let done = work(&block, place)?;
+        place = Place {
+            rows: place.rows + done.rows,
+            ..done.next
+        };
+        rows += done.rows;
+        let Piece::Text { bytes, .. } = done.value else {
+            unreachable!("a live table is text, and is written as text")
+        };
+        // Each line is ended at once; the last one of the input may lack its end.
+        let is_end = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+        let front = bytes.iter().take_while(is_end).count();
+        let back = bytes[front..].iter().rev().take_while(is_end).count();
+        let text = &bytes[front..bytes.len() - back];
+        if !text.is_empty() {
+            let line = [text, b"\n"].concat();
+            out.write_all(&line)
+                .and_then(|()| out.flush())
+                .map_err(Failed::Write)?;
+        }
+    }
+    Ok(rows)
+}
+
 /// The work on each block: reads its features, predicts, and adds the new columns.
 struct Task<'a, P> {
     asked: &'a [Asked],
+    /// For each element of `asked`, what follows the series of the rows, if it needs earlier rows.
+    followers: Vec<Option<Mutex<Follower>>>,
     /// For each element of `asked`, the positions of its columns in the table.
     wanted: Vec<Vec<usize>>,
     form: Form,
@@ -267,6 +337,12 @@ struct Task<'a, P> {
 }
 
 impl<P> Task<'_, P> {
+    /// The features that each student reads, with what follows the series of the rows.
+    fn asked(&self) -> impl Iterator<Item = (&Asked, Option<&Mutex<Follower>>)> {
+        let followers = self.followers.iter().map(Option::as_ref);
+        self.asked.iter().zip(followers)
+    }
+
     fn block<E>(&self, block: &Block, place: Place) -> Result<Done<Piece>, E>
     where
         E: From<Error>,
@@ -299,7 +375,7 @@ impl<P> Task<'_, P> {
         let split = text::split(shape, &all, path, bytes, place)?;
         let mut from = 0;
         let mut features = Vec::with_capacity(self.asked.len());
-        for (asked, wanted) in self.asked.iter().zip(&self.wanted) {
+        for (asked, wanted) in self.asked().zip(&self.wanted) {
             let held: Vec<usize> = match &self.form {
                 Form::TextToColumns(..) => wanted.clone(),
                 _ => (from..from + wanted.len()).collect(),
@@ -324,7 +400,7 @@ impl<P> Task<'_, P> {
         E: From<Error>,
         P: Fn(&[Features]) -> Result<Vec<Vec<f64>>, E>,
     {
-        let both = self.asked.iter().zip(&self.wanted);
+        let both = self.asked().zip(&self.wanted);
         let features = both
             .map(|(asked, wanted)| {
                 columns::features(asked, wanted, path, batch, place, &self.options)
@@ -427,11 +503,15 @@ mod tests {
 
     // The student of these tests returns twice the value of `x`.
     fn asked(kind: ColumnKind) -> Vec<Asked> {
-        vec![Asked::new(vec![crate::features::FeatureKind {
-            name: "x".into(),
-            kind,
-            date: None,
-        }])]
+        vec![Asked::new(
+            vec![crate::features::FeatureKind {
+                name: "x".into(),
+                kind,
+                date: None,
+                history: None,
+            }],
+            None,
+        )]
     }
 
     fn double(features: &[Features]) -> Result<Vec<Vec<f64>>> {

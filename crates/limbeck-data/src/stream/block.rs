@@ -1,14 +1,16 @@
 //! Blocks of rows, and the results of the work on them.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
+use limbeck_runtime::Sequence;
 
 use crate::features::{Feature, Features};
-use crate::features::{FeatureKind, raw_columns};
+use crate::features::{FeatureKind, raw_columns, sources};
 use crate::kind::ColumnKind;
+use crate::series::Follower;
 use crate::table::{Column, Table};
 use crate::{Error, Result};
 
@@ -17,23 +19,42 @@ use crate::{Error, Result};
 pub struct Asked {
     /// Names and kinds of the features, in the student's order.
     kinds: Vec<FeatureKind>,
+    /// How rows form series; `None` if no feature is a statistic of earlier rows.
+    sequence: Option<Sequence>,
     /// Names and kinds of the table columns from which the features are read.
     pub(super) columns: Vec<(String, ColumnKind)>,
 }
 
 impl Asked {
-    /// Features of these kinds, in the student's order.
+    /// Features of these kinds, in the student's order. `sequence` describes how rows form series; it has no effect unless a feature is a statistic of
+    /// earlier rows.
     #[must_use]
-    pub fn new(kinds: Vec<FeatureKind>) -> Self {
+    pub fn new(kinds: Vec<FeatureKind>, sequence: Option<Sequence>) -> Self {
+        let looks_back = kinds.iter().any(|kind| kind.history.is_some());
         Self {
-            columns: raw_columns(&kinds),
+            columns: raw_columns(&kinds, sequence.as_ref()),
+            sequence: sequence.filter(|_| looks_back),
             kinds,
         }
     }
 
-    /// Makes the features from the columns of a block, which are in the order of `self.columns`.
-    pub(super) fn features(&self, columns: Vec<Column>, rows: usize) -> Result<Features> {
-        if self.kinds.iter().all(|kind| kind.date.is_none()) {
+    /// What follows the series of the rows; `None` if no feature is a statistic of earlier rows.
+    pub(super) fn follower(&self) -> Option<Follower> {
+        let sequence = self.sequence.as_ref()?;
+        Some(Follower::new(sequence, sources(&self.kinds)))
+    }
+
+    /// Makes the features from the columns of a block, which are in the order of `self.columns`. `follower` has followed the rows before the block;
+    /// `place` describes the row of the block with this position, for messages.
+    pub(super) fn features(
+        &self,
+        columns: Vec<Column>,
+        rows: usize,
+        follower: Option<&Mutex<Follower>>,
+        place: impl Fn(usize) -> String,
+    ) -> Result<Features> {
+        let is_plain = |kind: &FeatureKind| kind.date.is_none() && kind.history.is_none();
+        if self.kinds.iter().all(is_plain) {
             let columns = columns.into_iter().map(feature).collect::<Result<_>>()?;
             return Ok(Features { columns, rows });
         }
@@ -42,7 +63,17 @@ impl Asked {
             rows,
             ..Table::default()
         };
-        Features::of_table(&table, &self.kinds)
+        let histories = match follower {
+            Some(follower) => {
+                let mut follower = follower.lock().unwrap_or_else(PoisonError::into_inner);
+                follower.follow(&table, place)?
+            }
+            None => sources(&self.kinds)
+                .iter()
+                .map(|_| vec![f64::NAN; rows])
+                .collect(),
+        };
+        Features::with_histories(&table, &self.kinds, histories)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use arrow_array::{Array, RecordBatch};
@@ -13,6 +14,7 @@ use crate::kind::ColumnKind;
 use crate::kind::finish;
 use crate::parquet::{self, Part, guard};
 use crate::reading::ReadOptions;
+use crate::series::Follower;
 use crate::table::{Column, cell_error};
 use crate::{Error, Result};
 
@@ -94,7 +96,7 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
 
 /// Reads the requested features from a batch. `columns` are the positions in the batch of the columns in `asked`.
 pub(super) fn features(
-    asked: &Asked,
+    (asked, follower): (&Asked, Option<&Mutex<Follower>>),
     columns: &[usize],
     path: &Path,
     batch: &RecordBatch,
@@ -121,7 +123,10 @@ pub(super) fn features(
             values: parsed.values,
         })
     };
-    asked.features(both.map(column).collect::<Result<_>>()?, batch.num_rows())
+    let columns = both.map(column).collect::<Result<_>>()?;
+    asked.features(columns, batch.num_rows(), follower, |row| {
+        format!("{}: row {}", path.display(), place.rows + row + 1)
+    })
 }
 
 /// Appends the new columns to a batch; `schema` is the schema of the result.

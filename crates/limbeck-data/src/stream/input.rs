@@ -26,6 +26,8 @@ pub struct Input {
     pub(super) kind: InputKind,
     /// Temporary file with the content of standard input. `None` if the table is not read from standard input, or if one pass over it is enough.
     pub(super) copy: Option<tempfile::NamedTempFile>,
+    /// True if each row is written as soon as it is predicted.
+    pub(super) live: bool,
 }
 
 pub(super) enum InputKind {
@@ -80,6 +82,22 @@ impl Input {
         Ok(input)
     }
 
+    /// Opens a text table whose rows arrive one after the other, such as those of a pipe. Each row is predicted as soon as its line is complete; the
+    /// separator is found from the header alone. The text must be UTF-8, and not packed.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`open`](Self::open).
+    pub fn live(bytes: impl Read + Send + 'static, options: &ReadOptions) -> Result<Self> {
+        let name = PathBuf::from(STDIN);
+        let first = TextFile::live(name, Box::new(bytes), options)?;
+        let input = Self::of_text(STDIN.into(), first, Vec::new(), options);
+        Ok(Self {
+            live: true,
+            ..input
+        })
+    }
+
     fn of(
         source: String,
         format: Format,
@@ -101,6 +119,7 @@ impl Input {
                     options: options.clone(),
                     kind: InputKind::Columns(parts),
                     copy: None,
+                    live: false,
                 })
             }
         }
@@ -119,6 +138,7 @@ impl Input {
             options: options.clone(),
             kind: InputKind::Text(Box::new(first), files),
             copy: None,
+            live: false,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, SchemaRef};
@@ -13,6 +13,7 @@ use super::number::{Style, plain};
 use super::typed::{self, Seen};
 use crate::bytes::{self, BYTE_ORDER_MARK, Bytes};
 use crate::csv::{self, Header, check_text, header};
+use crate::error::row_in_words;
 use crate::features::Features;
 use crate::kind::{Cells, ColumnKind, convert, finish};
 use crate::layout::{self, Layout, SAMPLE_BYTES};
@@ -21,6 +22,7 @@ use crate::numbers::{Notation, Rules, certain_comma};
 use crate::parts;
 use crate::reading::ReadOptions;
 use crate::records::{Cell, Records};
+use crate::series::Follower;
 use crate::table::{Column, Values, cell_error};
 use crate::text::DecimalMark;
 use crate::{Error, Result};
@@ -39,6 +41,8 @@ pub(super) struct TextFile {
     /// Bytes that were read from the file, but are not part of a returned block yet.
     buffer: Vec<u8>,
     ended: bool,
+    /// True if rows are returned as soon as they are complete.
+    live: bool,
     /// All bytes from the start of the file to the end of the header, without the header's line end.
     prologue: Vec<u8>,
     pub(super) layout: Layout,
@@ -53,48 +57,59 @@ impl TextFile {
         let mut bytes = bytes::unwrapped(bytes).map_err(Error::read(&path))?;
         let mut buffer = Vec::new();
         let mut wanted = SAMPLE_BYTES;
-        let (mark, layout, end, line) = loop {
+        let (found, ended) = loop {
             let more = wanted - buffer.len();
             let mut next = bytes.by_ref().take(more as u64);
             next.read_to_end(&mut buffer).map_err(Error::read(&path))?;
             let ended = buffer.len() < wanted;
-            let mark = match buffer.starts_with(BYTE_ORDER_MARK) {
-                true => BYTE_ORDER_MARK.len(),
-                false => 0,
-            };
-            let text = &buffer[mark..];
-            if ended && text.iter().all(u8::is_ascii_whitespace) {
-                return Err(Error::Empty { path });
-            }
-            check_text(
-                &path,
-                whole_characters(&buffer, ended),
-                csv::Place::default(),
-            )?;
-            let layout = layout::find(&path, text, ended, options)?;
-            let mut records = Records::from(text, layout.separator, layout.start, layout.line);
-            let end = mark + records.next().map_or(0, |record| record.span.end);
-            if ended || end < buffer.len() || wanted > RECORD_BYTES {
-                break (mark, layout, end, records.line());
+            let found = Found::of(&path, &buffer, ended, options)?;
+            if ended || found.end < buffer.len() || wanted > RECORD_BYTES {
+                break (found, ended);
             }
             // The header is longer than the bytes read so far.
             wanted *= 2;
         };
-        let (text, ended) = (&buffer[mark..], buffer.len() < wanted);
-        let header = header(&path, text, &layout)?;
+        Self::with(path, bytes, (buffer, ended), found)
+    }
+
+    /// Like [`open`](Self::open), for rows that arrive one after the other: reads no more than the header.
+    pub(super) fn live(path: PathBuf, mut bytes: Bytes, options: &ReadOptions) -> Result<Self> {
+        let mut buffer = Vec::new();
+        let (found, ended) = loop {
+            let count = read_some(&mut bytes, &mut buffer).map_err(Error::read(&path))?;
+            let ended = count == 0 || buffer.len() > RECORD_BYTES;
+            match Found::of(&path, &buffer, ended, options) {
+                Ok(found) if ended || found.end < buffer.len() => break (found, ended),
+                Err(error) if ended => return Err(error),
+                // The header is not complete yet.
+                Ok(_) | Err(_) => {}
+            }
+        };
+        let file = Self::with(path, bytes, (buffer, ended), found)?;
+        Ok(Self { live: true, ..file })
+    }
+
+    fn with(
+        path: PathBuf,
+        bytes: Bytes,
+        (mut buffer, ended): (Vec<u8>, bool),
+        found: Found,
+    ) -> Result<Self> {
+        let header = header(&path, &buffer[found.mark..], &found.layout)?;
         let start = Place {
             rows: 0,
-            line,
-            offset: end,
+            line: found.line,
+            offset: found.end,
         };
-        let rest = buffer.split_off(end);
+        let rest = buffer.split_off(found.end);
         Ok(Self {
             path,
             bytes,
             prologue: std::mem::replace(&mut buffer, rest),
             buffer,
             ended,
-            layout,
+            live: false,
+            layout: found.layout,
             header,
             start,
         })
@@ -164,6 +179,9 @@ impl TextFile {
     }
 
     fn fill(&mut self, wanted: usize) -> Result<()> {
+        if self.live {
+            return self.fill_live();
+        }
         if self.ended || self.buffer.len() >= wanted {
             return Ok(());
         }
@@ -179,6 +197,19 @@ impl TextFile {
         Ok(())
     }
 
+    /// Reads until the buffer has a complete record.
+    fn fill_live(&mut self) -> Result<()> {
+        let separator = self.layout.separator;
+        while !self.ended
+            && last_end(&self.buffer, separator) == 0
+            && self.buffer.len() <= RECORD_BYTES
+        {
+            let found = read_some(&mut self.bytes, &mut self.buffer);
+            self.ended = found.map_err(Error::read(&self.path))? == 0;
+        }
+        Ok(())
+    }
+
     fn endless(&self) -> Error {
         Error::Malformed {
             path: self.path.clone(),
@@ -188,6 +219,56 @@ impl TextFile {
             ),
         }
     }
+}
+
+/// What the first bytes of a file tell.
+struct Found {
+    /// Number of bytes of a byte order mark.
+    mark: usize,
+    layout: Layout,
+    /// Number of bytes up to the end of the header.
+    end: usize,
+    /// Line of the first byte after the header.
+    line: usize,
+}
+
+impl Found {
+    fn of(
+        path: &std::path::Path,
+        buffer: &[u8],
+        ended: bool,
+        options: &ReadOptions,
+    ) -> Result<Self> {
+        let mark = match buffer.starts_with(BYTE_ORDER_MARK) {
+            true => BYTE_ORDER_MARK.len(),
+            false => 0,
+        };
+        let text = &buffer[mark..];
+        if ended && text.iter().all(u8::is_ascii_whitespace) {
+            return Err(Error::Empty {
+                path: path.to_owned(),
+            });
+        }
+        let whole = whole_characters(buffer, ended);
+        check_text(path, whole, csv::Place::default())?;
+        let layout = layout::find(path, text, ended, options)?;
+        let mut records = Records::from(text, layout.separator, layout.start, layout.line);
+        let end = mark + records.next().map_or(0, |record| record.span.end);
+        Ok(Self {
+            mark,
+            end,
+            line: records.line(),
+            layout,
+        })
+    }
+}
+
+/// Appends the bytes that are available now, and waits for some if there are none. Returns their number; 0 at the end.
+fn read_some(bytes: &mut Bytes, buffer: &mut Vec<u8>) -> std::io::Result<usize> {
+    let mut chunk = [0; 4096];
+    let count = bytes.read(&mut chunk)?;
+    buffer.extend_from_slice(&chunk[..count]);
+    Ok(count)
 }
 
 /// The bytes without an incomplete character at their end; `ended` is true if nothing follows them.
@@ -328,7 +409,7 @@ pub(super) struct Split<'a> {
     lines: Vec<usize>,
     /// Cells of the requested columns, by column.
     cells: Vec<Vec<Cell>>,
-    /// Position just after the block: its start (`place` of [`split`]) plus its rows, lines and bytes.
+    /// Position just after the block: the position of its start (the argument `place` of [`split`]) plus its numbers of rows, lines and bytes.
     next: Place,
 }
 
@@ -387,7 +468,7 @@ impl Split<'_> {
     /// Reads the requested features. `columns` has, for each column in `asked`, its position in `cells`.
     pub(super) fn features(
         &self,
-        asked: &Asked,
+        (asked, follower): (&Asked, Option<&Mutex<Follower>>),
         columns: &[usize],
         path: &std::path::Path,
         place: Place,
@@ -407,7 +488,12 @@ impl Split<'_> {
                 values,
             })
         };
-        asked.features(both.map(column).collect::<Result<_>>()?, self.rows())
+        let columns = both.map(column).collect::<Result<_>>()?;
+        asked.features(columns, self.rows(), follower, |row| {
+            let line = self.lines.get(row).copied();
+            let row = row_in_words(place.rows + row + 1, line);
+            format!("{}: {row}", path.display())
+        })
     }
 
     fn values(

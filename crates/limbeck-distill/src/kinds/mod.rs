@@ -425,6 +425,7 @@ mod tests {
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
             date: None,
+            history: None,
         };
         let mut columns: Vec<Feature> = (0..columns).map(number).collect();
         if category {
@@ -436,6 +437,7 @@ mod tests {
                 integer: false,
                 missing: limbeck_data::MissingNumbers::default(),
                 date: None,
+                history: None,
             });
         }
         Features { columns, rows: n }

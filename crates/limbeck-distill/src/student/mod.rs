@@ -300,6 +300,7 @@ mod tests {
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
             date: None,
+            history: None,
         };
         let levels: Arc<Vec<String>> = Arc::new((0..40).map(|l| format!("level {l:02}")).collect());
         let category = |j: usize| Feature {
@@ -311,6 +312,7 @@ mod tests {
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
             date: None,
+            history: None,
         };
         Features {
             columns: (0..numbers)

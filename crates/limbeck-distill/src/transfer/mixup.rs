@@ -90,5 +90,6 @@ fn mix(column: &Feature, pairs: &[(usize, usize, f64)]) -> Feature {
         integer: column.integer,
         missing: column.missing.clone(),
         date: column.date.clone(),
+        history: column.history.clone(),
     }
 }

@@ -299,6 +299,7 @@ pub(crate) mod tests {
             integer,
             missing: limbeck_data::MissingNumbers::default(),
             date: None,
+            history: None,
         };
         let levels = Arc::new(vec!["a".to_owned(), "b".to_owned()]);
         let codes = (0..n as u32).map(|i| i % 2).collect();
@@ -315,6 +316,7 @@ pub(crate) mod tests {
                     integer: false,
                     missing: limbeck_data::MissingNumbers::default(),
                     date: None,
+                    history: None,
                 },
             ],
             rows: n,

@@ -128,6 +128,7 @@ fn munge_column(
         integer: column.integer,
         missing: column.missing.clone(),
         date: column.date.clone(),
+        history: column.history.clone(),
     }
 }
 

@@ -13,7 +13,7 @@ use super::fault::{Fault, short};
 /// The supported formats, as text for messages.
 pub(super) const EXPECTED: &str = "a LightGBM text model, an XGBoost JSON model (or UBJSON), a CatBoost JSON model or an ONNX model";
 
-const CATBOOST: &str = "save it as JSON or ONNX: model.save_model(\"model.json\", format=\"json\") or model.save_model(\"model.onnx\", format=\"onnx\") (numeric features only)";
+const CATBOOST: &str = "save it as JSON or ONNX: model.save_model(\"model.json\", format=\"json\") or model.save_model(\"model.onnx\", format=\"onnx\") (CatBoost writes ONNX only for models without categories)";
 const XGBOOST: &str = "save it as JSON: model.save_model(\"model.json\")";
 const LIGHTGBM: &str = "save the text model: booster.save_model(\"model.txt\") (for an LGBMRegressor, booster is model.booster_)";
 const TORCH: &str = "export it to ONNX: torch.onnx.export(model, example_rows, \"model.onnx\", input_names=[\"x\"], dynamic_axes={\"x\": {0: \"rows\"}})";

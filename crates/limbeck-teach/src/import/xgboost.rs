@@ -120,7 +120,7 @@ struct FileTree {
     categories_sizes: Vec<usize>,
 }
 
-/// A boolean: `true` and `false` in older versions, 1 and 0 since about version 1.6.
+/// A boolean in a model file: XGBoost before about version 1.6 writes `true` and `false`, later versions write 1 and 0.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(untagged)]
 enum Flag {

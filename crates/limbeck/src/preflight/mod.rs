@@ -89,7 +89,13 @@ pub fn preflight(
     }
     on_threads(recipe.threads, listener(), || {
         let session = Session::new(observer);
-        let data = read(&recipe.table, &recipe.data, &[], recipe.seed, &session)?;
+        let data = read(
+            &recipe.table,
+            &recipe.data_options(),
+            &[],
+            recipe.seed,
+            &session,
+        )?;
         let available = data.split.train.len() + data.split.valid.len();
         if available < rules::LEAST_ROWS {
             let least = rules::LEAST_ROWS;

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `schema`, `version`, `seed`, `interrupted` | version of these keys; version of limbeck; seed of the recipe; true if the user stopped the run |
 //! | `target`, `log_target`, `quantile` | target column; true if its logarithm was learned; the quantile that the student predicts, if not the mean |
-//! | `data` | numbers of rows and columns, split sizes, features, findings of the checks; `periods`: first and last time of each part of the split, with the option `time`; `ranges` of number features in training and validation rows; `learned`: hashes of at most 256 of these rows, by which `evaluate` recognizes them |
+//! | `data` | numbers of rows and columns, split sizes, features, findings of the checks; `periods`: first and last time of each part of the split, with the option `time`; `series`: the series that the rows form, and the leak audit (`audit` with `test`, `passed`, `found`); `ranges` of number features in training and validation rows; `learned`: hashes of at most 256 of these rows, by which `evaluate` recognizes them |
 //! | `teacher` | kind, `parameters`, `bytes`, `learners` with `learner` and `weight`, numbers of new and of rejected rows, notes |
 //! | `student` | `kind`, `parameters`, `bytes`, `hidden` (widths of the hidden layers), `inputs` (inputs of the first layer after encoding) |
 //! | `sizes` | `kind`, `parameters`, `bytes` of `baseline` and `distilled`, unless both are networks of the same design |
@@ -14,6 +14,7 @@
 //! | `selection` | trials of both students on validation rows: `baseline`, `distilled`; `closed_form_alpha` |
 //! | `shipped` | `kind` (`baseline` or `distilled`), its setting, and the validation errors that decided |
 //! | `test` | `teacher`, `baseline`, `distilled`, `shipped`: `rmse`, `mae`, `r2`; students also `fidelity_rmse` (RMSE to the teacher), `fidelity_r2` (R² to the teacher) |
+//! | `naive` | forecasts without a model, if later rows are predicted: `name`, `rows` (test rows for which it is known), `rmse`, `mae`, `r2`; `shipped_rmse` and `teacher_rmse` on the same rows; `mae_ratio`: MAE of the shipped student divided by that of the forecast |
 //! | `test_seeds` | the metrics of `baseline` and `distilled` for each `seed` |
 //! | `baselines` | baselines of every kind of student, trained without a teacher within the same budget: `models` with `kind`, `spec`, `parameters`, `bytes`, `valid_error`, `test`; `best`: the best kind on validation rows; `as_good`: another kind that is no worse than the shipped student on validation rows and no larger |
 //! | `method` | comparison of the distilled student with the baseline: `kind`, `error_saved` and `teacher_lead` (`value`, `low`, `high`), `level` (of the intervals), `blocks` (number of test groups, time periods or single rows), `seeds`, `se_rows` and `se_seeds` (standard errors of `error_saved` over test rows and over seeds); `reason` if there is no verdict |
@@ -39,6 +40,7 @@ use serde::{Deserialize, Serialize};
 mod answers;
 pub mod compare;
 mod models;
+mod naive;
 pub mod outer;
 pub(crate) mod page;
 mod shipped;
@@ -46,6 +48,8 @@ pub(crate) mod verdict;
 
 pub(crate) use answers::Answers;
 pub use models::{ModelRow, Role};
+pub use naive::NaiveScores;
+pub(crate) use naive::Tested;
 pub use outer::{Fold, Outer};
 pub use shipped::ShippedKind;
 
@@ -92,6 +96,9 @@ pub struct Report {
     pub shipped: Shipped,
     /// Test metrics of the teacher and the students.
     pub test: TestScores,
+    /// Test errors of forecasts without a model; empty unless the target is that of a later row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub naive: Vec<NaiveScores>,
     /// Test metrics of both students, for each training seed.
     pub test_seeds: Vec<SeedScores>,
     /// Baselines of every kind of student, trained without a teacher. `None` if they could not be fitted, for example because the run was stopped or

@@ -5,6 +5,7 @@
 
 use limbeck_distill::proof::{grouped, short};
 
+use super::naive::{self, NaiveScores};
 use super::verdict::kind_name;
 use super::{QuantileScores, Report, ShippedKind, Size, StudentScores};
 
@@ -48,10 +49,13 @@ pub enum Role {
     Shipped,
     /// The best file without a teacher.
     BestBaseline,
+    /// A forecast without a model, such as persistence.
+    Naive,
 }
 
 impl Report {
-    /// The rows of the table of models: teacher, baseline, distilled student, shipped file and, if known, the best file without a teacher.
+    /// The rows of the table of models: teacher, baseline, distilled student, shipped file and, if known, the best file without a teacher. For
+    /// forecasts, also those without a model.
     #[must_use]
     pub fn models(&self) -> Vec<ModelRow> {
         let test = &self.test;
@@ -62,6 +66,7 @@ impl Report {
             self.shipped_row(),
         ];
         rows.extend(self.best_baseline_row());
+        rows.extend(self.naive.iter().map(naive_row));
         rows
     }
 
@@ -101,6 +106,7 @@ impl Report {
                 "mean of {seeds} seeds: the mean of the errors of {seeds} students that differ only in their training seed; the file has one of these students, so its own error can differ a little"
             ));
         }
+        notes.extend(naive::notes(self));
         if let Some(quantile) = self.quantile {
             notes.push(format!(
                 "the students predict the {quantile}-quantile; covered is the share of targets at or below the prediction, ideally {:.1} %",
@@ -197,6 +203,23 @@ fn student(side: ShippedKind) -> &'static str {
     match side {
         ShippedKind::Baseline => "student alone",
         ShippedKind::Distilled => "student distilled",
+    }
+}
+
+/// The row of a forecast without a model.
+fn naive_row(naive: &NaiveScores) -> ModelRow {
+    ModelRow {
+        name: format!("{} (no model)", naive.name),
+        role: Role::Naive,
+        rmse: naive.rmse,
+        mae: naive.mae,
+        r2: naive.r2,
+        quantile: None,
+        rmse_to_teacher: None,
+        r2_to_teacher: None,
+        parameters: None,
+        bytes: None,
+        us_per_row: None,
     }
 }
 

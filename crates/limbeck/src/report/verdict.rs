@@ -7,12 +7,14 @@ use limbeck_distill::proof::{
 };
 use limbeck_distill::student::StudentKind;
 
+use super::naive;
 use super::{Against, Report, ShippedKind, TestScores};
 
 /// The sentences of a verdict, the most important one first. `causes` are the likely causes of an [`alarm`], that is of a useless model.
 pub(crate) fn sentence(report: &Report, causes: &[String]) -> String {
     let parts = [
         alarm(report, causes),
+        naive::alarm(report),
         barely(report),
         file(report),
         method(report),

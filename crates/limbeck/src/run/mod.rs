@@ -144,7 +144,11 @@ impl Run {
     pub fn read_rows(&self, table: impl AsRef<Path>) -> Result<(Features, Table)> {
         let options = self.report.data.reading(&self.recipe.data);
         let table = Table::read_like(table, &self.report.data.schema(), &options)?;
-        let features = Features::of_table(&table, &self.report.data.features)?;
+        let features = Features::of_table(
+            &table,
+            &self.report.data.features,
+            self.report.data.sequence(),
+        )?;
         Ok((features, table))
     }
 }

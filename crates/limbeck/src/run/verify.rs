@@ -304,7 +304,7 @@ fn artefact(path: &Path) -> Result<(PathBuf, String, Format)> {
             .then(|| (name.to_owned(), *format))
     };
     let (name, format) = ENDINGS.iter().find_map(fits).ok_or_else(|| {
-        refuse("this is neither a run, nor a .limbeck file, nor an exported file with its manifest (NAME.c.manifest.json or NAME.onnx.manifest.json) beside it")
+        refuse("found no manifest beside it (NAME.c.manifest.json or NAME.onnx.manifest.json), so it cannot be verified; give the folder of a run, a .limbeck file, or an exported file that has its manifest beside it")
     })?;
     Ok((folder, name, format))
 }

@@ -65,6 +65,8 @@ pub(crate) fn write(out: &Path, last: &Path, data: &Dataset, fitted: &Fitted) ->
         recipe: &text,
         features: &proven.test.features,
         weight: &proven.test.weight,
+        timeline: data.timeline.as_ref(),
+        rows: &proven.test.rows,
         answers: &proven.answers,
         chosen: [Some(baseline), Some(distilled)],
         run: &last.display().to_string(),

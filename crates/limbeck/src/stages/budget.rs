@@ -467,7 +467,13 @@ impl Budget<'_> {
         let (ordinal, keep) = (&self.asked.student.ordinal, self.keep);
         let mut names = screen::ranked(data);
         // Columns that the options `keep` and `ordinal` name are left out last.
-        names.sort_by_key(|name| !ordinal.contains(name) && !keep.contains(name));
+        // The student adds a target's present value to the changes that it learned.
+        let own = data.targets.specs.iter().filter(|_| !data.base.is_empty());
+        let own: Vec<&String> = own.map(|spec| &spec.name).collect();
+        names.sort_by_key(|name| {
+            let is_asked = ordinal.contains(name) || keep.contains(name);
+            (!own.contains(&name), !is_asked)
+        });
         let gone = names.split_off(columns.min(names.len()));
         let narrow = data.without(&gone);
         resolved.plan.dropped.extend(gone);

@@ -59,6 +59,13 @@ impl ExternalTeacher {
             });
         }
         let run = Run::open(path)?;
+        let sequence = run.report().data.sequence();
+        if sequence.is_some_and(|sequence| sequence.relative) {
+            return Err(Error::Recipe {
+                place: "teacher.model".into(),
+                message: "the teacher of that run learned changes from the present value, which this run cannot use; make that run again with `--learn value`".into(),
+            });
+        }
         let file = path.join(TEACHER).join(TEACHER_FILE);
         let bytes =
             std::fs::read(&file).map_err(Error::file("read the teacher of that run", &file))?;

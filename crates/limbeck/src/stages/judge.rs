@@ -22,6 +22,18 @@ pub(crate) struct Judge<'a> {
     pub(crate) target: Vec<f64>,
     /// The teacher's predictions of what the students predict: the mean, or a quantile.
     pub(crate) teacher: Vec<f64>,
+    /// Per test row, the number that the shipped student adds to what was learned: the target's present value, if its changes were learned; otherwise
+    /// 0. `target` and `teacher` include it.
+    base: Vec<f64>,
+}
+
+/// The sum of two lists, row by row.
+fn sum(mut values: Vec<f64>, base: &[f64]) -> Vec<f64> {
+    values
+        .iter_mut()
+        .zip(base)
+        .for_each(|(value, base)| *value += base);
+    values
 }
 
 /// Predictions of both students, as `baseline[seed][row]` and `distilled[seed][row]`, and the tests of significance on them.
@@ -40,7 +52,11 @@ impl<'a> Judge<'a> {
         at: usize,
     ) -> Self {
         let unit = data.spec().unit;
-        let teacher = test
+        let base: Vec<f64> = match data.base.first() {
+            Some(base) => test.rows.iter().map(|&row| base[row]).collect(),
+            None => vec![0.0; test.rows.len()],
+        };
+        let teacher: Vec<f64> = test
             .teacher
             .iter()
             .zip(&test.std)
@@ -51,8 +67,9 @@ impl<'a> Judge<'a> {
             looks_inside,
             at,
             measure: objective.measure(),
-            target: data.target_of(&test.rows),
-            teacher,
+            target: sum(data.target_of(&test.rows), &base),
+            teacher: sum(teacher, &base),
+            base,
             test,
         }
     }
@@ -61,7 +78,8 @@ impl<'a> Judge<'a> {
     pub(crate) fn answers(&self, stage: &Stage<'_>, trial: &Trial) -> Result<Vec<f64>> {
         let student = stage.student_of(trial, self.at, BTreeMap::new(), Vec::new())?;
         let features = &self.test.features;
-        Ok(student.predict(&features.raw(), features.rows)?)
+        let learned = student.predict(&features.raw(), features.rows)?;
+        Ok(sum(learned, &self.base))
     }
 
     /// Predicts the test rows with all refits in `trials`, one pair per seed, and tests the differences for significance.

@@ -186,6 +186,16 @@ impl<'a> Context<'a> {
                 message: "a command or a column of predictions has no inner features to learn from; leave out `hints.kind`, give a model file (teacher.model), or let limbeck fit the teacher".into(),
             });
         }
+        let predicts_values = matches!(
+            source,
+            TeacherSource::Command(_) | TeacherSource::Model { .. }
+        );
+        if predicts_values && !self.data.base.is_empty() {
+            return Err(Error::Recipe {
+                place: "data.learn".into(),
+                message: "changes from the present value are learned, but a command or a model file predicts values; use `--learn value`, or let limbeck fit the teacher".into(),
+            });
+        }
         match source {
             TeacherSource::Run(run) => self.read(run),
             TeacherSource::Model {
@@ -220,7 +230,11 @@ impl<'a> Context<'a> {
             let schema = self.data.summary.schema();
             let options = self.data.summary.reading(self.options.data);
             let table = Table::read_like(path, &schema, &options)?;
-            let asked = Features::of_table(&table, &self.data.summary.features)?;
+            let asked = Features::of_table(
+                &table,
+                &self.data.summary.features,
+                self.data.summary.sequence(),
+            )?;
             new.append_rows(asked.cleaned_like(&self.data.features))?;
         }
         let sources = new.source.iter_mut().flatten();

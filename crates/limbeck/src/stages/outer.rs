@@ -141,7 +141,7 @@ mod tests {
         // Late before the first fold.
         let late = session.ending(Some(0.0));
         let (none, note) = repeat(3, 0, &data, &late, |_, _| Ok(FOLD)).unwrap();
-        assert!(none.is_none() && note.unwrap().contains("fold 1 of 3: this and all later"));
+        assert!(none.is_none() && note.unwrap().contains("this and all later outer folds"));
         // Late within the second fold, which waits for the end.
         let soon = session.ending(Some(session.seconds() + 1.0));
         let folds = std::cell::Cell::new(0);

@@ -15,9 +15,9 @@ use super::students::{Cut, Known, ProofOptions, Students, StudyOptions, Trained}
 use super::timing::{best_microseconds, peak_memory_bytes};
 use crate::error::Result;
 use crate::report::{
-    self, Answers, BaselineModel, BaselinesReport, FileReport, Fold, JointReport, Measured, Outer,
-    Report, SeedScores, Selection, Shipped, ShippedKind, Size, Sizes, StudentReport, StudentScores,
-    TestScores, TrialReport, verdict,
+    self, Answers, BaselineModel, BaselinesReport, FileReport, Fold, JointReport, Measured,
+    NaiveScores, Outer, Report, SeedScores, Selection, Shipped, ShippedKind, Size, Sizes,
+    StudentReport, StudentScores, TestScores, Tested, TrialReport, verdict,
 };
 use crate::run::curves;
 use crate::run::files::PREDICTIONS;
@@ -71,6 +71,7 @@ impl Students<'_> {
         let (shipped, winner) = case.shipped(trained);
         let (provenance, examples) = (case.provenance(&shipped), case.examples(trained));
         let student = trained.stage.student(winner, provenance, examples)?;
+        let student = case.in_sequence(student)?;
         let names = student.outputs.iter().map(|output| output.name.clone());
         let report = JointReport {
             targets: names.collect(),
@@ -166,6 +167,7 @@ impl Case<'_> {
                 closed_form_alpha: trained.choice.closed_form,
             },
             shipped,
+            naive: self.naive(judge, &answers),
             test: test.0,
             test_seeds: test.1,
             proof: verdict::without_gains(judged.proof, is_alarming),
@@ -282,6 +284,7 @@ impl Case<'_> {
     ) -> Result<(Size, Student)> {
         let (provenance, examples) = (self.provenance(shipped), self.examples(trained));
         let student = (trained.stage).student_of(trial, self.at, provenance, examples)?;
+        let student = self.in_sequence(student)?;
         let size = Size {
             kind: trial.setting.kind(),
             parameters: student.parameters(),
@@ -304,6 +307,25 @@ impl Case<'_> {
             baseline: size(files.baseline)?,
             distilled: size(files.distilled)?,
         }))
+    }
+
+    /// Test errors of forecasts without a model.
+    fn naive(&self, judge: &Judge<'_>, answers: &Answers) -> Vec<NaiveScores> {
+        let tested = Tested {
+            target: &judge.target,
+            weight: &judge.test.weight,
+            teacher: &judge.teacher,
+            shipped: &answers.shipped,
+        };
+        let naive = self.known.data.naive.iter();
+        let scores = naive.filter_map(|naive| NaiveScores::of(naive, &judge.test.rows, &tested));
+        scores.collect()
+    }
+
+    /// The student with the description of the series on which it was trained, if the rows form series.
+    fn in_sequence(&self, student: Student) -> Result<Student> {
+        let sequence = self.known.data.summary.sequence().cloned();
+        Ok(student.with_sequence(sequence)?)
     }
 
     fn provenance(&self, shipped: &Shipped) -> BTreeMap<String, String> {
@@ -637,9 +659,9 @@ fn clamped(trained: &Trained<'_>) -> Option<String> {
         .count();
     (beyond + targets > 0).then(|| {
         format!(
-            "the student predicts probabilities of bins (ranges of the target), which end a little beyond the training targets: {beyond} of \
-             {labels} labels are outside all bins and are learned as the outermost bins, and {targets} of {} test targets are outside the \
-             range that the student can predict",
+            "with `head = binned`, the student predicts only values in the range of its bins, which reaches a little beyond the training targets: \
+             {beyond} of {labels} targets and teacher labels are outside of it and are learned as its nearest end, and {targets} of {} test targets are \
+             outside of it and cannot be predicted; if this matters, use another head",
             test.len()
         )
     })

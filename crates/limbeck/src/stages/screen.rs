@@ -111,6 +111,7 @@ mod tests {
             integer: false,
             missing: limbeck_data::MissingNumbers::default(),
             date: None,
+            history: None,
         };
         let cells = cells(&column, &(0..321).collect::<Vec<_>>());
         for cell in 0..CELLS {

@@ -186,7 +186,7 @@ impl FileNode<'_> {
             | "Greater"
                 if self.has("axis") =>
             {
-                "expected no attribute axis, which opset 7 removed (convert the model to opset 13 or later)"
+                "found the attribute axis, which only opsets below 7 have; convert the model to opset 13 or later"
             }
             _ => return Ok(()),
         };

@@ -4,9 +4,10 @@
 //! page. Chart.js 4 (MIT license, 209 kB) is part of the page, so that it works offline.
 
 mod slices;
+mod timeline;
 
-use limbeck_data::Features;
 use limbeck_data::metrics::Measure;
+use limbeck_data::{Audit, DataSummary, Features, Timeline};
 use limbeck_distill::proof::{percent, short};
 use limbeck_distill::search::Trial;
 use serde_json::{Value, json};
@@ -45,6 +46,10 @@ pub(crate) struct Source<'a> {
     pub(crate) features: &'a Features,
     /// Weights of the test rows.
     pub(crate) weight: &'a [f64],
+    /// Series and time of each row of the data set; `None` unless rows form series.
+    pub(crate) timeline: Option<&'a Timeline>,
+    /// The test rows, as positions in the data set.
+    pub(crate) rows: &'a [usize],
     /// Targets and predictions on test rows, in the target's unit.
     pub(crate) answers: &'a Answers,
     /// The trials that were chosen on validation rows: first that of the baseline, then that of the distilled student. `None` if there is no such
@@ -74,7 +79,9 @@ pub(crate) fn page(source: &Source<'_>) -> String {
             columns.push(&ranked.slice.column);
         }
     }
+    let over_time = timeline::charts(source.timeline, source.rows, answers, &ahead(source.report));
     let data = json!({
+        "timelines": over_time.data,
         "unit": source.report.target,
         "measure": measure.name(),
         "scatter": scatter(answers),
@@ -89,7 +96,7 @@ pub(crate) fn page(source: &Source<'_>) -> String {
     let (first, rest) = sentence
         .split_once(". ")
         .map_or((sentence.as_str(), ""), |(first, rest)| (first, rest));
-    let parts: [(&str, String); 21] = [
+    let parts: [(&str, String); 22] = [
         (
             "TITLE",
             escape(&format!("{}: {}", report.target, report.data.source)),
@@ -147,6 +154,7 @@ pub(crate) fn page(source: &Source<'_>) -> String {
                 })
                 .collect(),
         ),
+        ("TIMELINES", over_time.html),
         ("LAYERS", layers(source.chosen)),
         ("RECIPE", escape(source.recipe)),
         ("USE", usage(source.run, source.formats)),
@@ -204,6 +212,39 @@ fn headline_kind(report: &Report) -> &'static str {
     }
 }
 
+/// A sentence on the series that the rows form; empty if they form none.
+fn series(data: &DataSummary) -> String {
+    let series = data.series.as_ref();
+    series.map_or_else(String::new, |series| {
+        format!(" {}.", prose(&series.to_string()))
+    })
+}
+
+/// What is predicted of later rows, for a chart over time; empty if the target belongs to its own row.
+fn ahead(report: &Report) -> String {
+    let series = report.data.series.as_ref();
+    let ahead = series.and_then(|series| series.ahead());
+    ahead.map_or_else(String::new, |ahead| format!(": {ahead}"))
+}
+
+/// The results of the leak audit as items of a list; empty if rows form no series.
+fn audit(data: &DataSummary) -> String {
+    let tests = data.series.iter().flat_map(|series| &series.audit);
+    let item = |audit: &Audit| {
+        let mark = if audit.passed {
+            "passed"
+        } else {
+            "<b>FAILED</b>"
+        };
+        format!(
+            "<li>Leak audit, {mark}: {} <span class=\"small\">({})</span></li>",
+            escape(&audit.test),
+            escape(&audit.found)
+        )
+    };
+    tests.map(item).collect()
+}
+
 fn asked(report: &Report) -> String {
     let data = &report.data;
     let what = match report.quantile {
@@ -217,6 +258,9 @@ fn asked(report: &Report) -> String {
     let periods = periods.map_or_else(String::new, |periods| {
         format!(" {}.", prose(&periods.to_string()))
     });
+    let ahead = data.series.as_ref().and_then(|series| series.ahead());
+    let what = ahead.map_or(what.clone(), |ahead| format!("{what} ({ahead})"));
+    let periods = format!("{periods}{}", series(data));
     format!(
         "A student of {} parameters that predicts {what} from {} columns of <b>{}</b>. Fitted on {} rows, chosen on {}, tested on {} held-out rows.{periods}",
         grouped(report.student.parameters),
@@ -384,6 +428,7 @@ fn class(role: Role) -> &'static str {
         Role::Distilled => "distilled",
         Role::Shipped => "shipped",
         Role::BestBaseline => "best-baseline",
+        Role::Naive => "naive",
     }
 }
 
@@ -530,7 +575,8 @@ fn ranked(found: &[Ranked], looked: usize, what: &str) -> String {
 }
 
 fn checks(report: &Report) -> String {
-    if report.data.warnings.is_empty() {
+    let audit = audit(&report.data);
+    if report.data.warnings.is_empty() && audit.is_empty() {
         return "<p>The checks found nothing.</p>".into();
     }
     let line = |group: &limbeck_data::Group| {
@@ -542,7 +588,10 @@ fn checks(report: &Report) -> String {
         )
     };
     let groups = limbeck_data::group_warnings(&report.data.warnings);
-    format!("<ul>{}</ul>", groups.iter().map(line).collect::<String>())
+    format!(
+        "<ul>{audit}{}</ul>",
+        groups.iter().map(line).collect::<String>()
+    )
 }
 
 /// Commands that a user can copy, with the names of this run.

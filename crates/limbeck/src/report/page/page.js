@@ -36,6 +36,12 @@
     data.columns.forEach((column, at) =>
       make("column-" + at, { type: "line", data: { labels: column.labels, datasets: column.sides.map((side) => ({ ...line(side, side.error), showLine: false, pointRadius: 6 })) }, options: { scales: { x: { offset: true, ticks: { maxRotation: 60 } }, y: axis(data.measure, { grace: "8%" }) } } }));
 
+    data.timelines.forEach((series, at) => {
+      const side = (label, key, color, dash) => ({ label, data: series[key], borderColor: css(color), backgroundColor: css(color), borderDash: dash, borderWidth: key === "truth" ? 1.5 : 2, pointRadius: 0, pointStyle: "line" });
+      const datasets = [side("true value", "truth", "soft", []), side("teacher", "teacher", "teacher", dashes.teacher), side("shipped student", "shipped", "shipped", [])];
+      make("timeline-" + at, { type: "line", data: { labels: series.labels, datasets }, options: { ...dashed, interaction: { mode: "index", intersect: false }, scales: { x: { ticks: { maxTicksLimit: 8, maxRotation: 30 } }, y: axis(data.unit) } } });
+    });
+
     const curves = (id, key, title) =>
       make(id, {
         type: "line",
