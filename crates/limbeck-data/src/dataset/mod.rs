@@ -185,35 +185,26 @@ impl Dataset {
 
         let mut parts = source.given_parts(options)?;
         source.check_infinite(options, &mut parts, &mut findings)?;
-        let series = Series::of(&source, options)?;
-        let found = read_targets(
-            &source,
-            options,
-            &names,
-            (&parts, series.as_ref()),
-            &mut findings,
-        )?;
+        let series = Series::of(&source, options, &parts)?;
+        let targets = (&parts[..], series.as_ref());
         let ReadTargets {
             rows,
             mut values,
             missing: mut missing_targets,
-        } = found;
-        let by_series = series
-            .as_ref()
-            .is_some_and(|series| series.are_whole(options, &parts));
+        } = read_targets(&source, options, &names, targets, &mut findings)?;
         let parts: Vec<SplitPart> = rows.iter().map(|row| parts[*row]).collect();
         let weight = source.weights(options, &rows)?;
         let mut given = source.given_teacher(options, &rows)?;
-        let whole = series.as_ref().filter(|_| by_series);
+        let whole = series.as_ref().filter(|series| series.is_whole());
         let tied = Tied::of(&source, options, (&names, &rows), whole, &mut findings)?;
         let ties = Ties::of(tied.group.as_deref(), tied.time.as_deref());
         let valid_given = parts.contains(&SplitPart::Valid);
         let mut split = split(&parts, &ties, source.has_split(options), options, seed)?;
         let name = source.name().to_owned();
-        let summarized = series
+        let purged = series
             .as_ref()
-            .map(|series| series.purge(&mut split, &rows, by_series));
-        let series_summary = summarized.transpose()?;
+            .map(|series| series.purge(&mut split, &rows));
+        let series_summary = purged.transpose()?;
         // Forecasts were made from targets without such numbers.
         if options.horizon == 0 {
             missing_targets =
@@ -223,13 +214,11 @@ impl Dataset {
         check_part_weights(&split, &weight)?;
         check_rows(&name, split.train.len(), &mut findings)?;
         check_targets(&name, (&names, &values), &learn, options, &mut findings)?;
-
         let total_rows = source.table.rows;
-        let periods = periods(&source, options, &rows, (&split, by_series))?;
-        let naive = match &series {
-            Some(series) => series.naive(&source, options, &names, &missing_targets, &rows)?,
-            None => Vec::new(),
-        };
+        let periods = periods(&source, options, &rows, (&split, whole.is_some()))?;
+        let naive = series.as_ref();
+        let naive = naive.map(|one| one.naive(&source, options, &names, &missing_targets, &rows));
+        let naive = naive.transpose()?.unwrap_or_default();
         let found = Found {
             series: series.as_ref(),
             names: &names,
@@ -249,18 +238,13 @@ impl Dataset {
         )?;
         let dependence = tied.blocks(split.test.len(), series.as_ref(), &rows);
         dependence.check(&split.train, options)?;
-        let base = Series::base(options, (&values, &split), &features, &names)?;
-        keep_known(&name, &base, &mut split, &mut findings)?;
         let (target, learned) = (
             summarize(&values[0], &weight, &learn),
             LearnedRows::of(&features, &values[0], &learn),
         );
-        for (values, base) in values.iter_mut().zip(&base) {
-            subtract(values, base);
-        }
-        if let (Some(given), Some(base)) = (&mut given, base.first()) {
-            subtract(&mut given.prediction, base);
-        }
+        let base = Series::base(options, (&values, &split), &features, &names)?;
+        keep_known(&name, &base, &mut split, &mut findings)?;
+        learn_changes(&base, &mut values, given.as_mut());
         let summary = DataSummary {
             source: name,
             rows: total_rows,
@@ -286,7 +270,7 @@ impl Dataset {
         };
         Ok(Self {
             features,
-            targets: targets(names, values, options),
+            targets: target_set(names, values, options),
             weight,
             blocks: dependence.blocks,
             split,
@@ -669,12 +653,18 @@ fn read_features(
     })
 }
 
-/// Subtracts from each value the number of the same row.
-fn subtract(values: &mut [f64], base: &[f64]) {
-    values
-        .iter_mut()
-        .zip(base)
-        .for_each(|(value, base)| *value -= base);
+/// Replaces the targets, and predictions of a given teacher, by their changes from the present values `base`; without present values, nothing changes.
+fn learn_changes(base: &[Vec<f64>], values: &mut [Vec<f64>], given: Option<&mut GivenTeacher>) {
+    let subtract = |values: &mut [f64], base: &[f64]| {
+        let both = values.iter_mut().zip(base);
+        both.for_each(|(value, base)| *value -= base);
+    };
+    for (values, base) in values.iter_mut().zip(base) {
+        subtract(values, base);
+    }
+    if let (Some(given), Some(base)) = (given, base.first()) {
+        subtract(&mut given.prediction, base);
+    }
 }
 
 /// Removes from the split the rows for which the present value of a target is missing, if its changes are learned.
@@ -778,7 +768,7 @@ fn periods(
 }
 
 /// The targets with their names and learned units; `values` has one list for each name.
-fn targets(names: Vec<String>, values: Vec<Vec<f64>>, options: &DataOptions) -> Targets {
+fn target_set(names: Vec<String>, values: Vec<Vec<f64>>, options: &DataOptions) -> Targets {
     let spec = |name: String| {
         let unit = options.learned_unit(&name);
         TargetSpec { name, unit }

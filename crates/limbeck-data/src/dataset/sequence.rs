@@ -98,11 +98,17 @@ pub(super) struct Series {
     count: usize,
     /// Name of each series.
     names: Vec<String>,
+    /// True if whole series are held out.
+    whole: bool,
 }
 
 impl Series {
-    /// Reads the series of the rows; `None` if no option asks for series.
-    pub(super) fn of(source: &Source, options: &DataOptions) -> Result<Option<Self>> {
+    /// Reads the series of the rows; `None` if no option asks for series. `parts` has the part of each row in the given split, if there is one.
+    pub(super) fn of(
+        source: &Source,
+        options: &DataOptions,
+        parts: &[SplitPart],
+    ) -> Result<Option<Self>> {
         let Some(time_name) = options.time.as_ref().filter(|_| options.has_series()) else {
             return Ok(None);
         };
@@ -138,7 +144,8 @@ impl Series {
         };
         let runs = Runs::new(&order, &series, &time, &sequence);
         let target_rows = runs.later(rows, options.horizon);
-        let made = Self {
+        let mut made = Self {
+            whole: false,
             looks: options.looks()?,
             season: options.season,
             count: series.iter().max().map_or(0, |last| *last as usize + 1),
@@ -154,11 +161,12 @@ impl Series {
         let has_split = source.has_split(options);
         if !has_split && options.hold_out == HoldOut::Series && made.count < FEWEST_SERIES {
             let message = format!(
-                "found {} series, but to hold out whole series needs at least {FEWEST_SERIES}: for training, validation, test and two folds; use `--hold-out time`",
+                "found {} series, but holding out whole series needs at least {FEWEST_SERIES}: for training, validation, test and two folds; use `--hold-out time`",
                 made.count
             );
             return Err(Error::option("hold_out", message));
         }
+        made.whole = made.holds_out_whole(options, has_split.then_some(parts));
         Ok(Some(made))
     }
 
@@ -215,17 +223,19 @@ impl Series {
         rows.iter().map(|&row| self.series[row]).collect()
     }
 
-    /// True if whole series are held out, so that the rows of a series belong to one part of the split. `parts` has the given part of each row; if all
-    /// rows are training rows, the options decide.
-    pub(super) fn are_whole(&self, options: &DataOptions, parts: &[SplitPart]) -> bool {
-        if parts.iter().all(|part| *part == SplitPart::Train) {
-            return match options.hold_out {
-                HoldOut::Series => true,
-                HoldOut::Time => false,
-                HoldOut::Auto => self.count >= ENOUGH_SERIES && options.horizon == 0,
-            };
+    /// True if whole series are held out, so that the rows of a series belong to one part of the split.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Decides whether whole series are held out: by the given split, in which `parts` has the part of each row, or else by the options.
+    fn holds_out_whole(&self, options: &DataOptions, given: Option<&[SplitPart]>) -> bool {
+        match (given, options.hold_out) {
+            (Some(parts), _) => self.count > 1 && self.divided(parts).is_none(),
+            (None, HoldOut::Series) => true,
+            (None, HoldOut::Time) => false,
+            (None, HoldOut::Auto) => self.count >= ENOUGH_SERIES && options.horizon == 0,
         }
-        self.count > 1 && self.divided(parts).is_none()
     }
 
     /// The first series with rows in two parts of the split, except dropped rows; `None` if there is none. `parts` has the part of each row.
@@ -249,14 +259,9 @@ impl Series {
     /// # Errors
     ///
     /// [`Error::Split`] if no training row or no validation row is left.
-    pub(super) fn purge(
-        &self,
-        split: &mut Split,
-        rows: &[usize],
-        whole: bool,
-    ) -> Result<SeriesSummary> {
+    pub(super) fn purge(&self, split: &mut Split, rows: &[usize]) -> Result<SeriesSummary> {
         let before = split.train.len() + split.valid.len();
-        if !whole {
+        if !self.whole {
             self.purge_part(split, rows, true);
             self.purge_part(split, rows, false);
         }
@@ -278,9 +283,9 @@ impl Series {
             is_regular: self.steps.is_some_and(|steps| steps.regular),
             shortest: lengths().min().unwrap_or(0),
             longest: lengths().max().unwrap_or(0),
-            whole_series: whole,
+            whole_series: self.whole,
             purged: before - split.train.len() - split.valid.len(),
-            audit: vec![self.audit_split(split, rows, whole)],
+            audit: vec![self.audit_split(split, rows)],
         })
     }
 
@@ -337,8 +342,8 @@ impl Series {
     }
 
     /// Audits the split: a training target must not be known only in a held-out row, and a series that is held out must not be in training, too.
-    fn audit_split(&self, split: &Split, rows: &[usize], whole: bool) -> Audit {
-        if whole {
+    fn audit_split(&self, split: &Split, rows: &[usize]) -> Audit {
+        if self.whole {
             let of = |part: &[usize]| -> BTreeSet<u32> {
                 part.iter().map(|&row| self.series[rows[row]]).collect()
             };
@@ -875,6 +880,23 @@ mod tests {
             let step = load[row] - lag[row];
             assert!(step.is_nan() || (-6.0..=8.0).contains(&step), "{step}");
         }
+    }
+
+    #[test]
+    fn a_dropped_row_does_not_change_what_is_held_out() {
+        let mut table = table();
+        if let Values::Number(load) = &mut table.columns[2].values {
+            load[7] = f64::INFINITY;
+        }
+        let options = options("load", |options| {
+            options.horizon = 1;
+            options
+                .checks
+                .insert("infinite".into(), crate::Action::Drop);
+        });
+        let data = Dataset::from_table(table, &options, None, 5).unwrap();
+        assert!(!data.summary.series.unwrap().whole_series);
+        assert_eq!(data.fold_kind, FoldKind::Time);
     }
 
     #[test]
