@@ -55,6 +55,15 @@ fn distill(place: &Place, more: &[&str]) -> common::Outcome {
     place.limbeck(&[&["distill"], &SERIES[..], more].concat())
 }
 
+/// A folder with a run in `run` that predicts the load of the next row.
+fn with_forecasts() -> Place {
+    let place = place();
+    let args = "--target load --horizon 1 --window 4 --out run";
+    let args: Vec<&str> = args.split(' ').collect();
+    distill(&place, &args).succeeds();
+    place
+}
+
 /// The numbers of a column.
 fn column(place: &Place, file: &str, name: &str) -> Vec<f64> {
     let table = Table::read(place.path(file), &ReadOptions::default()).unwrap();
@@ -233,18 +242,7 @@ fn exported_c_follows_the_series() {
         eprintln!("skipped: no C compiler");
         return;
     }
-    let place = place();
-    let args = [
-        "--target",
-        "load",
-        "--horizon",
-        "1",
-        "--window",
-        "4",
-        "--out",
-        "run",
-    ];
-    distill(&place, &args).succeeds();
+    let place = with_forecasts();
     place.limbeck(&["export", "run", "--to", "c"]).succeeds();
     let header = place.text("run/export/student.h");
     assert!(
@@ -302,18 +300,7 @@ fn exported_c_follows_the_series() {
 
 #[test]
 fn each_row_is_answered_before_the_next_one_comes() {
-    let place = place();
-    let args = [
-        "--target",
-        "load",
-        "--horizon",
-        "1",
-        "--window",
-        "4",
-        "--out",
-        "run",
-    ];
-    distill(&place, &args).succeeds();
+    let place = with_forecasts();
     place
         .limbeck(&["predict", "run", "machines.csv", "-o", "whole.csv"])
         .succeeds();

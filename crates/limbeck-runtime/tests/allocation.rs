@@ -1,4 +1,4 @@
-//! A prediction with a scratch that was used before does not allocate.
+//! A prediction with a scratch that was used before does not allocate, and neither does a stream after its first rows.
 #![allow(
     unsafe_code,
     clippy::float_cmp,
@@ -6,8 +6,8 @@
 )]
 
 use limbeck_runtime::{
-    Encoder, Encoding, Graph, InputColumn, Node, Op, Output, Scaling, Scratch, Student,
-    StudentParts, TargetTransform, Value,
+    Encoder, Encoding, Graph, HistorySource, InputColumn, Node, Op, Output, Scaling, Scratch,
+    Stream, Student, StudentParts, TargetTransform, Value,
 };
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -116,4 +116,29 @@ fn prediction_of_a_row_does_not_allocate() {
             .iter()
             .all(|other| other.is_finite() && *other != first)
     );
+}
+
+#[test]
+fn a_stream_does_not_allocate_after_its_first_rows() {
+    let mut parts = student().into_parts();
+    parts.encoder.columns[0].history = Some(HistorySource {
+        column: "load".into(),
+        look: "slope4".parse().expect("a statistic"),
+        missing: Default::default(),
+    });
+    let student = Student::new(parts).expect("the parts fit");
+    let mut stream = Stream::new(&student);
+    assert_eq!(stream.inputs(), ["c", "load"]);
+    let mut push = |load| {
+        stream
+            .push(&[Value::Text("a"), Value::Number(load)])
+            .unwrap()
+    };
+    let before = ALLOCATIONS.get();
+    let first = [1.0, 2.0, 4.0, 8.0].map(&mut push);
+    assert!(ALLOCATIONS.get() > before, "the first rows are kept");
+    let before = ALLOCATIONS.get();
+    let later = [2.0, f64::NAN, 9.0, -3.0, 0.5].map(&mut push);
+    assert_eq!(ALLOCATIONS.get(), before);
+    assert!(later.iter().all(|later| *later != first[1]));
 }
