@@ -23,16 +23,24 @@ def cargo(name):
     return done.stdout
 
 
+# Networks whose training step is measured: what they are, our name, and the options of the other side.
+NETWORKS = [
+    ("an 8→64→64→1 perceptron", "dense", ["--model", "mlp", "--hidden", "64,64", "--rows", "20000"]),
+    ("a GRU of 32 units over 30 steps of 8 inputs", "gru32x30", ["--model", "gru", "--hidden", "32", "--seq", "30", "--rows", "20480"]),
+]
+
+
 def ours():
-    return next(line["step_us_median"] for line in lines(cargo("train_step")) if line["input"] == "dense")
+    """Microseconds per step, by name of the network."""
+    return {line["input"]: line["step_us_median"] for line in lines(cargo("train_step"))}
 
 
-def torch():
+def torch(options):
     """Microseconds per step of the same network in PyTorch; None where it cannot be measured."""
     script = BENCH / "train_throughput.py"
     if not script.exists():
         return None
-    command = [PYTHON, script, "--model", "mlp", "--hidden", "64,64", "--rows", "20000", "--features", "8", "--batch", "256", "--threads", "1"]
+    command = [PYTHON, script, *options, "--features", "8", "--batch", "256", "--threads", "1"]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     if done.returncode != 0:
         return None
@@ -45,7 +53,8 @@ def lines(text):
 
 def prediction():
     """Microseconds per row of students on 8 columns, beside the same graphs in ONNX Runtime, and of a LightGBM model."""
-    mine = lines(cargo("speed"))
+    all_mine = lines(cargo("speed"))
+    mine = [line for line in all_mine if "bins" in line]
     done = subprocess.run([PYTHON, ROOT / "evidence" / "others.py"], capture_output=True, text=True)
     theirs = lines(done.stdout)
     onnx = {(line["bins"], line["hidden"]): line for line in theirs if "bins" in line}
@@ -60,21 +69,38 @@ def prediction():
         else:
             cells += ["–"] * 4
         out.append(f"| {name} | " + " | ".join(cells) + " |")
-    for line in (line for line in theirs if "bins" not in line):
+    out += recurrent([line for line in all_mine if "cell" in line], [line for line in theirs if "state" in line])
+    for line in (line for line in theirs if "bins" not in line and "state" not in line):
         out.append(f"\n{line['name']} ({line['version']}): {line['row_us']:.1f} µs a row, {line['batch_us']:.2f} µs in 10 000.")
     out += [f"\n{line}" for line in done.stderr.splitlines() if line.startswith("not measured")]
     return [*out, ""]
 
 
+def recurrent(mine, theirs):
+    """Microseconds per row of a GRU of 32 units on 8 inputs, whose state is carried or whose last 30 rows are replayed, beside ONNX Runtime."""
+    gru = next((line for line in mine if line["cell"] == "gru"), None)
+    if gru is None:
+        return []
+    other = {line["state"]: line["row_us"] for line in theirs}
+    rows = [("state carried, a row at a time", gru["row_us"], other.get(True)), ("the last 30 rows replayed", 30 * gru["window_row_us"], other.get(False))]
+    out = ["\nA GRU of 32 units on 8 inputs, one thread, microseconds per row.\n", "| mode | limbeck | ONNX Runtime | ratio |", "|---|---|---|---|"]
+    for name, own, theirs in rows:
+        ratio, theirs = ("–", "–") if theirs is None else (f"{theirs / own:.1f}×", f"{theirs:.2f}")
+        out.append(f"| {name} | {own:.2f} | {theirs} | {ratio} |")
+    return out
+
+
 def main():
-    out = ["## Speed\n", "Training step of an 8→64→64→1 perceptron, batch 256, one thread, microseconds; rounds alternate between the two sides.\n",
-           "| round | limbeck | PyTorch | ratio |", "|---|---|---|---|"]
+    out = ["## Speed\n", "Training step, batch 256, one thread, microseconds; rounds alternate between the two sides.\n",
+           "| network | round | limbeck | PyTorch | ratio |", "|---|---|---|---|---|"]
     for number in range(1, ROUNDS + 1):
-        mine, theirs = ours(), torch()
-        ratio = "–" if theirs is None else f"{theirs / mine:.2f}"
-        theirs = "not installed" if theirs is None else f"{theirs:.0f}"
-        out.append(f"| {number} | {mine:.0f} | {theirs} | {ratio} |")
-        print(out[-1], flush=True)
+        mine = ours()
+        for name, key, options in NETWORKS:
+            theirs = torch(options)
+            ratio = "–" if theirs is None else f"{theirs / mine[key]:.2f}"
+            theirs = "not installed" if theirs is None else f"{theirs:.0f}"
+            out.append(f"| {name} | {number} | {mine[key]:.0f} | {theirs} | {ratio} |")
+            print(out[-1], flush=True)
     out += prediction()
     (ROOT / "evidence" / "bench.md").write_text("\n".join(out))
     print("wrote evidence/bench.md")

@@ -60,6 +60,25 @@ def run_c(compiler, folder, number, flags):
     return float(done.stdout.split("max |difference| ")[1].split(",")[0])
 
 
+def in_order(session, feed, state, golden):
+    """The predictions for all golden rows; those of a recurrent student are consecutive rows of one series."""
+    memory, rows = golden.get("memory"), len(golden["rows"])
+    if memory is None:
+        return np.hstack(session.run(None, feed))
+    found = []
+    carried = None if state is None else np.zeros((1, state.shape[1]), dtype=np.float32)
+    for row in range(rows):
+        if memory == "carried":
+            *outputs, carried = session.run(None, {**{name: values[row:row + 1] for name, values in feed.items()}, state.name: carried})
+        else:
+            first = max(0, row + 1 - memory["rolling"])
+            # Twice the same window: a batch of two rows.
+            outputs = session.run(None, {name: np.repeat(values[first:row + 1].T, 2, axis=0) for name, values in feed.items()})
+            assert all(np.allclose(output[0], output[1], rtol=1e-5) for output in outputs), "rows of a batch differ"
+        found.append(np.hstack(outputs)[0])
+    return np.array(found)
+
+
 def run_onnx(folder, number):
     """Largest difference in ONNX Runtime, relative to the size of the predictions, or what went wrong."""
     path = folder / f"{number}.onnx"
@@ -70,8 +89,11 @@ def run_onnx(folder, number):
         options.log_severity_level = 3
         options.intra_op_num_threads = 1
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        feed = {}
+        feed, state = {}, None
         for wanted in session.get_inputs():
+            if golden.get("memory") == "carried" and wanted.name.startswith("state"):
+                state = wanted
+                continue
             # A date is one input; its parts are columns DATE.PART.
             place = next(at for at, name in enumerate(golden["columns"]) if name == wanted.name or name.startswith(wanted.name + "."))
             cells = [row["raw"][place] for row in golden["rows"]]
@@ -83,7 +105,7 @@ def run_onnx(folder, number):
             else:
                 values = np.array([[math.nan if cell is None else float.fromhex(cell)] for cell in cells], dtype=np.float64)
             feed[wanted.name] = values
-        found = np.hstack(session.run(None, feed))
+        found = in_order(session, feed, state, golden)
     except Exception as error:  # noqa: BLE001: whatever it is, it is a result
         return f"{type(error).__name__}: {str(error)[:600]}"
     expected = np.array([[float.fromhex(y) for y in row.get("predictions") or [row["prediction"]]] for row in golden["rows"]])

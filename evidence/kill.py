@@ -19,13 +19,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LIMBECK = os.environ.get("LIMBECK") or str(ROOT / "target" / "release" / "limbeck")
 QUICK = ["--quality", "fast", "--steps", "600", "--params", "600", "--quiet", "--checkpoint-every", "0.001s"]
-# Of different stages: trees; networks with features, layer by layer, disputed rows and a teacher of residuals; two targets; a command.
+# The table and options of runs of different stages: trees; networks with features, layer by layer, disputed rows and a teacher of residuals; two targets; a command; a recurrent student.
 KINDS = {
-    "trees": ["--target", "y", "--drop", "z", "--teacher", "trees"],
-    "network": ["--target", "y", "--drop", "z", "--teacher", "network", "--hints", "attention", "--progressive", "--adversarial-rows", "300",
+    "trees": ["t.csv", "--target", "y", "--drop", "z", "--teacher", "trees"],
+    "network": ["t.csv", "--target", "y", "--drop", "z", "--teacher", "network", "--hints", "attention", "--progressive", "--adversarial-rows", "300",
                 "--recipe", "network.toml"],
-    "targets": ["--target", "y,z", "--teacher", "trees"],
-    "command": ["--target", "y", "--drop", "z", "--recipe", "command.toml"],
+    "targets": ["t.csv", "--target", "y,z", "--teacher", "trees"],
+    "command": ["t.csv", "--target", "y", "--drop", "z", "--recipe", "command.toml"],
+    "series": ["s.csv", "--target", "y", "--series", "s", "--time", "t", "--horizon", "1", "--window", "6", "--student", "gru", "--teacher", "trees",
+               "--window-rows", "300"],
 }
 NETWORK = "[teacher]\nresidual_rounds = 1\nfolds = 3\n[teacher.network]\nmembers = 2\nsteps = [300, 300]\n"
 COMMAND = "[teacher.command]\ncommand = \"awk -F, 'NR > 1 { print $1 * 0.5 + sqrt($2) + 0.1 }'\"\nbatch_rows = 200\n"
@@ -34,6 +36,8 @@ COMMAND = "[teacher.command]\ncommand = \"awk -F, 'NR > 1 { print $1 * 0.5 + sqr
 def prepare(folder):
     rows = (f"{i % 17},{i % 23},{(i % 17) * 0.5 + (i % 23) ** 0.5 + 0.1 * (i * 37 % 11)},{(i % 17) * (i % 23)}\n" for i in range(400))
     (folder / "t.csv").write_text("a,b,y,z\n" + "".join(rows))
+    steps = (f"{s},{t},{(t * t * (s + 3)) % 13},{(t * 7) % 5 + (t * t * (s + 3)) % 13 * 0.5 + ((t - 1) ** 2 * (s + 3)) % 13 * 0.3:.3f}\n" for s in range(4) for t in range(100))
+    (folder / "s.csv").write_text("s,t,a,y\n" + "".join(steps))
     (folder / "network.toml").write_text(NETWORK)
     (folder / "command.toml").write_text(COMMAND)
 
@@ -79,7 +83,7 @@ def kills_of(count):
         whole, seconds = {}, {}
         for kind, flags in KINDS.items():
             start = time.perf_counter()
-            subprocess.run([LIMBECK, "distill", "t.csv", *flags, *QUICK, "--out", kind], cwd=folder, check=True, capture_output=True)
+            subprocess.run([LIMBECK, "distill", *flags, *QUICK, "--out", kind], cwd=folder, check=True, capture_output=True)
             seconds[kind] = time.perf_counter() - start
             whole[kind] = contents(folder / kind)
         turn = 0
@@ -87,7 +91,7 @@ def kills_of(count):
             kind = list(KINDS)[turn % len(KINDS)]
             out = f"run-{turn}"
             turn += 1
-            command = [LIMBECK, "distill", "t.csv", *KINDS[kind], *QUICK, "--out", out]
+            command = [LIMBECK, "distill", *KINDS[kind], *QUICK, "--out", out]
             # A third of the kills near the end, where files are written and names given.
             wait = seconds[kind] * (draw.uniform(0.85, 1.05) if turn % 3 == 0 else draw.uniform(0, 1))
             for attempt in range(20):

@@ -90,6 +90,43 @@ def onnx_runtime():
                 version=onnxruntime.__version__)
 
 
+def onnx_gru(np, onnx, carried):
+    """A GRU of 32 units on 8 inputs and a linear output: one step with its state in and out, or the last 30 rows."""
+    from onnx import TensorProto, helper, numpy_helper
+    rng = np.random.default_rng(0)
+    units, steps = 32, 1 if carried else 30
+    shapes = {"W": (1, 3 * units, COLUMNS), "R": (1, 3 * units, units), "B": (1, 6 * units), "w": (units, 1), "b": (1,)}
+    values = [numpy_helper.from_array(rng.normal(scale=0.2, size=shape).astype(np.float32), name) for name, shape in shapes.items()]
+    values.append(numpy_helper.from_array(np.array([0], np.int64), "axis"))
+    state = ["h"] if carried else [""]
+    nodes = [helper.make_node("GRU", ["x", "W", "R", "B", "", *state], ["", "next"], hidden_size=units, linear_before_reset=1),
+             helper.make_node("Squeeze", ["next", "axis"], ["last"]), helper.make_node("Gemm", ["last", "w", "b"], ["y"])]
+    info = helper.make_tensor_value_info
+    inputs = [info("x", TensorProto.FLOAT, [steps, 1, COLUMNS])] + ([info("h", TensorProto.FLOAT, [1, 1, units])] if carried else [])
+    outputs = [info("y", TensorProto.FLOAT, [1, 1])] + ([info("next", TensorProto.FLOAT, [1, 1, units])] if carried else [])
+    graph = helper.make_graph(nodes, "gru", inputs, outputs, values)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def onnx_recurrent():
+    import numpy as np
+    import onnx
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    for carried in (True, False):
+        session = onnxruntime.InferenceSession(onnx_gru(np, onnx, carried).SerializeToString(), options, providers=["CPUExecutionProvider"])
+        x = np.random.default_rng(1).uniform(-0.5, 0.5, (1 if carried else 30, 1, COLUMNS)).astype(np.float32)
+        feed = {"x": x, "h": np.zeros((1, 1, 32), np.float32)} if carried else {"x": x}
+
+        def call():
+            found = session.run(None, feed)
+            if carried:
+                feed["h"] = found[1]
+
+        print(json.dumps({"name": "ONNX Runtime", "state": carried, "row_us": round(best(call) * 1e6, 3), "version": onnxruntime.__version__}), flush=True)
+
+
 def light_gbm():
     import lightgbm
     import numpy as np
@@ -104,7 +141,7 @@ def light_gbm():
     measure("LightGBM, 500 trees of 63 leaves", lambda x: booster.predict(x, num_threads=1), x[:ROWS], version=lightgbm.__version__)
 
 
-for library in (onnx_runtime, light_gbm):
+for library in (onnx_runtime, onnx_recurrent, light_gbm):
     try:
         library()
     except ImportError as error:

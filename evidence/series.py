@@ -36,9 +36,12 @@ CASES = {
     "FD001, all cycles": ("cmapss_fd001", "official_all", ENGINE, "the same, all cycles of the test engines"),
     "FD003, last cycle": ("cmapss_fd003", "official_last", ENGINE, "as FD001, with two kinds of faults"),
     "FD003, all cycles": ("cmapss_fd003", "official_all", ENGINE, "the same, all cycles of the test engines"),
+    "FD001, last cycle, GRU": ("cmapss_fd001", "official_last", [*ENGINE, "--student", "gru"], "as the first case, by a recurrent student"),
+    "FD003, last cycle, GRU": ("cmapss_fd003", "official_last", [*ENGINE, "--student", "gru"], "two kinds of faults, by a recurrent student"),
     "ETTh1, 1 hour": ("etth1", "informer", [*POWER, "--horizon", "1"], "oil temperature of a transformer one hour later, °C"),
     "ETTh1, 24 hours": ("etth1", "informer", [*POWER, "--horizon", "24"], "a day later"),
     "ETTh1, 96 hours": ("etth1", "informer", [*POWER, "--horizon", "96"], "four days later"),
+    "ETTh1, 24 hours, GRU": ("etth1", "informer", [*POWER, "--horizon", "24", "--student", "gru"], "a day later, by a recurrent student"),
     "shares, volatility": ("stocks", "time", [*SHARES, "--target", "y_vol5", "--drop", "y_ret1", "--history", PRICES], "logarithm of the volatility of the next five days, 470 shares"),
     "shares, next return": ("stocks", "time", [*SHARES, "--target", "y_ret1", "--drop", "y_vol5", "--history", PRICES], "log return of the next day: an R² above .02 would be a leak"),
 }
@@ -123,7 +126,7 @@ All tests of the leak audit passed in {audits} of {len(known)} runs. Changes fro
 |---|---|---|
 {cases}
 
-Students are small networks on statistics of the last rows. There is no recurrent student yet, and each run predicts one horizon.
+Students are small networks on statistics of the last rows, and in the cases with *GRU* recurrent networks on the last rows themselves. Each run predicts one horizon.
 """
 
 

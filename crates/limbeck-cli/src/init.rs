@@ -94,6 +94,9 @@ fn check_purpose(check: Check) -> &'static str {
         Check::RepeatedRows => "rows that repeat an earlier row",
         Check::Sentinel => "numbers far from all others: -999, 65535, a spike",
         Check::Stuck => "in rows with times, a number repeated in at least 30 consecutive rows",
+        Check::Regimes => {
+            "in series, columns that switch between a few values and move the other columns"
+        }
         Check::ShiftedTest => {
             "features of which most test values lie outside the training range, or are new categories"
         }

@@ -319,7 +319,13 @@ fn kind(student: &Student) -> StudentKind {
                 ..
             },
         ] => StudentKind::Linear,
-        _ => StudentKind::Mlp,
+        nodes => {
+            let cell = nodes.iter().find_map(|node| match &node.op {
+                Op::Recurrent(layer) => Some(layer.cell),
+                _ => None,
+            });
+            cell.map_or(StudentKind::Mlp, StudentKind::of_cell)
+        }
     }
 }
 
@@ -427,6 +433,9 @@ fn in_words(op: &Op) -> String {
             let knots = table.knots.iter().map(|knots| knots.len().to_string());
             let knots: Vec<String> = knots.collect();
             format!("table_interp, {} points", knots.join(" × "))
+        }
+        Op::Recurrent(layer) => {
+            format!("{}, {}", layer.cell.name(), counted(layer.units, "unit"))
         }
         op => op.name().to_owned(),
     }

@@ -61,7 +61,7 @@ impl Case<'_> {
         let mut refused = String::new();
         let data = loop {
             let (table, test) = (self.table.clone(), self.test.cloned());
-            match Dataset::joint(table, &options, self.others, test, self.seed) {
+            match Dataset::joint(table, &options, (self.others, 0), test, self.seed) {
                 Ok(data) => break data,
                 Err(error) => {
                     // Let through what this check refuses, to see what else there is.

@@ -8,10 +8,10 @@ use limbeck::Run;
 use limbeck_data::ranges::{Range, Watch};
 use limbeck_data::stream::{Asked, Failed, Written};
 use limbeck_data::{
-    ColumnKind, Content, FeatureKind, Features, LearnedRows, MissingNumbers, Notation, ReadOptions,
-    Table, Values, raw_columns, targets_ahead,
+    ColumnKind, Content, Feature, FeatureKind, Features, LearnedRows, MissingNumbers, Notation,
+    ReadOptions, Table, Values, raw_columns, targets_ahead,
 };
-use limbeck_runtime::{Encoding, Sequence, Student};
+use limbeck_runtime::{Encoding, Memory, Sequence, Student};
 
 use crate::error::{Error, Result};
 
@@ -34,7 +34,15 @@ pub(crate) struct Source {
     pub(crate) watch: Watch,
     /// The target of the run, and hashes of rows that the run learned from. Each hash is of a row's features and its value of this target. `None` if
     /// the user named a `.limbeck` file.
-    learned: Option<(String, LearnedRows)>,
+    learned: Option<Learned>,
+}
+
+/// The rows that a run learned from, as hashes of features and target.
+struct Learned {
+    target: String,
+    rows: LearnedRows,
+    /// True if the hashes leave out statistics of many earlier rows, which a recurrent student does not read.
+    of_steps: bool,
 }
 
 impl Source {
@@ -90,14 +98,22 @@ impl Source {
     fn of_run(run: &Run, file: &Path) -> Result<Self> {
         let student = load(file)?;
         let (report, data) = (run.report(), &run.report().data);
+        let is_read = |kind: &&FeatureKind| {
+            let mut columns = student.encoder.columns.iter();
+            columns.any(|column| column.name == kind.name)
+        };
         Ok(Self {
-            kinds: data.features.clone(),
-            sequence: data.sequence().cloned(),
+            kinds: data.features.iter().filter(is_read).cloned().collect(),
+            sequence: data.sequence().map(|sequence| read_by(&student, sequence)),
             reading: data.reading(&run.recipe().data),
             missing_targets: data.missing_targets.clone(),
             target_cap: run.recipe().data.target_cap,
             watch: watch(&student, &data.ranges),
-            learned: Some((report.target.clone(), data.learned.clone())),
+            learned: Some(Learned {
+                target: report.target.clone(),
+                rows: data.learned.clone(),
+                of_steps: data.sequence().is_some_and(|own| own.rows_before > 0),
+            }),
             student,
         })
     }
@@ -117,7 +133,7 @@ impl Source {
         });
         let kinds: Vec<FeatureKind> = kinds.collect();
         let looks_back = kinds.iter().any(|kind| kind.history.is_some());
-        if looks_back && student.sequence.is_none() {
+        if (looks_back || student.memory.is_some()) && student.sequence.is_none() {
             return Err(Error::path(
                 path,
                 "the student looks back on earlier rows, but its file does not say how rows form series; export or train it again",
@@ -126,7 +142,7 @@ impl Source {
         Ok(Self {
             watch: watch(&student, &BTreeMap::new()),
             learned: None,
-            sequence: student.sequence.clone(),
+            sequence: (student.sequence.as_ref()).map(|sequence| read_by(&student, sequence)),
             student,
             kinds,
             reading: ReadOptions::default(),
@@ -214,11 +230,27 @@ impl Source {
         features: &Features,
         targets: impl IntoIterator<Item = (&'a String, &'a Vec<f64>)>,
     ) -> Option<f64> {
-        let (target, learned) = self.learned.as_ref()?;
-        let (_, values) = targets.into_iter().find(|(name, _)| *name == target)?;
-        let columns = self.student.encoder.columns.iter();
-        let missing: Vec<MissingNumbers> = columns.map(|column| column.missing.clone()).collect();
-        learned.share(features, &missing, values)
+        let learned = self.learned.as_ref()?;
+        let (_, values) = targets
+            .into_iter()
+            .find(|(name, _)| **name == learned.target)?;
+        let hashed = features.only(|column| !learned.of_steps || column.is_step());
+        let missing = |column: &Feature| {
+            let mut own = self.student.encoder.columns.iter();
+            let own = own.find(|own| own.name == column.name);
+            own.map_or_else(MissingNumbers::default, |own| own.missing.clone())
+        };
+        let missing: Vec<MissingNumbers> = hashed.columns.iter().map(missing).collect();
+        learned.rows.share(&hashed, &missing, values)
+    }
+
+    /// True if the numbers of a feature are normalized by operating regime, or computed from such numbers.
+    pub(crate) fn is_normalized(&self, feature: &str) -> bool {
+        let kind = self.kinds.iter().find(|kind| kind.name == feature);
+        let column = kind.and_then(|kind| kind.history.as_ref());
+        let column = column.map_or(feature, |history| &history.column);
+        let regimes = self.sequence.as_ref().and_then(|own| own.regimes.as_ref());
+        regimes.is_some_and(|own| own.columns.iter().any(|own| own.name == column))
     }
 
     /// Names of the predicted targets.
@@ -229,11 +261,24 @@ impl Source {
 
     /// The predictions as `predictions[target][row]`.
     pub(crate) fn predict(&self, features: &Features) -> Result<Vec<Vec<f64>>> {
-        let predictions = self.student.predict(&features.raw(), features.rows);
-        let all = predictions.map_err(limbeck::Error::Runtime)?;
+        let all =
+            limbeck_distill::predict(&self.student, features).map_err(limbeck::Error::from)?;
         let outputs = self.student.outputs.len();
         let of = |at: usize| all.iter().skip(at).step_by(outputs).copied().collect();
         Ok((0..outputs).map(of).collect())
+    }
+}
+
+/// How the student reads the rows of series, by its memory: the teacher may have read more rows.
+fn read_by(student: &Student, sequence: &Sequence) -> Sequence {
+    let rows_before = match student.memory {
+        Some(Memory::Rolling(rows)) => rows - 1,
+        // Refused by `load`.
+        Some(Memory::Carried) | None => 0,
+    };
+    Sequence {
+        rows_before,
+        ..sequence.clone()
     }
 }
 
@@ -279,7 +324,14 @@ pub(crate) fn load(path: &Path) -> Result<Student> {
             found.name()
         )));
     }
-    Student::load(path).map_err(Error::student(path))
+    let student = Student::load(path).map_err(Error::student(path))?;
+    if student.memory == Some(Memory::Carried) {
+        return Err(Error::path(
+            path,
+            "this student carries its state from the first row of a series on, which this command does not do; use `limbeck_runtime::Stream`, or export it to C",
+        ));
+    }
+    Ok(student)
 }
 
 /// Where results are written.

@@ -64,7 +64,16 @@ impl<'a> Unlike<'a> {
     fn lines(&self) -> Vec<String> {
         let outside = self.outside.lock().unwrap_or_else(PoisonError::into_inner);
         let numbers = self.sources.iter().zip(outside.iter());
-        let numbers = numbers.flat_map(|(source, counts)| source.watch.messages(counts));
+        let numbers = numbers.flat_map(|(source, counts)| {
+            let messages = source.watch.messages(counts);
+            messages.into_iter().map(|(column, message)| {
+                let note = match source.is_normalized(&column) {
+                    true => ", in numbers normalized by operating regime",
+                    false => "",
+                };
+                (column, message + note)
+            })
+        });
         let categories = self.unseen.iter().flat_map(Unseen::messages);
         let mut seen = BTreeSet::new();
         numbers

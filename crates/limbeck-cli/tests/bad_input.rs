@@ -476,7 +476,7 @@ fn distill_rejects_objectives_that_only_a_network_has() {
                 &[
                     part,
                     args[1],
-                    &format!("`student.kind` to be mlp, found {kind}"),
+                    &format!("`student.kind` to be mlp, gru or lstm, found {kind}"),
                     "only a network",
                 ],
             );

@@ -13,7 +13,10 @@ case "$1" in
     demo) shift; set -- demo --rows 300 --quiet "$@" ;;
     distill)
         case " $* " in *" --resume "*|*" --recipe "*) exec "$LIMBECK" "$@" ;; esac
-        for pair in "--quality fast" "--teacher trees" "--steps 120" "--munge-rows 300" "--repeats 2" "--max-repeats 2" "--params 600"; do
+        # Recurrent students have other new rows.
+        new=--munge-rows
+        case " $* " in *" gru "*|*" lstm "*|*" finance "*) new=--window-rows ;; esac
+        for pair in "--quality fast" "--teacher trees" "--steps 120" "$new 300" "--repeats 2" "--max-repeats 2" "--params 600"; do
             case " $* " in
                 *" ${pair%% *} "*) ;;
                 *" --teacher-command "*|*" --teacher-column "*) case "$pair" in --teacher*) ;; *column*) ;; *) set -- "$@" $pair ;; esac ;;
@@ -94,6 +97,27 @@ fn write_tables(folder: &Path) {
     }
     std::fs::write(folder.join("building.csv"), building).unwrap();
     std::fs::write(folder.join("machines.csv"), machines()).unwrap();
+    std::fs::write(folder.join("engines.csv"), engines()).unwrap();
+}
+
+/// Flights of twelve engines at two altitudes, with a pressure that follows the altitude and a little wear.
+fn engines() -> String {
+    let mut text = String::from("engine,cycle,altitude,speed,pressure,rul\n");
+    for engine in 0..12u32 {
+        for cycle in 0..60 + 3 * engine {
+            let high = (cycle * cycle + engine) % 7 % 2;
+            let wear = f64::from(cycle) / 40.0;
+            let pressure = 100.0 - 70.0 * f64::from(high) + wear * (1.0 + f64::from(high));
+            let _ = writeln!(
+                text,
+                "e{engine},{cycle},{},{},{pressure:.2},{}",
+                35 * high,
+                0.25 + 0.5 * f64::from(high),
+                60 + 3 * engine - cycle
+            );
+        }
+    }
+    text
 }
 
 /// Hourly rows of twelve machines.

@@ -7,32 +7,12 @@
 
 mod common;
 
-use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use common::series::{column, report, rows};
 use common::{Place, QUICK};
-use limbeck_data::{ReadOptions, Table, Values};
-
-/// Hourly rows of machines in order of time: a load that follows the rain of the hours before, and a drift that differs by machine.
-fn rows(machines: usize, hours: usize) -> String {
-    let mut text = "machine,hour,rain,load\n".to_owned();
-    for hour in 0..hours {
-        for machine in 0..machines {
-            let rain = |hour: usize| ((hour * hour + 3 * machine) % 23) as f64;
-            let past: f64 = (1..4).map(|back| rain(hour.saturating_sub(back))).sum();
-            let load = 50.0 * machine as f64 + 0.3 * hour as f64 + past / 3.0;
-            let (day, hour) = (1 + hour / 24, hour % 24);
-            let _ = writeln!(
-                text,
-                "m{machine},2024-01-{day:02} {hour:02}:00,{},{load:.3}",
-                rain((day - 1) * 24 + hour)
-            );
-        }
-    }
-    text
-}
 
 fn place() -> Place {
     let place = Place::empty();
@@ -62,19 +42,6 @@ fn with_forecasts() -> Place {
     let args: Vec<&str> = args.split(' ').collect();
     distill(&place, &args).succeeds();
     place
-}
-
-/// The numbers of a column.
-fn column(place: &Place, file: &str, name: &str) -> Vec<f64> {
-    let table = Table::read(place.path(file), &ReadOptions::default()).unwrap();
-    match &table.column(name).unwrap().values {
-        Values::Number(values) => values.clone(),
-        _ => panic!("{name} has no numbers"),
-    }
-}
-
-fn report(place: &Place, run: &str) -> serde_json::Value {
-    serde_json::from_str(&place.text(&format!("{run}/report.json"))).unwrap()
 }
 
 #[test]

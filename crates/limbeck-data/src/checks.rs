@@ -17,6 +17,7 @@
 //! | `number_text` | warn | refuse | text read as numbers (`1,085`, `67.2%`) or dates (`10.03.2024`); categories of which at least half look like these |
 //! | `sentinel` | drop (reads them as missing) | warn, refuse | numbers far from all others (−999, 65535, a spike of 1e12), or −99, −999, … as the only negative number; in a feature or the target |
 //! | `stuck` | warn | refuse | in a table with times, a number feature that usually changes from row to row but has the same value in at least 30 consecutive rows |
+//! | `regimes` | warn | refuse | in series, number features that switch between a few values, in at least 2 % of the steps from row to row, and explain most changes of at least half of the other number features |
 //! | `repeated_rows` | warn (keeps equal rows together) | refuse | in a random split, at least 0.5 % of the rows equal to an earlier row |
 //! | `seen_test` | warn | refuse | at least 5 % of the test rows equal to a training or validation row |
 //! | `shifted_test` | warn | refuse | a feature with more than half of its test values outside the training range, or in categories without training rows |
@@ -64,6 +65,7 @@ pub enum Check {
     NumberText,
     Sentinel,
     Stuck,
+    Regimes,
     RepeatedRows,
     SeenTest,
     ShiftedTest,
@@ -71,7 +73,7 @@ pub enum Check {
 
 impl Check {
     /// All checks, in the order of the table in this module's documentation.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Infinite,
         Self::MissingTarget,
         Self::AllMissing,
@@ -87,6 +89,7 @@ impl Check {
         Self::NumberText,
         Self::Sentinel,
         Self::Stuck,
+        Self::Regimes,
         Self::RepeatedRows,
         Self::SeenTest,
         Self::ShiftedTest,
@@ -111,6 +114,7 @@ impl Check {
             Self::NumberText => "number_text",
             Self::Sentinel => "sentinel",
             Self::Stuck => "stuck",
+            Self::Regimes => "regimes",
             Self::RepeatedRows => "repeated_rows",
             Self::SeenTest => "seen_test",
             Self::ShiftedTest => "shifted_test",
@@ -148,6 +152,7 @@ impl Check {
             | Self::MissingMarker
             | Self::NumberText
             | Self::Stuck
+            | Self::Regimes
             | Self::RepeatedRows
             | Self::SeenTest
             | Self::ShiftedTest => &[Warn, Refuse],

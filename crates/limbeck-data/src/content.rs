@@ -28,6 +28,16 @@ pub(crate) fn seen(features: &Features, target: &[f64], learn: &[usize], test: &
         .count()
 }
 
+/// SHA-256 checksum, as hexadecimal text, of the rows of the series of a data set, and of the places of its rows among them; empty without a past.
+pub(crate) fn content_of_past(features: &Features) -> String {
+    let Some(past) = &features.past else {
+        return String::new();
+    };
+    let places = past.starts.iter().chain(&past.at);
+    let places = places.map(|&place| f64::from(place)).collect();
+    content(&past.table, &[&places], None, &Split::default())
+}
+
 /// SHA-256 checksum, as hexadecimal text, of the features, of `numbers` (targets and weights), of the teacher predictions `given` in the table, and
 /// of the split.
 pub(crate) fn content(
@@ -110,6 +120,7 @@ mod tests {
                 ),
             ],
             rows: 3,
+            past: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Feature columns: the common input of teachers, augmentation and encoders.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use limbeck_runtime::{DateSource, HistorySource, MissingNumbers, RawColumn, Sequ
 
 use crate::dates::part_column;
 use crate::kind::ColumnKind;
+use crate::regimes;
 use crate::series::{WholeTable, key_columns, numbers};
 use crate::table::{Column, MISSING, Table, Values, append_codes};
 use crate::{Error, Result};
@@ -20,6 +22,9 @@ pub struct Features {
     pub columns: Vec<Feature>,
     /// Number of rows.
     pub rows: usize,
+    /// The series of the rows, for networks that read the rows before each row; `None` if nothing reads them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<Past>,
 }
 
 /// One feature column.
@@ -85,24 +90,37 @@ impl FeatureKind {
 }
 
 /// Names and kinds of the table columns from which features are read. A date column occurs once, even if several of its parts are features. If a
-/// feature is a statistic of earlier rows, the columns of `sequence` are included, too.
+/// feature is a statistic of earlier rows, or a network reads earlier rows, the columns of `sequence` are included, too, and so are the settings of
+/// operating regimes.
 #[must_use]
 pub fn raw_columns(
     features: &[FeatureKind],
     sequence: Option<&Sequence>,
 ) -> Vec<(String, ColumnKind)> {
-    let looks_back = features.iter().any(|feature| feature.history.is_some());
     let keys = sequence
-        .filter(|_| looks_back)
+        .filter(|sequence| looks_back(features, sequence))
         .into_iter()
         .flat_map(key_columns);
+    let regimes = sequence.and_then(|sequence| sequence.regimes.as_ref());
+    let settings = regimes.iter().flat_map(|regimes| &regimes.settings);
+    let settings = settings.map(|own| (own.name.clone(), ColumnKind::Number));
     let mut columns: Vec<(String, ColumnKind)> = Vec::new();
-    for raw in features.iter().map(FeatureKind::raw).chain(keys) {
+    for raw in features
+        .iter()
+        .map(FeatureKind::raw)
+        .chain(keys)
+        .chain(settings)
+    {
         if !columns.iter().any(|(name, _)| *name == raw.0) {
             columns.push(raw);
         }
     }
     columns
+}
+
+/// True if features of rows cannot be made without the rows before them.
+pub(crate) fn looks_back(features: &[FeatureKind], sequence: &Sequence) -> bool {
+    sequence.rows_before > 0 || features.iter().any(|feature| feature.history.is_some())
 }
 
 /// The sources of the features that are statistics of earlier rows.
@@ -173,6 +191,16 @@ impl Feature {
         }
     }
 
+    /// True if a recurrent network reads the column in each row. It makes statistics of many rows itself, so it reads only statistics that compare
+    /// a row with the row before it, such as `diff1`.
+    #[must_use]
+    pub fn is_step(&self) -> bool {
+        use limbeck_runtime::LookKind::{Diff, LogReturn, Roc};
+        self.history.as_ref().is_none_or(|history| {
+            history.look.rows == 1 && matches!(history.look.kind, Diff | Roc | LogReturn)
+        })
+    }
+
     /// Converts a table column; `None` for times and free text, which cannot be features.
     #[must_use]
     pub fn from_column(column: Column) -> Option<Self> {
@@ -211,14 +239,19 @@ impl Features {
                 message: format!("column `{name}` is of kind {kind}, which cannot be a feature; expected number, boolean or category"),
             })?);
         }
-        let mut features = Self { columns, rows };
+        let mut features = Self {
+            columns,
+            rows,
+            past: None,
+        };
         let all: Vec<usize> = (0..rows).collect();
         features.mark_integers(&all);
         Ok(features)
     }
 
     /// Makes features of the given kinds from the columns of a table: computes parts of dates, and statistics of earlier rows, for which `sequence`
-    /// describes the series.
+    /// describes the series. If networks read earlier rows, the features have their [`past`](Self::past). If there are operating regimes, columns are
+    /// normalized by them first.
     ///
     /// # Errors
     ///
@@ -230,26 +263,35 @@ impl Features {
         sequence: Option<&Sequence>,
     ) -> Result<Self> {
         let sources = sources(kinds);
-        let histories = match sequence.filter(|_| !sources.is_empty()) {
-            Some(sequence) => {
-                let columns = sources.iter().map(|source| numbers(table, &source.column));
-                let columns: Vec<&[f64]> = columns.collect::<Result<_>>()?;
-                let named: Vec<(&str, &[f64])> = sources
-                    .iter()
-                    .map(|source| source.column.as_str())
-                    .zip(columns)
-                    .collect();
-                let column = |name: &str| {
-                    named
-                        .iter()
-                        .find(|(own, _)| *own == name)
-                        .map_or(&[][..], |(_, values)| values)
-                };
-                WholeTable::new(table, sequence)?.history(&sources, column)
+        let normalized;
+        let table = match sequence.and_then(|sequence| sequence.regimes.as_ref()) {
+            None => table,
+            Some(regimes) => {
+                normalized = regimes::normalized(regimes, table)?;
+                &normalized
             }
-            None => vec![vec![f64::NAN; table.rows]; sources.len()],
         };
-        Self::with_histories(table, kinds, histories)
+        let Some(sequence) = sequence.filter(|sequence| looks_back(kinds, sequence)) else {
+            return Self::with_histories(
+                table,
+                kinds,
+                vec![vec![f64::NAN; table.rows]; sources.len()],
+            );
+        };
+        let whole = WholeTable::new(table, sequence)?;
+        let columns = sources.iter().map(|source| numbers(table, &source.column));
+        let columns: Vec<&[f64]> = columns.collect::<Result<_>>()?;
+        let column = |name: &str| {
+            let mut both = sources.iter().zip(&columns);
+            let own = both.find(|(source, _)| source.column == name);
+            own.map_or(&[][..], |(_, values)| values)
+        };
+        let histories = whole.history(&sources, column);
+        let mut features = Self::with_histories(table, kinds, histories)?;
+        if sequence.rows_before > 0 {
+            features.past = Some(Past::new(&features, whole.runs()));
+        }
+        Ok(features)
     }
 
     /// Like [`of_table`](Self::of_table); `histories` has the values of each statistic of earlier rows, in the order of `kinds`.
@@ -307,6 +349,36 @@ impl Features {
         }
     }
 
+    /// The same rows with only some of the columns.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(&Feature) -> bool) -> Self {
+        Self {
+            columns: self
+                .columns
+                .iter()
+                .filter(|one| keep(one))
+                .cloned()
+                .collect(),
+            rows: self.rows,
+            past: self.past.clone(),
+        }
+    }
+
+    /// The first `rows` rows.
+    pub(crate) fn first(mut self, rows: usize) -> Self {
+        for column in &mut self.columns {
+            match &mut column.values {
+                FeatureValues::Number(values) => values.truncate(rows),
+                FeatureValues::Category { codes, .. } => codes.truncate(rows),
+            }
+        }
+        if let Some(past) = &mut self.past {
+            past.at.truncate(rows);
+        }
+        self.rows = rows;
+        self
+    }
+
     /// The features of the given rows, in that order; a row may occur more than once.
     ///
     /// # Panics
@@ -317,6 +389,7 @@ impl Features {
         Self {
             columns: self.columns.iter().map(|one| one.select(rows)).collect(),
             rows: rows.len(),
+            past: self.past.as_ref().map(|past| past.select(rows)),
         }
     }
 
@@ -353,6 +426,24 @@ impl Features {
             }
         }
         self
+    }
+
+    /// The columns with these names, in the form that encoders and students read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] for a name that no column has.
+    pub fn of_columns<'n>(
+        &self,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Result<Vec<RawColumn<'_>>> {
+        let column = |name: &str| {
+            let own = self.columns.iter().find(|column| column.name == name);
+            own.map(Feature::raw).ok_or_else(|| Error::Shape {
+                message: format!("there is no feature `{name}`, which the student reads"),
+            })
+        };
+        names.map(column).collect()
     }
 
     /// The columns in the form that encoders and students read.
@@ -412,6 +503,18 @@ impl Features {
                 _ => unreachable!("kinds were compared above"),
             }
         }
+        self.past = match (self.past.take(), &other.past) {
+            (Some(own), Some(other)) => Some(own.with(other)?),
+            (Some(own), None) if other.rows == 0 => Some(own),
+            (None, Some(other)) if self.rows == 0 => Some(other.clone()),
+            (None, None) => None,
+            _ => {
+                let message = "rows with the rows before them cannot be joined with rows without";
+                return Err(Error::Shape {
+                    message: message.to_owned(),
+                });
+            }
+        };
         self.rows += other.rows;
         Ok(())
     }
@@ -473,6 +576,84 @@ impl Feature {
     }
 }
 
+/// The series of some rows: all their rows once, and where each of the rows is among them.
+///
+/// A window of rows is a range of rows of [`table`](Self::table). So windows need no memory of their own, however long they are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Past {
+    /// All rows of the series, run after run, each run in order of time. A run has the rows of one series without a gap; it also has rows without a
+    /// target. The columns are those that a recurrent network reads ([`Feature::is_step`](crate::Feature::is_step)).
+    pub table: Arc<Features>,
+    /// For each row of `table`, the first row of its run.
+    pub starts: Arc<Vec<u32>>,
+    /// For each row of the features, its row in `table`.
+    pub at: Vec<u32>,
+}
+
+impl Past {
+    /// The past of the rows of `features`. `runs` has the rows of each run, in order of time; each row is in one run.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a run has a row that does not exist.
+    #[must_use]
+    pub fn new(features: &Features, runs: &[Vec<usize>]) -> Self {
+        let order: Vec<usize> = runs.concat();
+        let mut at = vec![0; features.rows];
+        let places = order.iter().zip(0..);
+        places.for_each(|(&row, place)| at[row] = place);
+        let mut starts = Vec::with_capacity(order.len());
+        for run in runs {
+            starts.extend(std::iter::repeat_n(starts.len() as u32, run.len()));
+        }
+        let steps = features.only(|column| column.is_step());
+        Self {
+            table: Arc::new(steps.select(&order)),
+            starts: Arc::new(starts),
+            at,
+        }
+    }
+
+    /// The past of the given rows only.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            at: rows.iter().map(|&row| self.at[row]).collect(),
+            ..self.clone()
+        }
+    }
+
+    /// The past of the rows of both, those of `other` last.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`](crate::Error::Shape) if the columns differ.
+    pub(crate) fn with(mut self, other: &Self) -> Result<Self> {
+        if self.at.is_empty() {
+            return Ok(other.clone());
+        }
+        if Arc::ptr_eq(&self.table, &other.table) {
+            self.at.extend_from_slice(&other.at);
+            return Ok(self);
+        }
+        let shift = self.table.rows as u32;
+        let shifted = |places: &[u32]| places.iter().map(|place| place + shift).collect::<Vec<_>>();
+        Arc::make_mut(&mut self.table).append(&other.table)?;
+        Arc::make_mut(&mut self.starts).extend(shifted(&other.starts));
+        self.at.extend(shifted(&other.at));
+        Ok(self)
+    }
+
+    /// For each row, the rows of [`table`](Self::table) that a network reads: the row itself, and at most `before` rows of the same run before it.
+    pub fn windows(&self, before: usize) -> impl Iterator<Item = Range<usize>> {
+        self.at.iter().map(move |&at| {
+            let first = self.starts[at as usize] as usize;
+            let at = at as usize;
+            first.max(at.saturating_sub(before))..at + 1
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -519,6 +700,7 @@ mod tests {
                 date: None,
                 history: None,
             }],
+            past: None,
         };
         let holes = of(vec![1.0, f64::NAN]);
         assert!(holes.same(&holes.clone()) && holes != holes.clone());

@@ -151,7 +151,9 @@ fn heading(warning: &Warning) -> Option<(&'static str, &'static str)> {
             "in which most test values lie outside the training range or are new categories",
             "; test metrics describe rows that are unlike the training rows",
         ),
-        (Check::FewRows | Check::RepeatedRows | Check::SeenTest, _) => return None,
+        (Check::FewRows | Check::Regimes | Check::RepeatedRows | Check::SeenTest, _) => {
+            return None;
+        }
     })
 }
 

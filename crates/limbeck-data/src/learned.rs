@@ -179,6 +179,7 @@ mod tests {
                 column("c", FeatureValues::Category { codes, levels }),
             ],
             rows: of.len(),
+            past: None,
         };
         (features, of.iter().map(|at| (at * at) as f64).collect())
     }

@@ -74,6 +74,7 @@ mod format;
 mod found;
 mod given;
 mod groups;
+mod kept;
 pub mod kind;
 mod layout;
 mod learned;
@@ -87,6 +88,7 @@ mod pilot;
 pub mod ranges;
 mod reading;
 mod records;
+mod regimes;
 mod resplit;
 pub mod rng;
 mod sentinels;
@@ -106,12 +108,12 @@ pub use cells::{MISSING, Values};
 pub use checkpoint::Checkpoints;
 pub use checks::Check;
 pub use dataset::{
-    Ahead, Audit, DataOptions, DataSummary, Dataset, Gap, HoldOut, Learn, Naive, SeriesSummary,
-    TARGET_RULES, Timeline,
+    Ahead, Audit, DEFAULT_WINDOW, DataOptions, DataSummary, Dataset, Gap, HoldOut, Learn, Naive,
+    SeriesSummary, TARGET_RULES, Timeline,
 };
 pub use encode::{EncodeOptions, EncodeScaling, fit_encoder};
 pub use error::{Error, Result};
-pub use features::{Feature, FeatureKind, FeatureValues, Features, raw_columns};
+pub use features::{Feature, FeatureKind, FeatureValues, Features, Past, raw_columns};
 pub use folds::Folds;
 pub use found::Content;
 pub use given::GivenTeacher;

@@ -1,9 +1,10 @@
 //! Makes a data set with fewer feature columns.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use crate::content::content;
-use crate::dataset::Dataset;
+use crate::content::{content, content_of_past};
+use crate::dataset::{Dataset, hashed};
 use crate::learned::LearnedRows;
 
 impl Dataset {
@@ -16,10 +17,15 @@ impl Dataset {
         let gone: HashSet<&String> = names.iter().collect();
         let stays = |name: &String| !gone.contains(name);
         (narrow.features.columns).retain(|column| stays(&column.name));
+        if let Some(past) = &mut narrow.features.past {
+            past.table = Arc::new(past.table.only(|column| stays(&column.name)));
+        }
+        narrow.summary.past = content_of_past(&narrow.features);
         (narrow.summary.features).retain(|feature| stays(&feature.name));
         narrow.summary.ranges.retain(|name, _| stays(name));
         let learn = self.split.train_valid();
-        narrow.summary.learned = LearnedRows::of(&narrow.features, &self.targets.values[0], &learn);
+        narrow.summary.learned =
+            LearnedRows::of(&hashed(&narrow.features), &self.targets.values[0], &learn);
         let numbers = self.targets.values.iter().chain([&self.weight]);
         narrow.summary.content = content(
             &narrow.features,

@@ -314,7 +314,11 @@ mod tests {
     }
 
     fn features(columns: Vec<Feature>, rows: usize) -> Features {
-        Features { columns, rows }
+        Features {
+            columns,
+            rows,
+            past: None,
+        }
     }
 
     #[test]

@@ -345,6 +345,11 @@ impl WholeTable {
         self.runs.history(sources, self.rows, column)
     }
 
+    /// The rows of each run, in order of time.
+    pub(crate) fn runs(&self) -> &[Vec<usize>] {
+        &self.runs.runs
+    }
+
     /// The target to compare with the prediction of each row, from the target's value of each row; see [`Runs::ahead`].
     pub(crate) fn ahead(&self, target: &[f64], sequence: &Sequence) -> Vec<f64> {
         self.runs
@@ -379,6 +384,16 @@ struct Followed {
     history: History,
 }
 
+/// Statistics of earlier rows, and which rows of a block belong together.
+pub(crate) struct Follow {
+    /// For each source, its value in each row.
+    pub(crate) history: Vec<Vec<f64>>,
+    /// For each row, the series that it belongs to.
+    pub(crate) keys: Vec<String>,
+    /// For each row, true if no row before it can be looked at, because it is the first of its series or follows a gap.
+    pub(crate) first: Vec<bool>,
+}
+
 impl Follower {
     /// A follower that has seen no row.
     pub(crate) fn new(sequence: &Sequence, sources: Vec<HistorySource>) -> Self {
@@ -389,7 +404,7 @@ impl Follower {
         }
     }
 
-    /// For each source, its value in each row of the table. The rows of a series must be in order of time, also from one call to the next.
+    /// Computes the statistics of earlier rows in each row of the table. The rows of a series must be in order of time, also from one call to the next.
     ///
     /// `place` describes the row with this position in the table, for messages.
     ///
@@ -400,7 +415,7 @@ impl Follower {
         &mut self,
         table: &Table,
         place: impl Fn(usize) -> String,
-    ) -> Result<Vec<Vec<f64>>> {
+    ) -> Result<Follow> {
         let sequence = self.sequence.clone();
         let require = |column: &KeyColumn| {
             table.require(&column.name, "the student, whose rows form series,")
@@ -424,12 +439,14 @@ impl Follower {
         let columns = names.columns().map(|name| numbers(table, name));
         let columns: Vec<&[f64]> = columns.collect::<Result<_>>()?;
         let mut all = vec![Vec::with_capacity(table.rows); self.sources.len()];
+        let (mut row_keys, mut first) = (Vec::new(), Vec::new());
         for row in 0..table.rows {
             if time[row].is_nan() {
                 return Err(empty(row, time_column));
             }
             let key = key(&keys, row).map_err(|column| empty(row, column))?;
             let fresh = !self.series.contains_key(&key);
+            row_keys.push(key.clone());
             let followed = self.series.entry(key).or_insert_with_key(|_| Followed {
                 time: time[row],
                 history: History::new(&self.sources),
@@ -437,9 +454,11 @@ impl Follower {
             if !fresh && time[row] <= followed.time {
                 return Err(late(&sequence, &place(row), time[row] < followed.time));
             }
-            if !fresh && sequence.is_gap(followed.time, time[row]) {
+            let after_gap = !fresh && sequence.is_gap(followed.time, time[row]);
+            if after_gap {
                 followed.history.reset();
             }
+            first.push(fresh || after_gap);
             followed.time = time[row];
             let values: Vec<f64> = columns.iter().map(|column| column[row]).collect();
             followed.history.push(&values);
@@ -447,7 +466,11 @@ impl Follower {
                 out.push(followed.history.value(at));
             }
         }
-        Ok(all)
+        Ok(Follow {
+            history: all,
+            keys: row_keys,
+            first,
+        })
     }
 }
 
@@ -505,6 +528,8 @@ mod tests {
             horizon: 0,
             forecast: Forecast::Value,
             relative: false,
+            rows_before: 0,
+            regimes: None,
         }
     }
 
@@ -567,14 +592,15 @@ mod tests {
                 ..column.clone()
             };
             let part = Table::new(table.columns.iter().map(picked).collect()).unwrap();
-            let found = follower.follow(&part, |row| format!("row {row}")).unwrap();
+            let found = follower.follow(&part, |row| format!("row {row}"));
+            let found = found.unwrap().history;
             for (found, whole) in found.iter().zip(&whole) {
                 let both = found.iter().zip(&whole[block.clone()]);
                 assert!(both.into_iter().all(|(a, b)| a.total_cmp(b).is_eq()));
             }
         }
         let again = follower.follow(&table, |row| format!("row {}", row + 1));
-        let message = again.unwrap_err().to_string();
+        let message = again.err().unwrap().to_string();
         assert!(
             message.contains("row 1, column `t`: the time is earlier than that of the row before it with the same `unit`"),
             "{message}"

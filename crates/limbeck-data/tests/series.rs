@@ -527,3 +527,156 @@ fn a_column_with_the_name_of_a_statistic_is_refused() {
         ],
     );
 }
+
+/// A data set of which networks read five rows before each row.
+fn with_past(lines: &[String], set: impl FnOnce(&mut DataOptions)) -> Result<Dataset> {
+    let text = "machine,time,load,rain\n".to_owned() + &lines.concat();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.csv");
+    std::fs::write(&path, text).unwrap();
+    let options = options(set);
+    let table = Table::read(&path, &options.reading())?;
+    Dataset::joint(table, &options, (&[], 5), None, 1)
+}
+
+/// The rain in each row of the window that ends in each row.
+fn windows_of_rain(data: &Dataset, before: usize) -> Vec<Vec<f64>> {
+    let past = data.features.past.as_ref().unwrap();
+    let rain = past.table.columns.iter().find(|one| one.name == "rain");
+    let FeatureValues::Number(rain) = &rain.unwrap().values else {
+        panic!("rain is a number")
+    };
+    past.windows(before)
+        .map(|rows| rain[rows].to_vec())
+        .collect()
+}
+
+#[test]
+fn windows_have_rows_without_a_target_and_end_at_gaps() {
+    let rain = |hour: i64| (load(hour) * 7.0) % 5.0;
+    let mut lines = lines();
+    // Rows without a load cannot be learned, but networks read their rain. Two hours are missing.
+    for hour in [20, 21, 60] {
+        lines[hour] = format!("m,{},,{}\n", time(hour as i64), rain(hour as i64));
+    }
+    lines.drain(100..102);
+    let data = with_past(&lines, |options| options.horizon = 0).unwrap();
+    let past = data.features.past.as_ref().unwrap();
+    assert_eq!((past.table.rows, data.features.rows), (238, 235));
+    assert_eq!(data.summary.sequence().unwrap().rows_before, 5);
+    let windows = windows_of_rain(&data, 5);
+    for (&row, window) in data.rows.iter().zip(&windows) {
+        let row = row as i64;
+        let (hour, start) = if row < 100 { (row, 0) } else { (row + 2, 102) };
+        let expected: Vec<f64> = (start.max(hour - 5)..=hour).map(rain).collect();
+        assert_eq!(*window, expected, "hour {hour}");
+    }
+    // Selected rows keep their past.
+    let some = data.features.select(&[30, 3, 30]);
+    let ends: Vec<u32> = some.past.unwrap().at;
+    assert_eq!(ends, [past.at[30], past.at[3], past.at[30]]);
+}
+
+#[test]
+fn networks_that_read_earlier_rows_need_an_order() {
+    let lines: Vec<String> = lines();
+    let message = with_past(&lines, |options| {
+        (options.time, options.horizon) = (None, 0);
+        options.series.clear();
+    });
+    says(
+        &message.unwrap_err().to_string(),
+        &["data.time", "`--time`", "`--series`"],
+    );
+}
+
+#[test]
+fn a_past_does_not_change_the_rows() {
+    let plain = made(&lines(), |_| {}).unwrap();
+    let with = with_past(&lines(), |_| {}).unwrap();
+    assert!(plain.features.same(&with.features));
+    assert_eq!((&plain.rows, &plain.split), (&with.rows, &with.split));
+    assert!(plain.features.past.is_none() && plain.summary.same_rows(&with.summary));
+    assert_ne!(plain.summary.past, with.summary.past);
+}
+
+#[test]
+fn operating_regimes_are_removed_before_statistics() {
+    // Two settings of a mode switch at random; the pressure follows the mode, and rises slowly within it.
+    let mode = |hour: i64| (hour * hour + hour / 3) % 7 % 2;
+    let pressure = |hour: i64| {
+        100.0 + 900.0 * mode(hour) as f64 + 0.05 * (1 + mode(hour)) as f64 * hour as f64
+    };
+    let mut text = "time,mode,pressure,load\n".to_owned();
+    for hour in 0..HOURS {
+        let _ = writeln!(
+            text,
+            "{},{},{:.4},{:.3}",
+            time(hour),
+            10 * mode(hour),
+            pressure(hour),
+            load(hour)
+        );
+    }
+    let made = |regimes: &[&str]| {
+        read(&text, |options| {
+            options.series.clear();
+            options.horizon = 0;
+            options.history = vec!["pressure.mean5".into()];
+            options.regimes = regimes.iter().map(|&name| name.to_owned()).collect();
+        })
+    };
+    let data = made(&["mode"]).unwrap();
+    let sequence = data.summary.sequence().unwrap();
+    let regimes = sequence.regimes.as_ref().unwrap();
+    let centers: Vec<f64> = regimes
+        .centers
+        .iter()
+        .map(|center| center[0].round())
+        .collect();
+    assert_eq!((centers, regimes.columns.len()), (vec![0.0, 10.0], 1));
+    assert!(
+        data.summary
+            .series
+            .as_ref()
+            .unwrap()
+            .to_string()
+            .contains("1 column normalized in 2 regimes of `mode`")
+    );
+    // What is left rises steadily, and so do the means of five rows.
+    let means = numbers(&data, "pressure.mean5");
+    let steps = means.windows(2).filter(|pair| pair[1] > pair[0]).count();
+    assert!(steps > 220, "{steps}");
+    let plain = made(&[]).unwrap();
+    let told: Vec<&str> = plain
+        .summary
+        .warnings
+        .iter()
+        .map(|one| one.message.as_str())
+        .collect();
+    says(
+        &told.join("\n"),
+        &[
+            "settings in `mode`: 2 combinations of values alternate",
+            "1 of the 1 other number column; `--regimes mode`",
+        ],
+    );
+    let plain = numbers(&plain, "pressure.mean5");
+    let rises = plain.windows(2).filter(|pair| pair[1] > pair[0]).count();
+    assert!(rises < steps - 20, "{rises} {steps}");
+    // Another table is normalized by the regimes of this one.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("later.csv");
+    std::fs::write(&path, &text).unwrap();
+    let schema = data.summary.schema();
+    assert!(schema.iter().any(|(name, _)| name == "mode"));
+    let table = Table::read_like(&path, &schema, &Default::default()).unwrap();
+    let again =
+        limbeck_data::Features::of_table(&table, &data.summary.features, Some(sequence)).unwrap();
+    assert!(again.select(&data.rows).same(&data.features));
+    says(&made(&["load"]).unwrap_err().to_string(), &["data.regimes"]);
+    says(
+        &made(&["time"]).unwrap_err().to_string(),
+        &["`time` has no numbers"],
+    );
+}

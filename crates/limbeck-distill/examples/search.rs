@@ -26,6 +26,7 @@ fn features(xs: &[f64]) -> Features {
     Features {
         columns: vec![column],
         rows: xs.len(),
+        past: None,
     }
 }
 
@@ -84,6 +85,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         slope_reach: 1.0,
         targets: std::slice::from_ref(&target),
         target_weights: &[],
+        rows_before: 0,
         seed: 0,
         checkpoints: &NO_CHECKPOINTS,
         stop: limbeck_data::Stop::NEVER,

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::kinds::{self, NonNeural};
 use crate::search::{Stage, Study, TransferSet};
 use crate::student::options::{StudentKind, StudentOptions};
-use crate::student::{Heads, smallest};
+use crate::student::{Design, Heads, smallest};
 
 /// The smallest student has at most `EACH` parameters per numeric column, plus `BESIDE`. If the budget is at least that large, [`check`] accepts it
 /// without an exact count.
@@ -29,6 +29,10 @@ pub fn check(student: &StudentOptions, features: &Features, heads: Heads) -> Res
     if student.kind == StudentKind::Table {
         return kinds::table::check(features);
     }
+    if let Some(cell) = student.kind.cell() {
+        let rows: Vec<usize> = (0..features.rows).collect();
+        return Design::recurrent((features, &rows), (cell, 1), student, heads).map(|_| ());
+    }
     let is_number =
         |column: &&limbeck_data::Feature| matches!(column.values, FeatureValues::Number(_));
     let count = features.columns.iter().filter(is_number).count();
@@ -38,6 +42,7 @@ pub fn check(student: &StudentOptions, features: &Features, heads: Heads) -> Res
     let numbers = Features {
         columns: features.columns.iter().filter(is_number).cloned().collect(),
         rows: features.rows,
+        past: None,
     };
     let mut least = usize::MAX;
     if student.kind.has_network() {
@@ -109,6 +114,7 @@ mod tests {
         Features {
             columns: (0..columns).map(number).collect(),
             rows: 50,
+            past: None,
         }
     }
 

@@ -5,7 +5,7 @@
 //! share `a`, with `1 − alpha = ρ (1 − a)`. New rows have only the soft loss.
 
 use limbeck_nets::losses::{Hard, LabelLoss};
-use limbeck_nets::{Head, StepLoss, TrainingRows};
+use limbeck_nets::{Head, Positions, StepLoss, TrainingRows};
 
 use crate::hints::{Coordinates, HintKind, HintLoss, HintOptions};
 use crate::objective::{
@@ -29,10 +29,10 @@ pub struct Standardized<'a> {
 /// The rows of a transfer set, encoded as inputs of one network.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inputs {
-    /// Rows with a target, as positions (the form in which a network reads a row): `[n_samples, segments]`.
-    pub known: Vec<f32>,
-    /// New rows (without a target), as positions: `[n_samples, segments]`.
-    pub new: Vec<f32>,
+    /// Rows with a target, as positions (the form in which a network reads a row).
+    pub known: Positions,
+    /// New rows (without a target), as positions.
+    pub new: Positions,
 }
 
 /// The student for which a [`Lesson`] is made, and the options of its loss.
@@ -308,13 +308,14 @@ impl Standardized<'_> {
         (terms, sources)
     }
 
-    fn positions_of(&self, inputs: &Inputs, rows: &[Row]) -> Vec<f32> {
-        let width = inputs.known.len() / self.set.known.target.len().max(1);
-        let position = |row: &Row| match *row {
-            Row::Known(i) => &inputs.known[i * width..][..width],
-            Row::New(i) => &inputs.new[i * width..][..width],
+    fn positions_of(&self, inputs: &Inputs, rows: &[Row]) -> Positions {
+        let width = inputs.known.values().len() / self.set.known.target.len().max(1);
+        let pick = |row: &Row| match *row {
+            Row::Known(i) => (0, i),
+            Row::New(i) => (1, i),
         };
-        rows.iter().map(position).collect::<Vec<_>>().concat()
+        let picks: Vec<(usize, usize)> = rows.iter().map(pick).collect();
+        Positions::pick(&[&inputs.known, &inputs.new], &picks, width)
     }
 
     fn blend(&self, aim: Aim<'_>, alpha: f64, labelled: f64) -> Blend {
@@ -506,8 +507,8 @@ mod tests {
 
     fn inputs() -> Inputs {
         Inputs {
-            known: vec![0.0, 1.0],
-            new: vec![5.0; 8],
+            known: vec![0.0, 1.0].into(),
+            new: vec![5.0; 8].into(),
         }
     }
 
@@ -572,7 +573,7 @@ mod tests {
             [row(2), row(3), row(4)],
             [[3.0, 0.0, 0.1], [2.0, 0.0, 0.2], [9.0, 0.0, 0.0]]
         );
-        assert_eq!(made.rows.positions.len(), 10);
+        assert_eq!(made.rows.positions.values().len(), 10);
         // The baseline knows of none of this.
         assert_eq!(of(&set).lesson(aim, None, &inputs()).loss.columns(), 2);
         // Without gradient matching, rows of pairs stay where they are, and there is no additional term of the loss.
@@ -593,7 +594,7 @@ mod tests {
         assert_eq!(rows.labels[..4], [1.0, 0.5, 2.0, 1.5]);
         // So that they have a quarter of the weight, new ones have 0.2 · 0.75 / (0.25 · 0.8).
         assert_eq!(rows.labels[4..6], [9.0, 0.75]);
-        assert_eq!(rows.positions.len(), 10);
+        assert_eq!(rows.positions.values().len(), 10);
     }
 
     #[test]
@@ -605,7 +606,7 @@ mod tests {
     fn rows_of_the_baseline_are_the_targets() {
         let rows = squared(None);
         assert_eq!(rows.labels, [1.0, 0.5, 2.0, 1.5]);
-        assert_eq!(rows.positions, [0.0, 1.0]);
+        assert_eq!(rows.positions.values(), [0.0, 1.0]);
     }
 
     #[test]

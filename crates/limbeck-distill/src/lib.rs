@@ -32,6 +32,7 @@ pub mod lesson;
 mod neighbors;
 pub mod noise;
 pub mod objective;
+mod predict;
 pub mod probe;
 pub mod proof;
 pub mod search;
@@ -43,6 +44,7 @@ pub mod trial;
 pub mod validation;
 
 pub use error::{Error, Result};
+pub use predict::predict;
 
 /// The worked examples in the project's documents, compiled and run as doctests.
 #[cfg(doctest)]

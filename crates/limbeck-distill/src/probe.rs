@@ -1,7 +1,7 @@
 //! Computes the parts of a student's loss for the training curve.
 
 use limbeck_nets::losses::Label;
-use limbeck_nets::{MlpShape, Network, StepContext, StepLoss};
+use limbeck_nets::{Network, Positions, Shape, StepContext, StepLoss};
 use serde::{Deserialize, Serialize};
 
 use crate::objective::{HeadKind, LabelRow, Objective, columns};
@@ -48,8 +48,8 @@ impl Terms {
 /// and teacher label are separate.
 #[derive(Clone, Debug, Default)]
 pub struct Probe {
-    /// Inputs of the rows, as positions (the form in which a network reads a row): `[n_samples, inputs]`.
-    pub positions: Vec<f32>,
+    /// Inputs of the rows, as positions (the form in which a network reads a row).
+    pub positions: Positions,
     /// Labels and loss of each target, for these rows.
     pub targets: Vec<Probed>,
 }
@@ -74,7 +74,7 @@ impl Probe {
     ///
     /// Panics if `params` is shorter than the shape and the losses require.
     #[must_use]
-    pub fn terms(&self, shape: &MlpShape, params: &[f32], progress: f64) -> Terms {
+    pub fn terms(&self, shape: &Shape, params: &[f32], progress: f64) -> Terms {
         let (params, own) = params.split_at(shape.weights());
         let pred = shape.predict(params, &self.positions);
         let hidden = || shape.hidden_of(params, &self.positions).concat();
@@ -172,10 +172,10 @@ mod tests {
     use super::*;
     use crate::hints::{HintKind, HintLoss, HintOptions};
     use crate::objective::{Blend, ObjectiveOptions, Slopes, Temperature, Term};
-    use limbeck_nets::{InputLayout, Segment};
+    use limbeck_nets::{InputLayout, MlpShape, Segment};
 
     /// A network with one hidden unit: `s(x) = max(x, 0)`.
-    fn shape() -> (MlpShape, Vec<f32>) {
+    fn shape() -> (Shape, Vec<f32>) {
         let shape = MlpShape::new(
             InputLayout {
                 segments: vec![Segment::Linear],
@@ -184,7 +184,7 @@ mod tests {
             1,
         )
         .unwrap();
-        (shape, vec![1.0, 0.0, 1.0, 0.0])
+        (shape.into(), vec![1.0, 0.0, 1.0, 0.0])
     }
 
     fn objective(hints: bool, pairs: bool) -> Objective {
@@ -265,7 +265,7 @@ mod tests {
             },
         ];
         let probe = Probe {
-            positions: vec![0.0; 3],
+            positions: vec![0.0; 3].into(),
             targets: vec![Probed {
                 labels: labels(&rows, None, None),
                 judge: Objective {
@@ -283,6 +283,7 @@ mod tests {
             2,
         )
         .unwrap();
+        let shape = Shape::from(shape);
         assert_eq!(
             probe
                 .terms(&shape, &vec![0.1; shape.weights()], 0.0)
@@ -317,7 +318,7 @@ mod tests {
         };
         let rows = labels(&[known, unknown, closed], None, None);
         let probe = Probe {
-            positions: vec![2.0, 3.0, 1.0],
+            positions: vec![2.0, 3.0, 1.0].into(),
             targets: vec![Probed {
                 labels: rows,
                 judge: objective(false, false),
@@ -345,7 +346,7 @@ mod tests {
             unknown,
         ];
         let probe = Probe {
-            positions: vec![2.0, 3.0],
+            positions: vec![2.0, 3.0].into(),
             targets: vec![Probed {
                 labels: labels(&pair, Some(0.5), Some(6.0)),
                 judge: objective(true, true),
@@ -358,7 +359,7 @@ mod tests {
             (None, &[4.5][..], &[4.25][..])
         );
         let none = Probe {
-            positions: vec![],
+            positions: Positions::default(),
             targets: vec![Probed {
                 labels: vec![],
                 judge: objective(false, false),

@@ -2,15 +2,18 @@
 //! size.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use limbeck_data::checkpoint::Checkpoints;
 use limbeck_data::metrics::Measure;
 use limbeck_data::{Features, Stop, TargetSpec};
-use limbeck_nets::{Control, Head, MlpShape, Network, Schedule, TrainOptions, TrainState, Trainer};
-use limbeck_runtime::{Encoder, GoldenValue, Graph, Op, Output, Student, StudentParts};
+use limbeck_nets::{
+    Control, Head, Network, Positions, Schedule, Shape, TrainOptions, TrainState, Trainer,
+};
+use limbeck_runtime::{Encoder, GoldenValue, Graph, Memory, Op, Output, Student, StudentParts};
+use limbeck_teach::series::EncodedSeries;
 use serde::{Deserialize, Serialize};
 
 use crate::bins::Cuts;
@@ -39,6 +42,8 @@ pub struct Study<'a> {
     pub targets: &'a [TargetSpec],
     /// Weights of the targets in the loss; an empty list for equal weights.
     pub target_weights: &'a [f64],
+    /// Number of rows before each row that a recurrent student reads.
+    pub rows_before: usize,
     /// Seed of the initial weights and of the order of the rows.
     pub seed: u64,
     /// Saves finished trainings, and the state of unfinished ones.
@@ -85,6 +90,8 @@ pub struct Stage<'a> {
     /// Untrained networks, one for each of [`SIZES`]. [`new`](Self::new) makes the first if the student may be a network; the others are made when
     /// they are first used.
     arms: [OnceLock<Arm>; SIZES.len()],
+    /// The encoded series of the rows, if the network is recurrent; made with the first network.
+    series: OnceLock<Arc<EncodedSeries>>,
     cuts: Cuts,
     heads: Heads,
     targets: Vec<Target<'a>>,
@@ -96,8 +103,8 @@ pub struct Stage<'a> {
 struct Arm {
     design: Design,
     inputs: Inputs,
-    /// The validation rows as positions (the form in which a network reads a row): `[n_samples, segments]`; empty without validation rows.
-    valid: Vec<f32>,
+    /// The validation rows as positions (the form in which a network reads a row); empty without validation rows.
+    valid: Positions,
 }
 
 /// The network of a training at a point of its curve: its weights and its validation predictions.
@@ -212,7 +219,8 @@ impl<'a> Stage<'a> {
             targets: targets.len(),
         };
         let has_network = study.student.kind.has_network();
-        let cuts = match has_network {
+        // A recurrent network has no bins.
+        let cuts = match has_network && study.student.kind.cell().is_none() {
             true => cuts(study, &targets)?,
             false => Cuts::default(),
         };
@@ -220,6 +228,7 @@ impl<'a> Stage<'a> {
         let stage = Self {
             study,
             arms: Default::default(),
+            series: OnceLock::new(),
             cuts,
             heads,
             targets,
@@ -275,16 +284,43 @@ impl<'a> Stage<'a> {
         let Target { set, held, .. } = self.first();
         let rows: Vec<usize> = (0..set.known.features.rows).collect();
         let known = &set.known.features;
-        let design = Design::fit(known, &rows, &self.cuts, &options, self.heads)?;
-        let inputs = Inputs {
-            known: design.positions(known)?,
-            new: design.positions(&set.new.features)?,
+        let window = self.study.rows_before + 1;
+        let design = Design::fit(known, &rows, &self.cuts, &options, self.heads, window)?;
+        let held = held.map(|held| &held.features);
+        let parts = [Some(known), Some(&set.new.features), held];
+        let [known, new, valid] = match design.shape {
+            Shape::Mlp(_) => {
+                let of = |part: Option<&Features>| part.map(|part| design.positions(part));
+                parts.map(|part| of(part).transpose())
+            }
+            Shape::Recurrent(_) => {
+                let all: Vec<&Features> = parts.into_iter().flatten().collect();
+                let series = self.series(&design.encoder, &all)?;
+                let of = |part: Option<&Features>| part.map(|part| series.windows(part, window));
+                parts.map(|part| Ok(of(part).transpose()?))
+            }
         };
-        let valid = held.map_or(Ok(Vec::new()), |held| design.positions(&held.features))?;
         Ok(Arm {
             design,
-            inputs,
-            valid,
+            inputs: Inputs {
+                known: known?.unwrap_or_default(),
+                new: new?.unwrap_or_default(),
+            },
+            valid: valid?.unwrap_or_default(),
+        })
+    }
+
+    /// The encoded series of all rows. Networks of all sizes share them if they have the same encoder.
+    fn series(&self, encoder: &Encoder, parts: &[&Features]) -> Result<Arc<EncodedSeries>> {
+        if let Some(known) = self.series.get().filter(|known| known.is_of(encoder)) {
+            return Ok(Arc::clone(known));
+        }
+        let made = Arc::new(EncodedSeries::new(encoder, parts)?);
+        let kept = self.series.get_or_init(|| Arc::clone(&made));
+        Ok(if kept.is_of(encoder) {
+            Arc::clone(kept)
+        } else {
+            made
         })
     }
 
@@ -329,13 +365,13 @@ impl<'a> Stage<'a> {
 
     /// The shape of a trial's network; `None` if the student is not a network.
     #[must_use]
-    pub fn layers(&self, trial: &Trial) -> Option<&MlpShape> {
+    pub fn layers(&self, trial: &Trial) -> Option<&Shape> {
         trial.model.is_none().then(|| &self.design(trial).shape)
     }
 
     /// The predictions of a network with weights `params`, in the learned unit, target by target. `positions` has the rows in the form that the
     /// network reads.
-    fn predict(&self, design: &Design, params: &[f32], positions: &[f32]) -> Vec<f64> {
+    fn predict(&self, design: &Design, params: &[f32], positions: &Positions) -> Vec<f64> {
         let out = design.shape.predict(params, positions);
         let (head, all) = (self.heads.head, self.heads.outputs());
         let own = head.outputs();
@@ -770,7 +806,22 @@ impl<'a> Stage<'a> {
         examples: Vec<Vec<GoldenValue>>,
     ) -> Result<Student> {
         let outputs = self.targets.iter().map(Target::output).collect();
-        finished(encoder, graph, outputs, provenance, examples)
+        let memory = self.memory(&graph);
+        finished((encoder, graph, memory), outputs, provenance, examples)
+    }
+
+    /// Which earlier rows a student with this graph reads.
+    fn memory(&self, graph: &Graph) -> Option<Memory> {
+        let rows = self.study.rows_before as u32 + 1;
+        graph.is_recurrent().then_some(Memory::Rolling(rows))
+    }
+
+    /// Names of the columns that the largest network reads; empty if there is no network.
+    #[must_use]
+    pub fn step_columns(&self) -> Vec<String> {
+        let arm = self.arms[0].get();
+        let columns = arm.iter().flat_map(|arm| &arm.design.encoder.columns);
+        columns.map(|column| column.name.clone()).collect()
     }
 
     /// Encoder and graph of the largest network, with all weights 0.
@@ -797,7 +848,8 @@ impl<'a> Stage<'a> {
             keep_output(&mut graph, target);
         }
         let outputs = vec![self.targets[target].output()];
-        finished(encoder, graph, outputs, provenance, examples)
+        let memory = self.memory(&graph);
+        finished((encoder, graph, memory), outputs, provenance, examples)
     }
 
     fn lowered(&self, trial: &Trial) -> Result<(Encoder, Graph)> {
@@ -812,8 +864,7 @@ impl<'a> Stage<'a> {
 
 /// Makes the student in the form that is shipped, with golden vectors (rows with expected predictions) for `examples`.
 fn finished(
-    encoder: Encoder,
-    graph: Graph,
+    (encoder, graph, memory): (Encoder, Graph, Option<Memory>),
     outputs: Vec<Output>,
     provenance: BTreeMap<String, String>,
     examples: Vec<Vec<GoldenValue>>,
@@ -823,6 +874,7 @@ fn finished(
         graph,
         outputs,
         sequence: None,
+        memory,
         provenance,
         golden: Vec::new(),
     };

@@ -367,6 +367,7 @@ mod tests {
         Features {
             columns: (0..2).map(number).collect(),
             rows: rows.len(),
+            past: None,
         }
     }
 
@@ -420,6 +421,7 @@ mod tests {
             slope_reach: 1.0,
             targets: &specs,
             target_weights: &[],
+            rows_before: 0,
             seed: 3,
             checkpoints: &NO_CHECKPOINTS,
             stop,

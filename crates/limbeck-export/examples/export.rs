@@ -30,6 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         graph: Graph::new(1, vec![Node::new(layer, [0])])?,
         outputs: vec![output("heating", 10.0), output("cooling", 5.0)],
         sequence: None,
+        memory: None,
         provenance: Default::default(),
         golden: vec![],
     })?;

@@ -11,8 +11,9 @@
 )]
 
 use limbeck_runtime::{
-    DatePart, DateSource, Encoder, Encoding, GoldenValue, Graph, InputColumn, MissingNumbers, Node,
-    Op, Output, Scaling, Student, StudentParts, TableInterp, TargetTransform, TreeEnsemble,
+    Cell, DatePart, DateSource, Encoder, Encoding, GoldenValue, Graph, InputColumn, Memory,
+    MissingNumbers, Node, Op, Output, Recurrent, Scaling, Student, StudentParts, TableInterp,
+    TargetTransform, TreeEnsemble,
 };
 use rand::{Rng, RngExt};
 
@@ -68,7 +69,12 @@ fn student(rng: &mut impl Rng) -> Student {
         .collect();
     let encoder = Encoder::new(columns).unwrap();
     let several = if rng.random_bool(0.3) { 3 } else { 1 };
-    let graph = graph(rng, encoder.width(), several);
+    let is_recurrent = rng.random_bool(0.2);
+    let graph = graph(rng, encoder.width(), several, is_recurrent);
+    let memory = graph.is_recurrent().then(|| match rng.random::<bool>() {
+        true => Memory::Rolling(rng.random_range(1..12)),
+        false => Memory::Carried,
+    });
     let is_log = rng.random_bool(0.3);
     let outputs: Vec<Output> = (0..several).map(|at| output(rng, at, is_log)).collect();
     let rows: Vec<Vec<GoldenValue>> = (0..24)
@@ -85,6 +91,7 @@ fn student(rng: &mut impl Rng) -> Student {
         graph,
         outputs,
         sequence: None,
+        memory,
         provenance: Default::default(),
         golden: vec![],
     };
@@ -230,13 +237,18 @@ fn ascending(rng: &mut impl Rng, n: usize) -> Vec<f32> {
         .collect()
 }
 
-/// A few operations on random earlier values, then a layer that makes the outputs.
-fn graph(rng: &mut impl Rng, width: usize, outputs: usize) -> Graph {
+/// A few operations on random earlier values, then a layer that makes the outputs. With `is_recurrent`, some of the operations are recurrent.
+fn graph(rng: &mut impl Rng, width: usize, outputs: usize, is_recurrent: bool) -> Graph {
     let (mut nodes, mut widths) = (Vec::new(), vec![width]);
     for _ in 0..rng.random_range(0..7) {
         let from = rng.random_range(0..widths.len());
         let width = widths[from];
         let (op, inputs, made) = match rng.random_range(0..9) {
+            _ if is_recurrent && rng.random_bool(0.4) => {
+                let layer = layer(rng, width);
+                let units = layer.units;
+                (Op::Recurrent(layer), vec![from], units)
+            }
             0 | 1 => {
                 let edges: Vec<Vec<f32>> = (0..width)
                     .map(|_| {
@@ -320,6 +332,20 @@ fn graph(rng: &mut impl Rng, width: usize, outputs: usize) -> Graph {
         [last],
     ));
     Graph::new(widths[0], nodes).unwrap()
+}
+
+fn layer(rng: &mut impl Rng, inputs: usize) -> Recurrent {
+    let cell = [Cell::Gru, Cell::Lstm][rng.random_range(0..2)];
+    let units = rng.random_range(1..7);
+    let gates = cell.gates() * units;
+    Recurrent {
+        cell,
+        inputs,
+        units,
+        weight: numbers(rng, inputs * gates),
+        recurrent: numbers(rng, units * gates),
+        bias: numbers(rng, 4 * units),
+    }
 }
 
 fn trees(rng: &mut impl Rng, width: usize) -> TreeEnsemble {

@@ -9,11 +9,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use limbeck_runtime::{
-    DatePart, Encoding, GoldenValue, Graph, MISSING_TIME, MissingNumbers, Op, Output, SATURATION,
-    Scaling, Student, TableInterp, TargetTransform, TreeEnsemble,
+    DatePart, Encoding, GoldenValue, Graph, MISSING_TIME, MissingNumbers, Op, Output, Recurrent,
+    SATURATION, Scaling, Student, TableInterp, TargetTransform, TreeEnsemble,
 };
 
-use crate::c_history::{Rows, any_missing};
+use crate::c_history::{Predictor, Rows};
+use crate::c_missing::any_missing;
+use crate::c_recurrent::{self, Remembered};
 use crate::error::{Error, Result};
 use crate::names::{self, Names, comment, literal};
 
@@ -46,6 +48,7 @@ pub struct CFiles {
 ///     graph: Graph::new(1, vec![Node::new(Op::Relu, [0])])?,
 ///     outputs: vec![Output { name: "temp".into(), transform: TargetTransform::Affine { scale: 10.0, shift: 5.0 } }],
 ///     sequence: None,
+///     memory: None,
 ///     provenance: Default::default(),
 ///     golden: vec![],
 /// })?;
@@ -74,7 +77,7 @@ pub fn c(student: &Student, name: &str) -> Result<CFiles> {
     Ok(CFiles {
         header: header(student, name, (&columns, &outputs, &rows), &body),
         source: body.source,
-        test: test(student, name, &columns),
+        test: test(student, name, &columns, &rows),
     })
 }
 
@@ -117,6 +120,7 @@ fn names_of<'a>(student: &'a Student, name: &str) -> Result<Named<'a>> {
         format!("{name}_state"),
         format!("{name}_reset"),
         format!("{name}_push"),
+        format!("{name}_step"),
         format!("{upper}_H_INCLUDED"),
         format!("{upper}_OUTPUTS"),
     ] {
@@ -184,7 +188,15 @@ fn names_of<'a>(student: &'a Student, name: &str) -> Result<Named<'a>> {
     let named = columns.iter().zip(&student.encoder.columns);
     let named =
         named.map(|(column, own)| (column.title, column.field.as_str(), own.history.as_ref()));
-    let rows = Rows::of(named, &mut fields);
+    let mut rows = Rows::of(named, &mut fields);
+    let plain = columns
+        .iter()
+        .filter(|column| !column.is_computed && column.date.is_none());
+    let own: Vec<(&str, &str)> = plain
+        .map(|column| (column.title, column.field.as_str()))
+        .collect();
+    rows.add_regimes(student, &own, &mut fields);
+    rows.remembered = Remembered::of(student, &mut fields);
     Ok(Named {
         columns,
         outputs,
@@ -199,17 +211,28 @@ fn targets(student: &Student) -> String {
     names.join(", ")
 }
 
-/// The declaration of the prediction function, and an example of a call.
-fn predict(student: &Student, name: &str) -> [String; 2] {
+/// The declaration of the function that predicts from a whole row.
+fn predict(student: &Student, name: &str, rows: &Rows) -> String {
+    let Predictor {
+        name: predict,
+        parameter,
+        ..
+    } = rows.predictor(name);
     match student.outputs.len() {
-        1 => [
-            format!("double {name}_predict(const {name}_row *row)"),
-            format!("y = {name}_predict(&row);"),
-        ],
-        _ => [
-            format!("void {name}_predict(const {name}_row *row, double *out)"),
-            format!("{name}_predict(&row, out);"),
-        ],
+        1 => format!("double {predict}({parameter}const {name}_row *row)"),
+        _ => format!("void {predict}({parameter}const {name}_row *row, double *out)"),
+    }
+}
+
+/// An example of a call.
+fn call(student: &Student, name: &str, rows: &Rows) -> String {
+    let call = match rows.is_empty() {
+        true => format!("{name}_predict("),
+        false => format!("{name}_push(&state, "),
+    };
+    match student.outputs.len() {
+        1 => format!("y = {call}&row);"),
+        _ => format!("{call}&row, out);"),
     }
 }
 
@@ -219,14 +242,7 @@ fn header(
     (columns, outputs, rows): (&[Column<'_>], &[String], &Rows),
     body: &Body,
 ) -> String {
-    let [declaration, call] = predict(student, name);
-    let call = match rows.is_empty() {
-        true => call,
-        false => call.replace(
-            &format!("{name}_predict("),
-            &format!("{name}_push(&state, "),
-        ),
-    };
+    let (declaration, call) = (predict(student, name, rows), call(student, name, rows));
     let (version, upper) = (env!("CARGO_PKG_VERSION"), name.to_uppercase());
     let mut out = format!(
         "/* {name}: predicts {} of one row.\n *\n * Made by limbeck {version}. {} fitted parameters; about {} bytes of constants and {} bytes of stack.\n * No heap memory, no \
@@ -260,8 +276,8 @@ fn header(
         };
         let _ = writeln!(out, " *     row.{} = {value}", column.field);
     }
-    for kept in rows.kept.iter().filter(|kept| kept.extra) {
-        let _ = writeln!(out, " *     row.{} = 0.0;", kept.field);
+    for (_, field) in rows.extra() {
+        let _ = writeln!(out, " *     row.{field} = 0.0;");
     }
     let _ = write!(
         out,
@@ -284,8 +300,8 @@ fn header(
         let (field, title) = (&column.field, comment(column.title));
         let _ = writeln!(out, "    {kind} {field}; /* {title}{note} */");
     }
-    for kept in rows.kept.iter().filter(|kept| kept.extra) {
-        let (field, title) = (&kept.field, comment(&kept.title));
+    for (title, field) in rows.extra() {
+        let title = comment(title);
         let _ = writeln!(
             out,
             "    double {field}; /* {title}; only for {name}_push */"
@@ -320,11 +336,39 @@ fn header(
     }
     let _ = write!(
         out,
-        "{}{declaration};\n{}\n#ifdef __cplusplus\n}}\n#endif\n\n#endif\n",
-        heading(student, &upper, outputs),
-        rows.header(name, student)
+        "{}\n#ifdef __cplusplus\n}}\n#endif\n\n#endif\n",
+        declarations(student, name, (outputs, rows), &declaration)
     );
     out
+}
+
+/// The declarations of the functions, and of the struct with earlier rows. The struct comes before a function that needs it.
+fn declarations(
+    student: &Student,
+    name: &str,
+    (outputs, rows): (&[String], &Rows),
+    declaration: &str,
+) -> String {
+    let (earlier, heading) = (
+        rows.header(name, student),
+        heading(student, &name.to_uppercase(), outputs),
+    );
+    if rows.remembered.is_none() {
+        let note = match rows.regimes {
+            Some(_) => format!(
+                "/* The numbers must be normalized already. {name}_push takes numbers of the table. */\n"
+            ),
+            None => String::new(),
+        };
+        return format!("{heading}{note}{declaration};\n{earlier}");
+    }
+    let note = match rows.computes() {
+        true => format!(
+            "Like {name}_push, but for a row with all fields, normalized if there are regimes: it neither computes numbers of the row nor keeps values for them."
+        ),
+        false => "The row is the next of its series. It is added to the state.".into(),
+    };
+    format!("{earlier}{heading}/* {note} */\n{declaration};\n")
 }
 
 /// The text before the declaration of the prediction function: a comment and, if there are several outputs, the constants for their indices in `out`.
@@ -358,8 +402,15 @@ fn levels(encoding: &Encoding) -> &[String] {
     }
 }
 
-fn test(student: &Student, name: &str, columns: &[Column<'_>]) -> String {
+fn test(student: &Student, name: &str, columns: &[Column<'_>], kept: &Rows) -> String {
     let mut rows = String::new();
+    let Predictor {
+        name: predict,
+        argument,
+        ..
+    } = kept.predictor(name);
+    // In `main`, the state is a variable, not a pointer.
+    let argument = argument.replace("state", "&state");
     for golden in &student.golden {
         let cell = |(column, value): (&Column<'_>, &GoldenValue)| {
             if column.date.is_some_and(|(_, is_first)| !is_first) {
@@ -380,19 +431,26 @@ fn test(student: &Student, name: &str, columns: &[Column<'_>]) -> String {
         rows.extend(columns.iter().zip(&golden.raw).map(cell));
         let several = student.outputs.len() > 1;
         if several {
-            let _ = writeln!(rows, "    {name}_predict(&row, out);");
+            let _ = writeln!(rows, "    {predict}({argument}&row, out);");
         }
         for (at, (output, &expected)) in student.outputs.iter().zip(&golden.predictions).enumerate()
         {
             let found = match several {
                 true => format!("out[{at}]"),
-                false => format!("{name}_predict(&row)"),
+                false => format!("{predict}({argument}&row)"),
             };
             let (expected, tolerance) =
                 (double(expected), double(output.golden_tolerance(expected)));
             let _ = writeln!(rows, "    check({found}, {expected}, {tolerance});");
         }
     }
+    let begin = match (&kept.remembered, student.golden.is_empty()) {
+        (Some(_), false) => (
+            format!("    {name}_state state;\n"),
+            format!("    {name}_reset(&state);\n"),
+        ),
+        _ => Default::default(),
+    };
     let (row, count) = (
         match (student.golden.len(), student.outputs.len()) {
             (0, _) => String::new(),
@@ -405,8 +463,9 @@ fn test(student: &Student, name: &str, columns: &[Column<'_>]) -> String {
         "/* Predicts the golden rows of {name} and compares: cc {name}_test.c {name}.c -lm && ./a.out */\n#include \"{name}.h\"\n#include <math.h>\n#include <stdio.h>\n\n\
          static double largest = 0.0;\nstatic int wrong = 0;\n\nstatic void check(double found, double expected, double tolerance)\n{{\n    double difference = \
          fabs(found - expected);\n    if (!(difference <= tolerance)) wrong++;\n    if (!(difference <= largest)) largest = difference;\n}}\n\nint main(void)\n{{\n\
-         {row}    check(0.0, 0.0, 0.0);\n{rows}    printf(\"{count} golden rows, max |difference| %.17g, %d beyond tolerance\\n\", largest, wrong);\n    return \
-         wrong > 0;\n}}\n"
+         {row}{}    check(0.0, 0.0, 0.0);\n{}{rows}    printf(\"{count} golden rows, max |difference| %.17g, %d beyond tolerance\\n\", largest, wrong);\n    return \
+         wrong > 0;\n}}\n",
+        begin.0, begin.1
     )
 }
 
@@ -449,6 +508,8 @@ struct Writer {
     /// *missing*.
     reads_number: bool,
     reads_input: bool,
+    /// Number of floats in the states of the recurrent layers so far.
+    states: usize,
 }
 
 impl Body {
@@ -456,7 +517,10 @@ impl Body {
         let mut w = Writer::default();
         w.buffer("x", student.graph.input_width);
         w.encode(columns);
-        let z = w.graph(student)?;
+        let (network, z) = match &rows.remembered {
+            None => (String::new(), w.graph(student)?),
+            Some(remembered) => (w.network(student, remembered)?, "z".to_owned()),
+        };
         let back = w.targets(student, columns, &z);
         let functions: String = columns
             .iter()
@@ -469,7 +533,8 @@ impl Body {
         };
         // `counter`: declares the loop variable if the body has loops.
         // `idle`: casts of unused variables to void, so that compilers do not warn.
-        let idle = if w.reads_input { "" } else { "    (void)x;\n" };
+        let reads_input = w.reads_input || rows.remembered.is_some();
+        let idle = if reads_input { "" } else { "    (void)x;\n" };
         let idle = if w.code.contains("row->") {
             idle.to_owned()
         } else {
@@ -479,15 +544,18 @@ impl Body {
         if w.code.contains("(i = ") {
             variables.push_str("    int32_t i;\n");
         }
+        if w.code.contains("(k = ") {
+            variables.push_str("    int32_t k;\n");
+        }
         if w.reads_number {
             variables.push_str("    double number;\n");
         }
         let source = format!(
-            "/* {name}: see {name}.h. Made by limbeck {}. */\n#include \"{name}.h\"\n{math}\n{}{}{functions}{}\n{{\n{}{variables}{idle}\n{}{back}}}\n{}",
+            "/* {name}: see {name}.h. Made by limbeck {}. */\n#include \"{name}.h\"\n{math}\n{}{}{network}{functions}{}\n{{\n{}{variables}{idle}\n{}{back}}}\n{}",
             env!("CARGO_PKG_VERSION"),
             w.tables,
             w.helpers.join("\n") + if w.helpers.is_empty() { "" } else { "\n" },
-            predict(student, name)[0],
+            predict(student, name, rows),
             w.buffers,
             w.code,
             rows.source(name, student)
@@ -903,6 +971,28 @@ impl Writer {
         }
     }
 
+    /// The function `network`, for a recurrent student; the body of the prediction function calls it, with the result in `z`.
+    fn network(&mut self, student: &Student, remembered: &Remembered) -> Result<String> {
+        let code = std::mem::take(&mut self.code);
+        let buffers = std::mem::take(&mut self.buffers);
+        let result = self.graph(student)?;
+        let outputs = student.outputs.len();
+        let text = c_recurrent::network(
+            (&self.buffers, &self.code),
+            self.reads_input,
+            (&result, outputs),
+        );
+        (self.code, self.buffers) = (code, buffers);
+        self.buffer("z", outputs);
+        if remembered.local() > 0 {
+            self.buffer("memory", remembered.local());
+            // The loop over the rows writes them; a compiler may not see that there is a row.
+            self.each(outputs, "z[i] = 0.0f");
+        }
+        self.code.push_str(&remembered.call());
+        Ok(text + "\n")
+    }
+
     /// Writes the C code of all nodes that the output needs. Returns the name of the buffer that holds the last node's result.
     fn graph(&mut self, student: &Student) -> Result<String> {
         let graph = &student.graph;
@@ -915,6 +1005,11 @@ impl Writer {
         })?;
         let uses = uses(graph, widths.len());
         self.reads_input = uses[0] > 0;
+        let is_recurrent =
+            |index: usize| uses[index + 1] > 0 && matches!(graph.nodes[index].op, Op::Recurrent(_));
+        let last = (0..graph.nodes.len())
+            .rev()
+            .find(|&index| is_recurrent(index));
         let mut values = vec!["x".to_owned()];
         for (index, node) in graph.nodes.iter().enumerate() {
             if uses[index + 1] == 0 {
@@ -927,7 +1022,10 @@ impl Writer {
                 continue;
             }
             let alone = uses[node.inputs[0]] == 1 && node.inputs.len() == 1;
-            let in_place = alone && matches!(node.op, Op::Relu | Op::Scale { .. } | Op::Softmax);
+            // The input of a recurrent student's network is constant.
+            let is_fixed = graph.is_recurrent() && first == "x";
+            let in_place =
+                alone && !is_fixed && matches!(node.op, Op::Relu | Op::Scale { .. } | Op::Softmax);
             let out = if in_place {
                 first
             } else {
@@ -950,6 +1048,9 @@ impl Writer {
                 },
                 &node.op,
             );
+            if last == Some(index) {
+                self.code.push_str("    if (!is_last) return;\n");
+            }
             values.push(out);
         }
         Ok(values.pop().unwrap_or_default())
@@ -1030,7 +1131,26 @@ impl Writer {
             }
             Op::TreeEnsemble(trees) => self.trees(index, trees, first, out),
             Op::TableInterp(table) => self.table(index, table, first, out),
+            Op::Recurrent(layer) => self.recurrent(index, layer, first, out),
         }
+    }
+
+    fn recurrent(&mut self, index: usize, layer: &Recurrent, first: &str, out: &str) {
+        self.math = true;
+        self.helper(c_recurrent::GATES);
+        self.helper(c_recurrent::function(layer.cell));
+        self.floats(&format!("weight_{index}"), &layer.weight);
+        self.floats(&format!("recurrent_{index}"), &layer.recurrent);
+        self.floats(&format!("bias_{index}"), &layer.bias);
+        let (cell, inputs, units) = (layer.cell.name(), layer.inputs, layer.units);
+        self.buffer(&format!("gates_{index}"), 4 * units);
+        let at = self.states;
+        self.states += layer.state_width();
+        let _ = writeln!(
+            self.code,
+            "    {cell}({first}, {inputs}, weight_{index}, recurrent_{index}, bias_{index}, gates_{index}, memory + {at}, {units});"
+        );
+        self.each(units, &format!("{out}[i] = memory[{at} + i]"));
     }
 
     fn each(&mut self, width: usize, statement: &str) {

@@ -1,12 +1,16 @@
-//! The part of the C code that keeps earlier rows: a struct with the last values of each column, and a function that takes the next row.
+//! The part of the C code that keeps earlier rows: a struct with the last values of each column, and a function that takes the next row. For a recurrent
+//! student, the struct has its memory, too (see `c_recurrent.rs`).
 //!
 //! Each column's values are an array, the latest first. A new row shifts it by one place. Without a row, a value is NaN, so that no counter is needed.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use limbeck_runtime::{HistorySource, Look, LookKind, MissingNumbers, Student};
+use limbeck_runtime::{HistorySource, KeyKind, Look, LookKind, MissingNumbers, Student};
 
+use crate::c_missing::any_missing;
+use crate::c_recurrent::Remembered;
+use crate::c_regimes::RegimeCode;
 use crate::names::Names;
 
 /// A column whose earlier values the C code keeps.
@@ -35,6 +39,20 @@ struct Computed {
 pub(crate) struct Rows {
     pub(crate) kept: Vec<Kept>,
     computed: Vec<Computed>,
+    /// The memory of a recurrent student.
+    pub(crate) remembered: Option<Remembered>,
+    /// The operating regimes by which numbers are normalized.
+    pub(crate) regimes: Option<RegimeCode>,
+}
+
+/// The C function that predicts from a row whose statistics of earlier rows are known.
+pub(crate) struct Predictor {
+    /// Its name.
+    pub(crate) name: String,
+    /// The parameter before the row, with a comma; empty if there is none.
+    pub(crate) parameter: String,
+    /// The argument `state`, with a comma; empty if there is none.
+    pub(crate) argument: &'static str,
 }
 
 impl Rows {
@@ -78,12 +96,66 @@ impl Rows {
 
     /// True if the student needs no earlier rows.
     pub(crate) fn is_empty(&self) -> bool {
-        self.computed.is_empty()
+        self.computed.is_empty() && self.remembered.is_none() && self.regimes.is_none()
+    }
+
+    /// True if `NAME_push` computes numbers of the row, and then calls the function that predicts.
+    pub(crate) fn computes(&self) -> bool {
+        !self.computed.is_empty() || self.regimes.is_some()
+    }
+
+    /// True if nothing is kept from row to row: the row is only normalized.
+    fn keeps_nothing(&self) -> bool {
+        self.kept.is_empty() && self.remembered.is_none()
+    }
+
+    /// Names and fields of columns that are no inputs of the prediction itself, but are needed to compute some.
+    pub(crate) fn extra(&self) -> impl Iterator<Item = (&str, &str)> {
+        let kept = self.kept.iter().filter(|kept| kept.extra);
+        let kept = kept.map(|kept| (&*kept.title, &*kept.field));
+        kept.chain(self.regimes.iter().flat_map(RegimeCode::extra))
+    }
+
+    /// Adds the operating regimes of a student. `own` has the name and the field of each column that is read from the table.
+    pub(crate) fn add_regimes(
+        &mut self,
+        student: &Student,
+        own: &[(&str, &str)],
+        fields: &mut Names,
+    ) {
+        let sequence = student.sequence.as_ref();
+        let Some(regimes) = sequence.and_then(|sequence| sequence.regimes.as_ref()) else {
+            return;
+        };
+        let kept = self.kept.iter().map(|kept| (&*kept.title, &*kept.field));
+        let known: Vec<(&str, &str)> = own.iter().copied().chain(kept).collect();
+        let field = |name: &str| {
+            let found = known.iter().find(|(title, _)| *title == name);
+            found.map(|(_, field)| (*field).to_owned())
+        };
+        self.regimes = Some(RegimeCode::of(regimes, field, fields));
+    }
+
+    /// The function that predicts from a whole row: its name without the prefix, and its first parameters and arguments.
+    pub(crate) fn predictor(&self, name: &str) -> Predictor {
+        match (&self.remembered, self.computes()) {
+            (None, _) => Predictor {
+                name: format!("{name}_predict"),
+                parameter: String::new(),
+                argument: "",
+            },
+            (Some(_), computes) => Predictor {
+                name: format!("{name}_{}", if computes { "step" } else { "push" }),
+                parameter: format!("{name}_state *state, "),
+                argument: "state, ",
+            },
+        }
     }
 
     /// Number of bytes of the struct.
     fn bytes(&self) -> usize {
-        self.kept.iter().map(|kept| 8 * kept.depth).sum()
+        let remembered = self.remembered.as_ref().map_or(0, Remembered::bytes);
+        remembered + self.kept.iter().map(|kept| 8 * kept.depth).sum::<usize>()
     }
 
     /// The declarations of the struct and its functions; empty if the student needs no earlier rows.
@@ -91,25 +163,51 @@ impl Rows {
         if self.is_empty() {
             return String::new();
         }
+        let note = match self.kept.is_empty() {
+            true => "",
+            false => ": the last values of each column, the latest first",
+        };
         let mut text = format!(
-            "\n/* Earlier rows of a series, {} bytes: the last values of each column, the latest first. */\ntypedef struct {{\n",
+            "\n/* Earlier rows of a series, {} bytes{note}. */\ntypedef struct {{\n",
             self.bytes()
         );
         for kept in &self.kept {
             let _ = writeln!(text, "    double {}[{}];", kept.field, kept.depth);
         }
-        let filled: Vec<&str> = self
-            .computed
-            .iter()
-            .map(|computed| computed.field.as_str())
-            .collect();
+        text.extend(self.remembered.as_ref().map(Remembered::fields));
+        if self.keeps_nothing() {
+            text.push_str("    char none; /* nothing is kept: a struct needs a field */\n");
+        }
         let _ = write!(
             text,
-            "}} {name}_state;\n\n/* Forgets all rows. Call it before the first row of a series, and after a gap. */\nvoid {name}_reset({name}_state *state);\n\n\
-             /* Predicts the next row of a series, which it adds to the state. It computes these fields of the row itself:\n * {}. */\n{};\n",
-            filled.join(", "),
-            declaration(name, student)
+            "}} {name}_state;\n\n/* Forgets all rows. Call it before the first row of a series, and after a gap{}. */\nvoid {name}_reset({name}_state *state);\n",
+            gap(student)
         );
+        if self.computes() {
+            let fields: Vec<&str> = self
+                .computed
+                .iter()
+                .map(|computed| &*computed.field)
+                .collect();
+            let how = match (fields.is_empty(), self.regimes.is_some()) {
+                (true, _) => " It normalizes a copy of the row by its operating regime.".to_owned(),
+                (false, true) => format!(
+                    " It normalizes a copy of the row by its operating regime, and computes these fields itself:\n * {}.",
+                    fields.join(", ")
+                ),
+                (false, false) => {
+                    format!(
+                        " It computes these fields of the row itself:\n * {}.",
+                        fields.join(", ")
+                    )
+                }
+            };
+            let _ = write!(
+                text,
+                "\n/* Predicts the next row of a series, which it adds to the state.{how} */\n{};\n",
+                declaration(name, student)
+            );
+        }
         text
     }
 
@@ -118,7 +216,11 @@ impl Rows {
         if self.is_empty() {
             return String::new();
         }
-        let mut text = format!("\n{SHARED}");
+        let mut text = "\n".to_owned();
+        if !self.computed.is_empty() {
+            text.push_str(SHARED);
+        }
+        text.extend(self.regimes.as_ref().map(|regimes| regimes.functions(name)));
         for kind in LookKind::ALL {
             if self
                 .computed
@@ -128,9 +230,15 @@ impl Rows {
                 text.push_str(function(kind));
             }
         }
+        let remembered = self.remembered.as_ref();
+        let counter =
+            match !self.kept.is_empty() || remembered.is_some_and(Remembered::resets_in_a_loop) {
+                true => "    int32_t i;\n",
+                false => "",
+            };
         let _ = write!(
             text,
-            "void {name}_reset({name}_state *state)\n{{\n    int32_t i;\n"
+            "void {name}_reset({name}_state *state)\n{{\n{counter}"
         );
         for Kept { field, depth, .. } in &self.kept {
             let _ = writeln!(
@@ -138,7 +246,28 @@ impl Rows {
                 "    for (i = 0; i < {depth}; i++) state->{field}[i] = NAN;"
             );
         }
-        let _ = write!(text, "}}\n\n{}\n{{\n", declaration(name, student));
+        text.extend(remembered.map(Remembered::reset));
+        if self.keeps_nothing() {
+            text.push_str("    state->none = 0;\n");
+        }
+        text.push_str("}\n");
+        if self.computes() {
+            text.push_str(&self.push(name, student));
+        }
+        text
+    }
+
+    /// The function that computes the statistics of the next row, and predicts it.
+    fn push(&self, name: &str, student: &Student) -> String {
+        let mut text = format!("\n{}\n{{\n", declaration(name, student));
+        text.extend(
+            self.regimes
+                .as_ref()
+                .map(|regimes| regimes.statements(name)),
+        );
+        if self.keeps_nothing() {
+            text.push_str("    (void)state;\n");
+        }
         for kept in &self.kept {
             let (field, depth) = (&kept.field, kept.depth);
             let value = kept.value(&format!("row->{field}"));
@@ -152,9 +281,14 @@ impl Rows {
                 "    row->{field} = known(look_{kind}(state->{from}, {rows}));"
             );
         }
+        let Predictor {
+            name: predict,
+            argument,
+            ..
+        } = self.predictor(name);
         let _ = match student.outputs.len() {
-            1 => writeln!(text, "    return {name}_predict(row);"),
-            _ => writeln!(text, "    {name}_predict(row, out);"),
+            1 => writeln!(text, "    return {predict}({argument}row);"),
+            _ => writeln!(text, "    {predict}({argument}row, out);"),
         };
         text.push_str("}\n");
         text
@@ -171,18 +305,15 @@ impl Kept {
     }
 }
 
-/// A condition in C: `field` is a number that means *missing*. `None` if there is no such number.
-pub(crate) fn any_missing(field: &str, missing: &MissingNumbers) -> Option<String> {
-    let MissingNumbers {
-        values,
-        below,
-        above,
-    } = missing;
-    let equal = values.iter().map(|value| format!("{field} == {value:e}"));
-    let below = below.map(|below| format!("{field} < {below:e}"));
-    let above = above.map(|above| format!("{field} > {above:e}"));
-    let any: Vec<String> = equal.chain(below).chain(above).collect();
-    (!any.is_empty()).then(|| any.join(" || "))
+/// Which steps in time are gaps, for a comment.
+fn gap(student: &Student) -> String {
+    let sequence = student.sequence.as_ref();
+    let longest = sequence.and_then(|own| Some((own.longest_step?, own.time.kind)));
+    match longest {
+        Some((longest, KeyKind::Date)) => format!(" (a step of more than {longest} seconds)"),
+        Some((longest, _)) => format!(" (a step in time of more than {longest})"),
+        None => String::new(),
+    }
 }
 
 /// The function that takes the next row.

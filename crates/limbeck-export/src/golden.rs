@@ -15,6 +15,9 @@ use crate::error::Result;
 /// targets, the JSON has `"targets": ["y", "z"]` in place of `target`, and each row has `"predictions": ["0x1p+0", …]` in place of `prediction`, in
 /// the order of the targets.
 ///
+/// For a recurrent student, the JSON has `"memory": {"rolling": 64}` or `"memory": "carried"`, and the rows are consecutive rows of one series, from its
+/// first row.
+///
 /// # Errors
 ///
 /// [`Error::Golden`](crate::Error::Golden) if the JSON cannot be written.
@@ -44,9 +47,12 @@ pub fn golden(student: &Student) -> Result<String> {
         .map(|column| column.name.as_str())
         .collect();
     let names: Vec<&str> = student.outputs.iter().map(|one| &*one.name).collect();
-    let all = match names[..] {
+    let mut all = match names[..] {
         [target] => json!({ "target": target, "columns": columns, "rows": rows }),
         _ => json!({ "targets": names, "columns": columns, "rows": rows }),
     };
+    if let Some(memory) = student.memory {
+        all["memory"] = json!(memory);
+    }
     Ok(serde_json::to_string_pretty(&all)? + "\n")
 }

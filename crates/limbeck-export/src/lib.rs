@@ -11,10 +11,15 @@
 
 mod c;
 mod c_history;
+mod c_missing;
+mod c_recurrent;
+mod c_regimes;
 mod error;
 mod golden;
 mod names;
 mod onnx;
+mod onnx_builder;
+mod onnx_recurrent;
 pub mod proto;
 
 pub use c::{CFiles, c};

@@ -9,30 +9,27 @@ use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
 use limbeck_runtime::{
-    DatePart, Encoding, InputColumn, MISSING_TIME, Op, SATURATION, Scaling, Student, TableInterp,
-    TargetTransform, TreeEnsemble,
+    DatePart, Encoding, InputColumn, MISSING_TIME, Node, Op, SATURATION, Scaling, Student,
+    TableInterp, TargetTransform, TreeEnsemble,
 };
 
 use crate::error::{Error, Result};
+use crate::onnx_builder::{
+    Builder, Calendar, Columns, ML, Series, Type, attribute, node, value_info,
+};
 use crate::proto::Message;
 
 const OPSET: i64 = 17;
 const OPSET_ML: i64 = 3;
 /// Version of the ONNX file format (`ir_version`) that belongs to operator set [`OPSET`].
 const IR_VERSION: i64 = 8;
-const ML: &str = "ai.onnx.ml";
 const FORMAT: &str = "ONNX";
 
-/// Element types of tensors, with their numbers in ONNX files.
-#[derive(Clone, Copy)]
-enum Type {
-    Float = 1,
-    Int64 = 7,
-    Text = 8,
-    Double = 11,
-}
-
 /// Exports the student as an ONNX model; returns the bytes of the file.
+///
+/// The inputs of a recurrent student with a rolling memory of N rows have shape `[rows, steps]`: row by row, the values of at most N consecutive rows of a
+/// series, the last of which is predicted. With a carried state, they have shape `[rows, 1]`, for the next row of each of several series. The state is
+/// one more input, `state`, which is 0 before the first row, and one more output, `next_state`.
 ///
 /// # Errors
 ///
@@ -41,6 +38,7 @@ enum Type {
 pub fn onnx(student: &Student) -> Result<Vec<u8>> {
     let mut g = Builder {
         prefix: prefix(student),
+        series: Series::of(student, |name| free_name(student, name)),
         ..Builder::default()
     };
     let mut inputs = Vec::new();
@@ -63,20 +61,27 @@ pub fn onnx(student: &Student) -> Result<Vec<u8>> {
         };
         let base = student.base_column(at).map(|column| &reads[column]);
         let base = base.and_then(|(read, encoding)| match encoding {
-            Encoding::Number { impute, .. } => Some((read.as_str(), *impute)),
+            Encoding::Number { impute, .. } => Some((g.last_step(read, 1), *impute)),
             _ => None,
         });
+        let base = base.as_ref().map(|(read, impute)| (read.as_str(), *impute));
         g.target(&own, &output.transform, base, name);
+    }
+    g.state_after();
+    let mut results: Vec<Message> = outputs
+        .iter()
+        .map(|name| value_info(name, Type::Double, Columns::Count(1)))
+        .collect();
+    if let Some([before, after]) = g.series.state_infos(student.plan().state_width()) {
+        inputs.push(before);
+        results.push(after);
     }
     let graph = Message::default()
         .messages(1, g.nodes)
         .text(2, "student")
         .messages(5, g.tensors)
         .messages(11, inputs)
-        .messages(
-            12,
-            outputs.iter().map(|name| value_info(name, Type::Double)),
-        );
+        .messages(12, results);
     let opset = |domain: &str, version| Message::default().text(1, domain).int(2, version);
     let note = |key: &str, value: &str| Message::default().text(1, key).text(2, value);
     let model = Message::default()
@@ -117,6 +122,20 @@ fn output_names(student: &Student) -> Vec<String> {
     taken.split_off(inputs)
 }
 
+/// A name for an input or output beside those of columns and targets: `name`, with underscores if it is in use.
+fn free_name(student: &Student, name: &str) -> String {
+    let columns = student.encoder.columns.iter().flat_map(|column| {
+        let date = column.date.as_ref().map(|date| &date.column);
+        [Some(&column.name), date].into_iter().flatten()
+    });
+    let taken: Vec<String> = columns.cloned().chain(output_names(student)).collect();
+    let mut name = name.to_owned();
+    while taken.contains(&name) {
+        name.push('_');
+    }
+    name
+}
+
 /// A prefix for the names of intermediate values; no column or target has a name that begins with it.
 fn prefix(student: &Student) -> String {
     let mut prefix = "limbeck/".to_owned();
@@ -131,95 +150,6 @@ fn prefix(student: &Student) -> String {
         prefix.push('/');
     }
     prefix
-}
-
-fn value_info(name: &str, kind: Type) -> Message {
-    let dims = [
-        Message::default().text(2, "rows"),
-        Message::default().int(1, 1),
-    ];
-    let tensor = Message::default()
-        .int(1, kind as i64)
-        .message(2, Message::default().messages(1, dims));
-    Message::default()
-        .text(1, name)
-        .message(2, Message::default().message(1, tensor))
-}
-
-fn node(
-    op: &str,
-    inputs: &[&str],
-    output: &str,
-    domain: &str,
-    attributes: Vec<Message>,
-) -> Message {
-    let node = inputs
-        .iter()
-        .fold(Message::default(), |node, input| node.text(1, input));
-    let node = node
-        .text(2, output)
-        .text(3, output)
-        .text(4, op)
-        .messages(5, attributes);
-    if domain.is_empty() {
-        node
-    } else {
-        node.text(7, domain)
-    }
-}
-
-/// Attributes of a node, one function for each type of attribute.
-mod attribute {
-    use super::Message;
-
-    fn named(name: &str, kind: i64) -> Message {
-        Message::default().text(1, name).int(20, kind)
-    }
-    pub(super) fn int(name: &str, value: i64) -> Message {
-        named(name, 2).int(3, value)
-    }
-    pub(super) fn text(name: &str, value: &str) -> Message {
-        named(name, 3).text(4, value)
-    }
-    pub(super) fn floats(name: &str, values: &[f32]) -> Message {
-        values
-            .iter()
-            .fold(named(name, 6), |all, &value| all.float(7, value))
-    }
-    pub(super) fn ints(name: &str, values: impl IntoIterator<Item = i64>) -> Message {
-        values
-            .into_iter()
-            .fold(named(name, 7), |all, value| all.int(8, value))
-    }
-    pub(super) fn texts<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> Message {
-        values
-            .into_iter()
-            .fold(named(name, 8), |all, value| all.text(9, value))
-    }
-}
-
-/// Names of the values in the ONNX graph that are computed from one column of dates. All these values are integers.
-#[derive(Clone)]
-struct Calendar {
-    seconds: String,
-    days: String,
-    /// Second of the day.
-    second: String,
-    year: String,
-    month: String,
-    /// Day of the year, from 0.
-    day_of_year: String,
-}
-
-/// Collects the nodes and the constants of the ONNX model.
-#[derive(Default)]
-struct Builder {
-    prefix: String,
-    nodes: Vec<Message>,
-    tensors: Vec<Message>,
-    values: usize,
-    /// For the name of each column of dates: the values that are computed from it.
-    dates: BTreeMap<String, Calendar>,
 }
 
 /// The outputs of a piecewise-linear encoding: one for each bin, and one for each column without bins. Each list has one entry for each output.
@@ -257,72 +187,6 @@ impl Bins {
 }
 
 impl Builder {
-    fn name(&mut self) -> String {
-        self.values += 1;
-        format!("{}{}", self.prefix, self.values)
-    }
-
-    fn tensor(&mut self, kind: Type, dims: &[usize], bytes: &[u8]) -> String {
-        let name = self.name();
-        let tensor = dims
-            .iter()
-            .fold(Message::default(), |tensor, &dim| tensor.int(1, dim as i64));
-        self.tensors
-            .push(tensor.int(2, kind as i64).text(8, &name).bytes(9, bytes));
-        name
-    }
-
-    fn floats(&mut self, dims: &[usize], values: &[f32]) -> String {
-        let bytes: Vec<u8> = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
-        self.tensor(Type::Float, dims, &bytes)
-    }
-
-    fn float(&mut self, value: f32) -> String {
-        self.floats(&[], &[value])
-    }
-
-    fn double(&mut self, value: f64) -> String {
-        self.tensor(Type::Double, &[], &value.to_le_bytes())
-    }
-
-    fn ints(&mut self, dims: &[usize], values: impl IntoIterator<Item = i64>) -> String {
-        let bytes: Vec<u8> = values.into_iter().flat_map(i64::to_le_bytes).collect();
-        self.tensor(Type::Int64, dims, &bytes)
-    }
-
-    fn with(&mut self, op: &str, inputs: &[&str], attributes: Vec<Message>) -> String {
-        let output = self.name();
-        self.nodes.push(node(op, inputs, &output, "", attributes));
-        output
-    }
-
-    fn node(&mut self, op: &str, inputs: &[&str]) -> String {
-        self.with(op, inputs, Vec::new())
-    }
-
-    fn ml(&mut self, op: &str, input: &str, attributes: Vec<Message>) -> String {
-        let output = self.name();
-        self.nodes.push(node(op, &[input], &output, ML, attributes));
-        output
-    }
-
-    fn cast(&mut self, value: &str, to: Type) -> String {
-        self.with("Cast", &[value], vec![attribute::int("to", to as i64)])
-    }
-
-    /// Adds a node that concatenates the columns of several values; returns the name of the result. A single value needs no node.
-    fn concat(&mut self, parts: Vec<String>) -> String {
-        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        if let [one] = parts[..] {
-            one.to_owned()
-        } else {
-            self.with("Concat", &parts, vec![attribute::int("axis", 1)])
-        }
-    }
-
     /// Adds the nodes that transform the graph's output `z` to the target's unit; their result is the model output named `output`.
     ///
     /// `base` is the raw column whose value is added, with the number for a missing value; `None` if nothing is added.
@@ -349,17 +213,10 @@ impl Builder {
             .push(node(last, &[&shifted], output, "", Vec::new()));
     }
 
-    /// Adds a node that selects the columns of a value with the given indices.
-    fn gather(&mut self, value: &str, columns: &[usize]) -> String {
-        let indices = columns.iter().map(|&column| column as i64);
-        let columns = self.ints(&[columns.len()], indices);
-        let axis = vec![attribute::int("axis", 1)];
-        self.with("Gather", &[value, &columns], axis)
-    }
-
-    fn clip(&mut self, value: &str, low: f32, high: f32) -> String {
-        let (low, high) = (self.float(low), self.float(high));
-        self.node("Clip", &[value, &low, &high])
+    /// The declaration of the input for a raw column.
+    fn input(&self, name: &str, kind: Type) -> Message {
+        let steps = self.series.steps();
+        value_info(name, kind, steps.map_or(Columns::Count(1), Columns::Any))
     }
 
     /// Adds the model's input for a raw column. Returns the name of the value that holds the column: the input itself (strings or doubles), or a part
@@ -368,12 +225,13 @@ impl Builder {
         let Some(date) = &column.date else {
             let is_number = matches!(column.encoding, Encoding::Number { .. });
             let kind = if is_number { Type::Double } else { Type::Text };
-            inputs.push(value_info(&column.name, kind));
-            return column.name.clone();
+            inputs.push(self.input(&column.name, kind));
+            return self.steps_as_rows(&column.name);
         };
         if !self.dates.contains_key(&date.column) {
-            inputs.push(value_info(&date.column, Type::Int64));
-            let parts = self.calendar(&date.column);
+            inputs.push(self.input(&date.column, Type::Int64));
+            let seconds = self.steps_as_rows(&date.column);
+            let parts = self.calendar(&seconds);
             self.dates.insert(date.column.clone(), parts);
         }
         let calendar = self.dates[&date.column].clone();
@@ -615,12 +473,17 @@ impl Builder {
 
     fn graph(&mut self, student: &Student, x: String) -> Result<String> {
         let mut values = vec![x];
-        for node in &student.graph.nodes {
-            let inputs: Vec<String> = node
-                .inputs
-                .iter()
-                .map(|&input| values[input].clone())
-                .collect();
+        let is_recurrent = |node: &Node| matches!(node.op, Op::Recurrent(_));
+        let last = student.graph.nodes.iter().rposition(is_recurrent);
+        let widths = student.graph.widths().unwrap_or_default();
+        for (index, node) in student.graph.nodes.iter().enumerate() {
+            // After the last recurrent layer, only the last steps go on.
+            let is_whole = |input: usize| last.is_some_and(|last| index > last && input <= last);
+            let value = |&input: &usize| match is_whole(input) {
+                true => self.last_step(&values[input], widths[input]),
+                false => values[input].clone(),
+            };
+            let inputs: Vec<String> = node.inputs.iter().map(value).collect();
             let names: Vec<&str> = inputs.iter().map(String::as_str).collect();
             let first = names[0];
             let value = match &node.op {
@@ -649,6 +512,7 @@ impl Builder {
                 Op::Softmax => self.with("Softmax", &[first], vec![attribute::int("axis", 1)]),
                 Op::TreeEnsemble(trees) => self.trees(first, trees),
                 Op::TableInterp(table) => self.table(first, table),
+                Op::Recurrent(layer) => self.recurrent(first, layer, last == Some(index)),
             };
             values.push(value);
         }

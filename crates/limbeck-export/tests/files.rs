@@ -10,9 +10,10 @@ use std::process::Command;
 
 use limbeck_export::{c, golden, onnx};
 use limbeck_runtime::{
-    DatePart, DateSource, Encoder, Encoding, Forecast, GoldenValue, Graph, HistorySource,
-    InputColumn, KeyColumn, KeyKind, Look, LookKind, MissingNumbers, Node, Op, Output, Scaling,
-    Sequence, Stream, Student, StudentParts, TableInterp, TargetTransform, TreeEnsemble, Value,
+    Cell, DatePart, DateSource, Encoder, Encoding, Forecast, GoldenValue, Graph, HistorySource,
+    InputColumn, KeyColumn, KeyKind, Look, LookKind, Memory, MissingNumbers, Node, Op, Output,
+    Recurrent, RegimeColumn, RegimeSetting, Regimes, Scaling, Sequence, Stream, Student,
+    StudentParts, TableInterp, TargetTransform, TreeEnsemble, Value,
 };
 
 fn number(indicator: bool) -> Encoding {
@@ -108,6 +109,7 @@ fn student(encodings: Vec<Encoding>) -> Student {
             transform: target,
         }],
         sequence: None,
+        memory: None,
         provenance: Default::default(),
         golden: vec![],
     };
@@ -186,23 +188,66 @@ fn looking_back() -> Student {
             horizon: 2,
             forecast: Forecast::Value,
             relative: true,
+            rows_before: 0,
+            regimes: None,
         }),
+        memory: None,
         provenance: Default::default(),
         golden: vec![],
     };
     Student::new(parts).unwrap()
 }
 
+/// The student of [`looking_back`], with rain normalized by two regimes of a speed that is no input itself.
+fn in_regimes() -> Student {
+    let mut parts = looking_back().into_parts();
+    let regimes = Regimes {
+        settings: vec![RegimeSetting {
+            name: "speed".into(),
+            missing: MissingNumbers {
+                values: vec![4.0],
+                ..MissingNumbers::default()
+            },
+            scale: 2.0,
+        }],
+        centers: vec![vec![0.0], vec![5.0]],
+        columns: vec![RegimeColumn {
+            name: "rain (mm)".into(),
+            missing: MissingNumbers::default(),
+            mean: vec![6.0, 2.0],
+            std: vec![4.0, 0.5],
+        }],
+    };
+    if let Some(sequence) = &mut parts.sequence {
+        sequence.regimes = Some(regimes);
+    }
+    Student::new(parts).unwrap()
+}
+
 #[test]
 fn compiled_c_follows_a_series_as_the_runtime_does() {
+    follows_a_series(&looking_back(), false);
+}
+
+#[test]
+fn compiled_c_normalizes_rows_by_their_regime() {
+    let (plain, regimes) = (looking_back(), in_regimes());
+    // Two means and standard deviations, two centers, and a scale.
+    assert_eq!(regimes.parameters(), plain.parameters() + 7);
+    let again = Student::from_bytes(&regimes.to_bytes().unwrap()).unwrap();
+    assert_eq!(again, regimes);
+    follows_a_series(&regimes, true);
+}
+
+/// Compares compiled C with a stream, row by row. `has_speed` is true if the student reads a speed, too.
+fn follows_a_series(student: &Student, has_speed: bool) {
     let compilers = ["cc", "gcc", "clang"];
     let works = |name: &&str| Command::new(name).arg("--version").output().is_ok();
     let Some(compiler) = compilers.into_iter().find(works) else {
         eprintln!("skipped: no C compiler");
         return;
     };
-    let student = looking_back();
-    let files = c(&student, "rain").unwrap();
+    let files = c(student, "rain").unwrap();
     assert!(
         files
             .header
@@ -215,8 +260,13 @@ fn compiled_c_follows_a_series_as_the_runtime_does() {
     };
     let rain = |i: usize| 0.5 + (i * 7 % 13) as f64;
     let day = |i: usize| i as i64 * 3_000_000;
-    let mut stream = Stream::new(&student);
-    assert_eq!(stream.inputs(), ["day", "level", "rain (mm)"]);
+    let speed = |i: usize| match i % 10 {
+        9 => f64::NAN,
+        i => (i * i % 6) as f64,
+    };
+    let mut stream = Stream::new(student);
+    let inputs = ["day", "level", "rain (mm)", "speed"];
+    assert_eq!(stream.inputs(), &inputs[..3 + usize::from(has_speed)]);
     let (mut expected, mut body) = (Vec::new(), String::new());
     for i in 0..40_usize {
         if i == 23 {
@@ -227,15 +277,21 @@ fn compiled_c_follows_a_series_as_the_runtime_does() {
             Value::Time(day(i)),
             Value::Number(level(i)),
             Value::Number(rain(i)),
+            Value::Number(speed(i)),
         ];
-        expected.push(stream.push(&row).unwrap());
-        let text = match level(i).is_nan() {
+        let inputs = stream.inputs().len();
+        expected.push(stream.push(&row[..inputs]).unwrap());
+        let text = |value: f64| match value.is_nan() {
             true => "NAN".to_owned(),
-            false => level(i).to_string(),
+            false => value.to_string(),
         };
+        if has_speed {
+            body.push_str(&format!("    row.speed = {};\n", text(speed(i))));
+        }
         body.push_str(&format!(
-            "    row.day = {}; row.level = {text}; row.rain_mm = {};\n    printf(\"%.17g\\n\", rain_push(&state, &row));\n",
+            "    row.day = {}; row.level = {}; row.rain_mm = {};\n    printf(\"%.17g\\n\", rain_push(&state, &row));\n",
             day(i),
+            text(level(i)),
             rain(i)
         ));
     }
@@ -282,6 +338,156 @@ fn compiled_c_follows_a_series_as_the_runtime_does() {
     let varied: std::collections::BTreeSet<u64> =
         expected.iter().map(|value| value.to_bits()).collect();
     assert!(varied.len() > 30);
+}
+
+/// The graph of a recurrent student: a layer, and two recurrent ones with a shortcut around the second; then a head.
+fn recurrent_graph(width: usize, outputs: usize, cell: Cell) -> Graph {
+    let numbers = |count: usize, by: usize| -> Vec<f32> {
+        let number = |i: usize| (i * by % 23) as f32 / 23.0 - 0.5;
+        (0..count).map(number).collect()
+    };
+    let linear = |rows: usize, cols: usize| Op::Linear {
+        rows,
+        cols,
+        weight: numbers(rows * cols, 5),
+        bias: numbers(cols, 9),
+    };
+    let layer = |cell: Cell, inputs: usize, units: usize| {
+        Op::Recurrent(Recurrent {
+            cell,
+            inputs,
+            units,
+            weight: numbers(inputs * cell.gates() * units, 7),
+            recurrent: numbers(units * cell.gates() * units, 11),
+            bias: numbers(4 * units, 13),
+        })
+    };
+    let nodes = vec![
+        Node::new(Op::Relu, [0]),
+        Node::new(linear(width, 6), [1]),
+        Node::new(layer(cell, 6, 5), [2]),
+        Node::new(Op::Relu, [3]),
+        Node::new(layer(Cell::Gru, 5, 6), [4]),
+        Node::new(Op::Add, [2, 5]),
+        Node::new(linear(6, outputs), [6]),
+    ];
+    Graph::new(width, nodes).unwrap()
+}
+
+/// The student of [`looking_back`] with a recurrent graph; `outputs` is 1, or 2 without statistics of earlier rows and without changes.
+fn recurrent(cell: Cell, memory: Memory, outputs: usize) -> Student {
+    let mut parts = looking_back().into_parts();
+    if outputs > 1 {
+        parts.encoder.columns.truncate(2);
+        parts.sequence = None;
+        let mut other = parts.outputs[0].clone();
+        other.name = "other".into();
+        parts.outputs.push(other);
+    }
+    parts.graph = recurrent_graph(parts.encoder.width(), outputs, cell);
+    parts.memory = Some(memory);
+    let cell = |row: usize, column: usize| match column {
+        0 => GoldenValue::Time(row as i64 * 3_000_000),
+        _ if row % 4 == 3 => GoldenValue::Missing,
+        _ => GoldenValue::Number((row * column * 5 % 7) as f64),
+    };
+    let columns = parts.encoder.columns.len();
+    let rows = (0..9).map(|row| (0..columns).map(|column| cell(row, column)).collect());
+    let rows = rows.collect();
+    Student::new(parts).unwrap().with_golden(rows).unwrap()
+}
+
+fn recurrent_students() -> Vec<Student> {
+    let memories = [Memory::Rolling(1), Memory::Rolling(5), Memory::Carried];
+    let one =
+        |(cell, outputs): (Cell, usize)| memories.map(|memory| recurrent(cell, memory, outputs));
+    let kinds = [(Cell::Gru, 1), (Cell::Lstm, 1), (Cell::Lstm, 2)];
+    kinds.into_iter().flat_map(one).collect()
+}
+
+/// Compiles a student's C code with one of the programs `main.c` or `NAME_test.c`, and returns what it prints.
+fn run_c(student: &Student, main: Option<&str>) -> String {
+    let files = c(student, "rain").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("rain.h", &files.header);
+    write("rain.c", &files.source);
+    write("main.c", main.unwrap_or(&files.test));
+    let flags = "-std=c99 -Wall -Wextra -Werror -pedantic -O1 main.c rain.c -o run -lm";
+    let built = Command::new("cc")
+        .args(flags.split(' '))
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&built.stderr).into_owned();
+    assert!(built.status.success(), "{told}");
+    let output = Command::new(folder.path().join("run")).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    text
+}
+
+#[test]
+fn compiled_c_of_recurrent_students_follows_a_series_as_the_runtime_does() {
+    if Command::new("cc").arg("--version").output().is_err() {
+        eprintln!("skipped: no C compiler");
+        return;
+    }
+    for student in recurrent_students() {
+        let outputs = student.outputs.len();
+        let mut stream = Stream::new(&student);
+        let (mut expected, mut body, mut out) = (Vec::new(), String::new(), [0.0; 2]);
+        for i in 0..30_usize {
+            if i == 17 {
+                stream.reset();
+                body.push_str("    rain_reset(&state);\n");
+            }
+            let (day, level, rain) = (
+                i as i64 * 3_000_000,
+                (i * i % 11) as f64,
+                (i * 7 % 13) as f64,
+            );
+            let row = [Value::Time(day), Value::Number(level), Value::Number(rain)];
+            let row = &row[..stream.inputs().len()];
+            stream.push_into(row, &mut out[..outputs]).unwrap();
+            expected.extend(&out[..outputs]);
+            body.push_str(&format!("    row.day = {day}; row.level = {level};\n"));
+            body.push_str(&match outputs {
+                1 => format!("    row.rain_mm = {rain}; printf(\"%.17g\\n\", rain_push(&state, &row));\n"),
+                _ => "    rain_push(&state, &row, out); printf(\"%.17g\\n%.17g\\n\", out[0], out[1]);\n".into(),
+            });
+        }
+        let out = ["", "    double out[2];\n"][outputs - 1];
+        let main = format!(
+            "#include \"rain.h\"\n#include <stdio.h>\nint main(void)\n{{\n    rain_row row;\n    rain_state state;\n{out}    rain_reset(&state);\n{body}    return 0;\n}}\n"
+        );
+        let text = run_c(&student, Some(&main));
+        let found: Vec<f64> = text.lines().map(|line| line.parse().unwrap()).collect();
+        assert_eq!(found.len(), expected.len());
+        for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            let difference = (found - expected).abs();
+            assert!(
+                difference <= 1e-5 * (1.0 + expected.abs()),
+                "{i}: {found} {expected}"
+            );
+        }
+        let header = c(&student, "rain").unwrap().header;
+        assert!(!header.contains("rain_predict"), "{header}");
+        assert_eq!(header.contains("rain_step"), outputs == 1);
+        let text = run_c(&student, None);
+        assert!(
+            text.starts_with("9 golden rows") && text.contains(", 0 beyond"),
+            "{text}"
+        );
+        // The test can fail: with its rows in another order, it does.
+        let mut parts = student.into_parts();
+        if parts.memory != Some(Memory::Rolling(1)) {
+            parts.golden.swap(1, 2);
+            let student = Student::new(parts).unwrap();
+            let files = c(&student, "rain").unwrap();
+            assert!(student.verify_golden().is_err() && files.test.contains("rain_reset(&state)"));
+        }
+    }
 }
 
 #[test]
@@ -411,6 +617,29 @@ fn what_onnx_cannot_say_is_refused_by_column() {
             && has("LabelEncoder")
             && has("TreeEnsembleRegressor")
     );
+}
+
+// `evidence/export.py` compares predictions of recurrent students in ONNX Runtime.
+#[test]
+fn onnx_of_recurrent_students_has_a_state_or_steps() {
+    for student in recurrent_students() {
+        let model = onnx(&student).unwrap();
+        let has = |text: &str| {
+            let mut parts = model.windows(text.len());
+            parts.any(|bytes| bytes == text.as_bytes())
+        };
+        let is_carried = student.memory == Some(Memory::Carried);
+        assert!(has("GRU") && has("linear_before_reset"));
+        assert_eq!(has("next_state"), is_carried);
+        assert_eq!(has("steps"), !is_carried);
+        let text = golden(&student).unwrap();
+        let memory = match student.memory {
+            Some(Memory::Carried) => "\"memory\": \"carried\"".to_owned(),
+            Some(Memory::Rolling(rows)) => format!("\"rolling\": {rows}"),
+            None => unreachable!("all are recurrent"),
+        };
+        assert!(text.contains(&memory), "{text}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sine = |x: f32| (6.0 * x).sin();
     let mut rows = TrainingRows::default();
     for i in 0..500 {
-        rows.positions.push(8.0 * x(i));
+        rows.positions.extend([8.0 * x(i)]);
         rows.labels.extend([sine(x(i)), 1.0]);
     }
     let edges = (0..=8).map(|edge| edge as f32 / 8.0).collect();

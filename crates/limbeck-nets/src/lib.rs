@@ -3,8 +3,9 @@
 //! - [`InputLayout`] turns encoded columns into *positions*, the form in which a network reads a row.
 //! - [`Network`] is the trait that the training loop needs from a network: sizes, initial weights, forward and backward passes, and the conversion
 //!   (lowering) to the graph that ships.
-//! - [`MlpShape`], a multilayer perceptron, is the only network here. It holds the layer widths and the place of each weight in one flat vector,
-//!   and lowers trained weights to a [`limbeck_runtime::Graph`].
+//! - [`MlpShape`] is a multilayer perceptron, [`RecurrentShape`] a stack of GRU or LSTM layers over a window of rows, and [`Shape`] one of the two. A
+//!   shape holds the layer widths and the place of each weight in one flat vector, and lowers trained weights to a [`limbeck_runtime::Graph`].
+//! - [`Positions`] are the inputs of samples: rows of numbers, or windows of rows that are cut when a batch needs them.
 //! - [`Head`] is the form of a prediction: how the outputs of a network are read as a number, a Gaussian or the probability masses of bins.
 //! - [`StepLoss`] is what one training step minimizes: a pure function of outputs and labels. [`losses`] has the losses that compare each row with
 //!   one label.
@@ -17,7 +18,7 @@
 //!
 //! // y = 2 x: positions, and labels with a weight each.
 //! let x: Vec<f32> = (0..64).map(|i| i as f32 / 64.0).collect();
-//! let rows = TrainingRows { labels: x.iter().flat_map(|x| [2.0 * x, 1.0]).collect(), positions: x };
+//! let rows = TrainingRows { labels: x.iter().flat_map(|x| [2.0 * x, 1.0]).collect(), positions: x.into() };
 //! let layout = InputLayout { segments: vec![Segment::Linear] };
 //! let shape = MlpShape::new(layout, vec![8], 1)?;
 //! let schedule = Schedule { steps: 400, peak: 1e-2, warmup: 0.03 };
@@ -36,6 +37,7 @@
 )]
 
 mod error;
+mod gates;
 mod head;
 mod input;
 pub mod loss;
@@ -43,6 +45,9 @@ pub mod losses;
 mod mlp;
 mod network;
 mod noise;
+mod positions;
+mod recurrent;
+mod shape;
 mod simd;
 #[cfg(feature = "tensors")]
 pub mod tensors;
@@ -54,6 +59,9 @@ pub use input::{InputLayout, Segment};
 pub use loss::{StepContext, StepLoss};
 pub use mlp::{Buffers, MlpShape, Scratch};
 pub use network::{Block, Network};
+pub use positions::{Positions, Window};
+pub use recurrent::{RecurrentBuffers, RecurrentShape};
+pub use shape::{Shape, ShapeBuffers};
 pub use train::{
     Control, Engine, Schedule, StepReport, TrainOptions, TrainState, Trainer, TrainingRows,
 };

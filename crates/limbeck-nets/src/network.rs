@@ -37,6 +37,12 @@ pub trait Network: Send + Sync {
     /// Number of inputs (positions) per row.
     fn inputs(&self) -> usize;
 
+    /// Number of steps that a row of inputs consists of, one after another, the oldest first: 1 for a network without memory. A step has
+    /// [`inputs`](Self::inputs)` / window` inputs.
+    fn window(&self) -> usize {
+        1
+    }
+
     /// Number of outputs per row.
     fn outputs(&self) -> usize;
 
@@ -48,7 +54,7 @@ pub trait Network: Send + Sync {
     fn init(&self, rng: &mut impl Rng) -> Vec<f32>;
 
     /// How input `index` is treated during training with noise. With `Some(top)`, the noisy input is clamped to `[0, top]`, or not clamped if `top`
-    /// is infinite. `None` for an input that gets no noise, such as a category.
+    /// is infinite. `None` for an input that gets no noise, such as a category. All steps of a window are treated alike.
     fn noise_top(&self, index: usize) -> Option<f32>;
 
     /// Computes the loss and the gradient of one network on a batch, in a single sweep over small blocks of rows. Returns the sum of the blocks'
@@ -257,7 +263,7 @@ mod tests {
         for (found, truth) in state.params.iter().zip(truth.iter().cycle()) {
             assert!((found - truth).abs() < 1e-3, "{:?}", state.params);
         }
-        let window = &rows.positions[..6];
+        let window = &rows.positions.values()[..6];
         let graph = trainer.network().lower(&state.params[..3], Head::Point);
         let expected = trainer.network().predict(&state.params[..3], window);
         assert!((graph.unwrap().run(window, 1)[0] - expected).abs() < 1e-6);

@@ -15,7 +15,8 @@ use crate::network::Network;
 /// p_j ← clamp(p_j + level · s_j · u, 0, bins_j)        u uniform in [−√3, √3], of variance 1
 /// ```
 ///
-/// A number without bins is not clamped. Categories get no noise.
+/// A number without bins is not clamped. Categories get no noise. In a window, `j` counts the inputs of a step: `s_j` is that of the rows of the table,
+/// without those that are NaN, and each step gets noise of its own. NaN stays NaN.
 ///
 /// # Source
 ///
@@ -23,7 +24,7 @@ use crate::network::Network;
 /// Gaussian, for speed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct InputNoise {
-    /// For each position of a row, the largest noise and the upper limit of the noisy position.
+    /// For each position of a step, the largest noise and the upper limit of the noisy position.
     reach: Vec<Reach>,
 }
 
@@ -34,9 +35,9 @@ struct Reach {
 }
 
 impl InputNoise {
-    /// Prepares noise of the given level; `None` if the level is 0. `positions` are the training rows, `[n_samples, inputs]`.
+    /// Prepares noise of the given level; `None` if the level is 0. `positions` are the training rows, or the steps that they consist of.
     pub(crate) fn new(level: f32, network: &impl Network, positions: &[f32]) -> Option<Self> {
-        let width = network.inputs();
+        let width = network.inputs() / network.window();
         let reach = |at: usize| {
             let Some(top) = network.noise_top(at) else {
                 return Reach {
@@ -49,9 +50,10 @@ impl InputNoise {
                     .iter()
                     .skip(at)
                     .step_by(width)
+                    .filter(|p| !p.is_nan())
                     .map(|&p| f64::from(p))
             };
-            let n = (positions.len() / width).max(1) as f64;
+            let n = values().count().max(1) as f64;
             let mean = values().sum::<f64>() / n;
             let variance = values().map(|p| (p - mean).powi(2)).sum::<f64>() / n;
             Reach {
@@ -84,7 +86,8 @@ impl InputNoise {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{InputLayout, MlpShape, Segment};
+    use crate::{InputLayout, MlpShape, RecurrentShape, Segment};
+    use limbeck_runtime::Cell;
     use rand::SeedableRng;
 
     fn network() -> MlpShape {
@@ -109,6 +112,23 @@ mod tests {
         );
         assert_eq!(most[1], 0.0);
         assert_eq!(InputNoise::new(0.0, &network(), &[0.0, 1.0, -2.0]), None);
+    }
+
+    #[test]
+    fn noise_of_windows_is_that_of_their_steps() {
+        let step = vec![true, false];
+        let shape = RecurrentShape::new(Cell::Gru, step, 3, vec![1], 1).unwrap();
+        // Standard deviation 1, without the row that is NaN.
+        let table = [0.0, 1.0, f32::NAN, f32::NAN, 2.0, 7.0];
+        let noise = InputNoise::new(0.5, &shape, &table).unwrap();
+        assert_eq!(noise.reach.len(), 2);
+        assert!((noise.reach[0].most - 0.5 * 3f32.sqrt()).abs() < 1e-6);
+        assert_eq!(noise.reach[1].most, 0.0);
+        let mut window = [f32::NAN, f32::NAN, 0.0, 1.0, 0.0, 1.0];
+        noise.apply(&mut window, &mut Pcg64::seed_from_u64(1));
+        assert!(window[0].is_nan() && window[1].is_nan());
+        assert!(window[2] != 0.0 && window[4] != 0.0 && window[2] != window[4]);
+        assert_eq!([window[3], window[5]], [1.0, 1.0]);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! summation does not depend on the number of threads, so one machine always gives the same result. Two machines may differ in the last bit, since a
 //! fused multiply-add rounds once where separate instructions round twice.
 
+use crate::gates::{self, GruBack, GruStep, LstmBack, LstmStep};
+
 /// How the first layer looks up one position of a row in its lookup table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Lookup {
@@ -344,6 +346,27 @@ dispatched!(
     /// One AdamW update (Loshchilov & Hutter, *Decoupled Weight Decay Regularization*, ICLR 2019, algorithm 2).
     adam = adam_body::<false>, adam_body::<true>;
     (step: AdamStep, grad: &[f32], weights: Weights<'_>)
+);
+
+dispatched!(
+    /// The gates of a step of a GRU layer: see [`gates::gru_step`].
+    gru_step = gates::gru_step, gates::gru_step;
+    (step: GruStep<'_>)
+);
+dispatched!(
+    /// Their derivative: see [`gates::gru_back`].
+    gru_back = gates::gru_back, gates::gru_back;
+    (step: GruBack<'_>)
+);
+dispatched!(
+    /// The gates of a step of an LSTM layer: see [`gates::lstm_step`].
+    lstm_step = gates::lstm_step, gates::lstm_step;
+    (step: LstmStep<'_>)
+);
+dispatched!(
+    /// Their derivative: see [`gates::lstm_back`].
+    lstm_back = gates::lstm_back, gates::lstm_back;
+    (step: LstmBack<'_>)
 );
 
 #[cfg(test)]

@@ -13,13 +13,14 @@ use crate::error::{Error, Result};
 use crate::loss::{StepContext, StepLoss};
 use crate::network::{Block, Network};
 use crate::noise::InputNoise;
+use crate::positions::{Positions, gather};
 use crate::simd::{self, AdamStep, Weights};
 
-/// Training rows: positions (inputs) `[n_samples, segments]` and labels `[n_samples, columns]`.
+/// Training rows: positions (inputs of the network) and labels `[n_samples, columns]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrainingRows {
-    /// Network inputs, row-major.
-    pub positions: Vec<f32>,
+    /// Network inputs: one row of numbers for each sample, or windows.
+    pub positions: Positions,
     /// The label columns that the loss requires, row-major.
     pub labels: Vec<f32>,
 }
@@ -169,7 +170,7 @@ impl<'a, N: Network> Trainer<'a, N> {
         loss: &'a dyn StepLoss,
     ) -> Result<Self> {
         let inputs = network.inputs();
-        let n = rows.positions.len() / inputs;
+        let n = rows.positions.samples(inputs);
         check(
             "steps",
             options.schedule.steps,
@@ -209,7 +210,7 @@ impl<'a, N: Network> Trainer<'a, N> {
             "a finite number, 0 or more",
         )?;
         check("the number of training rows", n, n > 0, "at least 1")?;
-        expect("the position matrix", rows.positions.len(), n * inputs)?;
+        rows.positions.check(&network)?;
         expect("the label matrix", rows.labels.len(), n * loss.columns())?;
         expect("the output layer", network.outputs(), loss.outputs())?;
         let single = options.members == 1 || !loss.looks_inside();
@@ -228,7 +229,7 @@ impl<'a, N: Network> Trainer<'a, N> {
             n >= loss.group(),
             "at least the size of a group",
         )?;
-        let noise = InputNoise::new(noise, &network, &rows.positions);
+        let noise = InputNoise::new(noise, &network, &rows.positions.used());
         Ok(Self {
             network,
             options,
@@ -317,12 +318,8 @@ impl<'a, N: Network> Trainer<'a, N> {
             }
             let step = state.step;
             let ids = order.batch(self, step / per_epoch, step % per_epoch * batch, batch);
-            gather(
-                &self.rows.positions,
-                self.network.inputs(),
-                ids,
-                &mut work.positions,
-            );
+            let positions = &self.rows.positions;
+            positions.gather(ids, &self.network, &mut work.positions);
             gather(
                 &self.rows.labels,
                 self.loss.columns(),
@@ -481,33 +478,6 @@ struct Work<B> {
     /// The gradient, in the layout of [`TrainState::params`].
     grad: Vec<f32>,
     buffers: B,
-}
-
-/// Copies the rows with the indices `ids` from `values` to `rows`; a row has `width` values.
-fn gather(values: &[f32], width: usize, ids: &[u32], rows: &mut Vec<f32>) {
-    rows.resize(ids.len() * width, 0.0);
-    // A call per short row would keep the processor from fetching many rows at once from afar: widths known to the compiler.
-    macro_rules! by_width {
-        ($($known:literal)*) => {
-            match width {
-                $($known => gather_known::<$known>(values, ids, rows),)*
-                _ => {
-                    for (&id, row) in ids.iter().zip(rows.chunks_exact_mut(width)) {
-                        row.copy_from_slice(&values[id as usize * width..][..width]);
-                    }
-                }
-            }
-        };
-    }
-    by_width!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
-}
-
-fn gather_known<const WIDTH: usize>(values: &[f32], ids: &[u32], rows: &mut [f32]) {
-    let (values, _) = values.as_chunks::<WIDTH>();
-    let (rows, _) = rows.as_chunks_mut::<WIDTH>();
-    for (&id, row) in ids.iter().zip(rows) {
-        *row = values[id as usize];
-    }
 }
 
 /// The order in which the training rows are used in the current epoch (one pass over them).
@@ -714,7 +684,7 @@ mod tests {
             grad: vec![f32::NAN; state.params.len()],
             ..Work::default()
         };
-        gather(&data.positions, 2, &all, &mut work.positions);
+        gather(data.positions.values(), 2, &all, &mut work.positions);
         gather(&data.labels, 2, &all, &mut work.labels);
         trainer.fused(&state, &mut work);
         let grad = work.grad.clone();
@@ -879,7 +849,7 @@ mod tests {
         const FOLDS: usize = 4;
         let all = rows(240);
         let n = all.labels.len() / 2;
-        let (width, loss) = (all.positions.len() / n, Hard::SQUARED);
+        let (width, loss) = (all.positions.values().len() / n, Hard::SQUARED);
         let pick = |keep: &dyn Fn(usize) -> bool| {
             let of = |values: &[f32], width: usize| -> Vec<f32> {
                 let kept = values.chunks_exact(width).enumerate();
@@ -888,7 +858,7 @@ mod tests {
                     .collect()
             };
             TrainingRows {
-                positions: of(&all.positions, width),
+                positions: of(all.positions.values(), width).into(),
                 labels: of(&all.labels, 2),
             }
         };
@@ -913,7 +883,9 @@ mod tests {
                 trainer
                     .run(&mut state, 120, 120, &mut |_| Control::Continue)
                     .unwrap();
-                let pred = trainer.network().predict(&state.average, &held.positions);
+                let pred = trainer
+                    .network()
+                    .predict(&state.average, held.positions.values());
                 let squares = pred.iter().zip(held.labels.chunks_exact(2));
                 sum += squares
                     .map(|(pred, label)| f64::from(pred - label[0]).powi(2))

@@ -1,8 +1,8 @@
 //! Speed of the kernels and of a student, printed as a table: `cargo bench -p limbeck-runtime`.
 #![allow(clippy::print_stdout, reason = "a benchmark prints its results")]
 use limbeck_runtime::{
-    Encoder, Encoding, Graph, InputColumn, Node, Op, Output, Plan, RawColumn, Scaling, Scratch,
-    Student, StudentParts, TargetTransform, Value, kernel,
+    Cell, Encoder, Encoding, Graph, InputColumn, Memory, Node, Op, Output, Plan, RawColumn,
+    Recurrent, Scaling, Scratch, Student, StudentParts, TargetTransform, Value, kernel,
 };
 use std::{hint::black_box, time::Instant};
 
@@ -123,6 +123,7 @@ fn student(columns: usize, bins: usize, hidden: usize) -> Student {
             },
         }],
         sequence: None,
+        memory: None,
         provenance: Default::default(),
         golden: vec![],
     };
@@ -173,7 +174,67 @@ fn students() {
     }
 }
 
+/// Seconds per prediction of a table with windows of 64 rows.
+fn windows(graph: &Graph) -> f64 {
+    const ROWS: usize = 1000;
+    let mut parts = student(8, 0, 1).into_parts();
+    (parts.graph, parts.memory) = (graph.clone(), Some(Memory::Rolling(64)));
+    let student = Student::new(parts).expect("the parts fit");
+    let column: Vec<f64> = numbers(ROWS).into_iter().map(f64::from).collect();
+    let columns = [RawColumn::Number(&column); 8];
+    let windows: Vec<_> = (0..ROWS).map(|row| student.window_of(0, row)).collect();
+    let all = best(|| drop(black_box(student.predict_windows(&columns, ROWS, &windows))));
+    all / ROWS as f64
+}
+
+/// Recurrent plans of 8 inputs and one output: a row with the state kept, and a window of 64 rows.
+fn recurrent() {
+    const ROWS: usize = 64;
+    for (cell, units) in [
+        (Cell::Gru, 16),
+        (Cell::Gru, 32),
+        (Cell::Lstm, 32),
+        (Cell::Gru, 64),
+    ] {
+        let gates = cell.gates() * units;
+        let layer = Recurrent {
+            cell,
+            inputs: 8,
+            units,
+            weight: numbers(8 * gates),
+            recurrent: numbers(units * gates),
+            bias: numbers(4 * units),
+        };
+        let nodes = vec![
+            Node::new(Op::Recurrent(layer), [0]),
+            Node::new(linear(units, 1), [1]),
+        ];
+        let graph = Graph {
+            input_width: 8,
+            nodes,
+        };
+        let plan = Plan::new(&graph).expect("the graph is valid");
+        let (x, mut scratch, mut out) = (numbers(8 * ROWS), Scratch::default(), [0.0]);
+        let mut state = vec![0.0; plan.state_width()];
+        let mut rows = x.chunks_exact(8).cycle();
+        let row = best(|| {
+            let row = black_box(rows.next().unwrap_or(&[]));
+            plan.step(row, &mut state, &mut scratch, &mut out);
+        });
+        let window = best(|| plan.run_window(black_box(&x), &mut scratch, &mut out));
+        let windows = windows(&graph);
+        println!(
+            "{{\"cell\":\"{}\",\"units\":{units},\"row_us\":{:.3},\"window_row_us\":{:.3},\"windows_row_us\":{:.3}}}",
+            cell.name(),
+            row * 1e6,
+            window * 1e6 / ROWS as f64,
+            windows * 1e6 / ROWS as f64
+        );
+    }
+}
+
 fn main() {
     products();
     students();
+    recurrent();
 }

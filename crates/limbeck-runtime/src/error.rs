@@ -128,6 +128,19 @@ pub enum Error {
         /// Number of outputs of the student.
         outputs: usize,
     },
+    /// A row was given alone to a recurrent student, whose predictions need the rows before it.
+    NeedsEarlierRows,
+    /// A window is empty, or reaches beyond the rows of the table.
+    InvalidWindow {
+        /// Index of the window, from 0.
+        window: usize,
+        /// First row of the window.
+        start: usize,
+        /// Row after the last row of the window.
+        end: usize,
+        /// Number of rows of the table.
+        rows: usize,
+    },
     /// Bytes that should be the state of a stream of this student are not.
     InvalidState {
         /// Number of bytes.
@@ -253,10 +266,9 @@ impl fmt::Display for Error {
                 f,
                 "one prediction was requested, but the student makes {outputs} predictions per row: call predict_row_into"
             ),
-            Self::InvalidState { bytes } => write!(
-                f,
-                "found {bytes} bytes that are not the state of a stream of this student: pass the bytes that `Stream::state` returned for the same student"
-            ),
+            Self::NeedsEarlierRows | Self::InvalidWindow { .. } | Self::InvalidState { .. } => {
+                self.fmt_of_series(f)
+            }
             Self::GoldenMismatch {
                 row,
                 target,
@@ -277,6 +289,32 @@ impl fmt::Display for Error {
                 action,
                 source,
             } => write!(f, "cannot {action} `{path}`: {source}"),
+        }
+    }
+}
+
+impl Error {
+    /// The messages about the rows of a series.
+    fn fmt_of_series(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeedsEarlierRows => write!(
+                f,
+                "the student is recurrent: a prediction needs the rows before it; pass the rows of a series in order to a `Stream`, or to `predict_windows`"
+            ),
+            Self::InvalidWindow {
+                window,
+                start,
+                end,
+                rows,
+            } => write!(
+                f,
+                "window {window} has the rows {start}..{end} of {rows}, counted from 0: expected one row or more, and an end of at most {rows}"
+            ),
+            Self::InvalidState { bytes } => write!(
+                f,
+                "found {bytes} bytes that are not the state of a stream of this student: pass the bytes that `Stream::state` returned for the same student"
+            ),
+            _ => Ok(()),
         }
     }
 }

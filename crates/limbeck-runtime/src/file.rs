@@ -17,7 +17,9 @@
 //! The bytes are canonical: keys are sorted; tensors of eight-byte numbers come first, then all other tensors, each group sorted by name; and the
 //! header is padded with spaces to a multiple of eight bytes. The same container always gives the same bytes.
 
-use crate::{Encoder, Error, Graph, Node, Op, Result, TableInterp, TreeEnsemble, fnv::fnv1a};
+use crate::{
+    Cell, Encoder, Error, Graph, Node, Op, Recurrent, Result, TableInterp, TreeEnsemble, fnv::fnv1a,
+};
 use alloc::{
     collections::BTreeMap,
     format,
@@ -173,6 +175,11 @@ enum OpText {
     TableInterp {
         knots: Vec<usize>,
     },
+    Recurrent {
+        cell: Cell,
+        inputs: usize,
+        units: usize,
+    },
 }
 
 impl Container {
@@ -315,6 +322,9 @@ impl Container {
     /// name.I.inputs, .threshold, .children [splits, 2], .leaves
     /// name.I.knots    if node I is a TableInterp: all knots of all axes; the JSON has the number of knots of each axis
     /// name.I.values   the value at each point of the grid
+    /// name.I.weight   if node I is a Recurrent: [inputs, gates · units]; the JSON has `cell` (`gru` or `lstm`), `inputs` and `units`
+    /// name.I.recurrent  [units, gates · units]
+    /// name.I.bias     [4 · units]
     /// ```
     pub fn put_graph(&mut self, name: &str, graph: &Graph) {
         let nodes = graph.nodes.iter().enumerate().map(|(i, node)| NodeText {
@@ -391,6 +401,28 @@ impl Container {
                     knots: table.knots.iter().map(Vec::len).collect(),
                 }
             }
+            Op::Recurrent(layer) => self.put_recurrent(name, layer),
+        }
+    }
+
+    fn put_recurrent(&mut self, name: &str, layer: &Recurrent) -> OpText {
+        let gates = layer.cell.gates() * layer.units;
+        let matrices = [
+            ("weight", layer.inputs, &layer.weight),
+            ("recurrent", layer.units, &layer.recurrent),
+        ];
+        for (what, rows, values) in matrices {
+            let tensor = Tensor {
+                shape: [rows, gates].into(),
+                numbers: Numbers::F32(values.clone()),
+            };
+            self.tensors.insert(format!("{name}.{what}"), tensor);
+        }
+        self.put_numbers(&format!("{name}.bias"), Numbers::F32(layer.bias.clone()));
+        OpText::Recurrent {
+            cell: layer.cell,
+            inputs: layer.inputs,
+            units: layer.units,
         }
     }
 
@@ -473,6 +505,18 @@ impl Container {
                     values: self.f32s(&format!("{name}.values"))?.to_vec(),
                 })
             }
+            OpText::Recurrent {
+                cell,
+                inputs,
+                units,
+            } => Op::Recurrent(Recurrent {
+                cell,
+                inputs,
+                units,
+                weight: self.f32s(&format!("{name}.weight"))?.to_vec(),
+                recurrent: self.f32s(&format!("{name}.recurrent"))?.to_vec(),
+                bias: self.f32s(&format!("{name}.bias"))?.to_vec(),
+            }),
         })
     }
 
@@ -795,6 +839,17 @@ mod tests {
             }),
             [0],
         ));
+        nodes.push(Node::new(
+            Op::Recurrent(Recurrent {
+                cell: Cell::Lstm,
+                inputs: 2,
+                units: 1,
+                weight: [0.1; 8].into(),
+                recurrent: [0.2; 4].into(),
+                bias: [0.3; 4].into(),
+            }),
+            [0],
+        ));
         file.put_graph("mean", &Graph::new(2, nodes).unwrap());
         file.put_numbers("wide", Numbers::F64([0.1, -2.0].into()));
         file.put_numbers("index", Numbers::U32([7].into()));
@@ -927,6 +982,10 @@ mod tests {
         assert!(graph("\\\"leaves\\\":3", "\\\"leaves\\\":2").is_err());
         assert!(graph("\\\"knots\\\":[3,2]", "\\\"knots\\\":[2,3]").is_err());
         assert!(graph("\\\"knots\\\":[3,2]", "\\\"knots\\\":[3,9]").is_err());
+        assert!(graph("\\\"units\\\":1", "\\\"units\\\":9").is_err());
+        assert!(graph("\\\"units\\\":1", "\\\"units\\\":0").is_err());
+        assert!(graph("\\\"inputs\\\":2,\\\"units", "\\\"inputs\\\":1,\\\"units").is_err());
+        assert!(graph("\\\"lstm", "\\\"cell").is_err());
     }
 
     #[test]

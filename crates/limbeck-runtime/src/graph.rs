@@ -1,6 +1,6 @@
 //! The student's model as data: a short list of typed operations.
 
-use crate::{Error, Result, TableInterp, TreeEnsemble};
+use crate::{Error, Recurrent, Result, TableInterp, TreeEnsemble};
 use alloc::{format, string::String, vec, vec::Vec};
 
 /// Maximum sum of the widths of the input and of the outputs of all nodes: the numbers that a graph may hold per row. A small file can declare huge
@@ -10,6 +10,10 @@ const MAX_WIDTHS: usize = 1 << 20;
 /// A model as a list of nodes; each node takes values of earlier nodes, or the input.
 ///
 /// Value 0 is the input, a row of [`input_width`](Self::input_width) f32. Node `i` computes value `i + 1`. The last value is the output.
+///
+/// A graph with an [`Op::Recurrent`] is *recurrent*: it maps consecutive rows of a series to consecutive outputs. In any other graph, each row is computed
+/// by itself.
+///
 /// [`run`](Self::run) is the simple, slow implementation; [`Plan`](crate::Plan) is the fast one.
 ///
 /// ```
@@ -94,6 +98,8 @@ pub enum Op {
     TreeEnsemble(TreeEnsemble),
     /// Interpolation in a table of one to three inputs; one output.
     TableInterp(TableInterp),
+    /// A GRU or an LSTM over consecutive rows; the only operation whose output for a row depends on earlier rows.
+    Recurrent(Recurrent),
 }
 
 impl Op {
@@ -109,6 +115,7 @@ impl Op {
             Op::Softmax => "softmax",
             Op::TreeEnsemble(_) => "tree_ensemble",
             Op::TableInterp(_) => "table_interp",
+            Op::Recurrent(_) => "recurrent",
         }
     }
 
@@ -121,6 +128,7 @@ impl Op {
             Op::Scale { .. } => 2,
             Op::TreeEnsemble(trees) => trees.parameters(),
             Op::TableInterp(table) => table.parameters(),
+            Op::Recurrent(layer) => layer.parameters(),
         }
     }
 }
@@ -205,7 +213,15 @@ impl Graph {
         self.nodes.iter().map(|node| node.op.parameters()).sum()
     }
 
+    /// True if the output for a row depends on the rows before it: if there is an [`Op::Recurrent`].
+    pub fn is_recurrent(&self) -> bool {
+        let mut nodes = self.nodes.iter();
+        nodes.any(|node| matches!(node.op, Op::Recurrent(_)))
+    }
+
     /// Computes the output `[n, output_width]` for `x` of shape `[n, input_width]`, in simple loops. Tests compare [`Plan`](crate::Plan) with it.
+    ///
+    /// In a recurrent graph, the rows are consecutive, with state 0 before the first.
     ///
     /// # Panics
     ///
@@ -264,6 +280,7 @@ fn output_width(op: &Op, inputs: &[usize]) -> Result<usize, String> {
         }
         Op::TreeEnsemble(trees) => trees.fault(*width).map_or(Ok(1), Err),
         Op::TableInterp(table) => table.fault(*width).map_or(Ok(1), Err),
+        Op::Recurrent(layer) => layer.fault(*width).map_or(Ok(layer.units), Err),
     }
 }
 
@@ -368,6 +385,7 @@ fn run_op(op: &Op, inputs: &[&[f32]], n: usize) -> Vec<f32> {
         }
         Op::TreeEnsemble(trees) => rows(x, n).map(|row| trees.sum(row)).collect(),
         Op::TableInterp(table) => rows(x, n).map(|row| table.at(row)).collect(),
+        Op::Recurrent(layer) => layer.run(x),
     }
 }
 

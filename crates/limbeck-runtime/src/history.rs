@@ -4,7 +4,7 @@ use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use core::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
-use crate::MissingNumbers;
+use crate::{MissingNumbers, Regimes};
 
 /// Maximum number of rows that a [`Look`] looks back.
 const MOST_ROWS: u32 = 100_000;
@@ -319,10 +319,17 @@ pub struct Sequence {
     /// own column, which is one of its inputs.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub relative: bool,
+    /// Maximum number of rows before the present row that a network reads; 0 if none does. Statistics of earlier rows do not count.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rows_before: u32,
+    /// Operating regimes, by which columns are normalized before anything else is computed of them; `None` if there are none. Features, encoders and
+    /// statistics have normalized numbers; the rows of a table and of a [`Stream`](crate::Stream) have plain ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regimes: Option<Regimes>,
 }
 
-fn is_zero(horizon: &u32) -> bool {
-    *horizon == 0
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// What a forecast predicts. `y_0` is the target of the current row, `y_k` the target `k` rows later, and `h` the horizon.
@@ -673,6 +680,8 @@ mod tests {
             horizon: 0,
             forecast: Forecast::Value,
             relative: false,
+            rows_before: 0,
+            regimes: None,
         };
         assert!(!sequence.is_gap(0.0, 1e9));
         sequence.longest_step = Some(1.5);

@@ -62,6 +62,42 @@ pub fn matmul_bias(
     );
 }
 
+/// `out[n, m] += x[n, k] · w[k, m]`: adds a product to `out`, such as the part of a gate that comes from the state before.
+///
+/// ```
+/// let (x, w) = ([1.0, 2.0], [3.0, 4.0, 5.0, 6.0]);
+/// let mut out = [0.5, -0.5];
+/// limbeck_runtime::kernel::matmul_add(&x, &w, &mut out, 1, 2, 2);
+/// assert_eq!(out, [13.5, 15.5]);
+/// ```
+///
+/// # Panics
+///
+/// Panics if a slice is shorter than its shape requires.
+pub fn matmul_add(x: &[f32], w: &[f32], out: &mut [f32], n: usize, k: usize, m: usize) {
+    let a = Operand {
+        values: &x[..n * k],
+        row: k,
+        step: 1,
+    };
+    let b = Operand {
+        values: &w[..k * m],
+        row: 1,
+        step: m,
+    };
+    simd::gemm(
+        Product {
+            a,
+            b,
+            start: Start::Out,
+            rows: n,
+            steps: k,
+            cols: m,
+        },
+        &mut out[..n * m],
+    );
+}
+
 /// `out[k, m] += a[n, k]ᵀ · b[n, m]`: adds the gradient of a weight matrix, which is a sum over the `n` samples, to `out`.
 ///
 /// ```
@@ -214,6 +250,9 @@ mod tests {
             let before = numbers(n * m, 4);
             out.copy_from_slice(&before);
             matmul_at_b(&transpose(&x, n, k), &w, &mut out, k, n, m);
+            assert_near(&out, &product(&x, &w, |at| before[at], shape), k);
+            out.copy_from_slice(&before);
+            matmul_add(&x, &w, &mut out, n, k, m);
             assert_near(&out, &product(&x, &w, |at| before[at], shape), k);
         }
     }

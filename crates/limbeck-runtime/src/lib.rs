@@ -5,7 +5,7 @@
 //! - [`Student`] combines the two with the transform back to the target's unit: it predicts, and it reads and writes `.limbeck` files;
 //! - [`Stream`] predicts a series row by row, and keeps the earlier rows that the student needs;
 //! - [`Container`] is the `.limbeck` file format itself; it can hold other content than a student, too;
-//! - [`kernel`] has the dense matrix products, which training uses too.
+//! - [`kernel`] has the dense matrix products, and [`activation`] the functions of gates; training uses both, too.
 //!
 //! The core is `no_std` with `alloc`. The feature `std` (on by default) adds reading and writing of files, and the selection of AVX2 or AVX-512 code
 //! at run time.
@@ -17,7 +17,10 @@
 
 extern crate alloc;
 
+pub mod activation;
 mod blocks;
+mod cells;
+mod curves;
 mod date;
 mod encoder;
 mod error;
@@ -28,10 +31,13 @@ mod hex;
 mod history;
 pub mod kernel;
 mod lanes;
+mod memory;
 mod missing;
 mod normal;
 mod piecewise;
 mod plan;
+mod recurrent;
+mod regimes;
 mod simd;
 mod stream;
 mod student;
@@ -45,9 +51,12 @@ pub use file::{Container, FORMAT, Numbers, Tensor};
 pub use graph::{Graph, Node, Op};
 pub use hex::{format_hex, parse_hex};
 pub use history::{Forecast, History, HistorySource, KeyColumn, KeyKind, Look, LookKind, Sequence};
+pub use memory::Memory;
 pub use missing::MissingNumbers;
 pub use normal::inverse_cdf as normal_quantile;
 pub use plan::{Plan, Scratch};
+pub use recurrent::{Cell, Recurrent};
+pub use regimes::{RegimeColumn, RegimeSetting, Regimes};
 pub use stream::Stream;
 pub use student::{Golden, GoldenValue, Output, Student, StudentParts, TargetTransform};
 pub use table::TableInterp;

@@ -19,6 +19,7 @@
 use crate::{
     Graph, Op, Result,
     blocks::Term,
+    cells::Cells,
     graph::{relu, softmax},
     kernel,
     piecewise::{Column, Piecewise, encode},
@@ -27,6 +28,7 @@ use crate::{
     trees::Walker,
 };
 use alloc::{vec, vec::Vec};
+use core::ops::Range;
 
 /// Number of rows that run through the whole graph at a time, so that all values of these rows stay in the cache. Fewer rows run at a time if
 /// their values exceed [`BLOCK_NUMBERS`].
@@ -51,6 +53,12 @@ pub struct Plan {
     input_width: usize,
     output_width: usize,
     steps: Vec<Step>,
+    /// Number of the steps up to and including the last recurrent one; 0 if there is none.
+    prefix: usize,
+    /// Number of f32 in the states of all recurrent steps.
+    state_width: usize,
+    /// Maximum over the recurrent steps of the number of gates times units.
+    gates: usize,
     /// For each buffer, how many numbers per row it holds.
     buffers: Vec<usize>,
     /// Number of terms (see [`Term`]) for which the working memory has room: one more than two per input column, in the piecewise step with the most
@@ -64,6 +72,10 @@ pub struct Plan {
 pub struct Scratch {
     buffers: Vec<Vec<f32>>,
     terms: Vec<Term>,
+    /// Holds the gates of all rows of a block, and the gates of one step.
+    gates: [Vec<f32>; 2],
+    /// Holds the states of all recurrent steps.
+    state: Vec<f32>,
     /// Holds an encoded row.
     pub(crate) encoded: Vec<f32>,
     /// Holds the graph's outputs for a row.
@@ -85,6 +97,8 @@ struct Step {
     width: usize,
     /// Index of the buffer that the step writes.
     to: usize,
+    /// Width of the output.
+    out: usize,
     /// True if negative results are set to 0.
     relu: bool,
 }
@@ -108,6 +122,7 @@ enum Action {
     Softmax,
     Trees(Walker),
     Table(Grid),
+    Recurrent(Cells),
 }
 
 impl Plan {
@@ -131,7 +146,19 @@ impl Plan {
         self.output_width
     }
 
+    /// True if the output for a row depends on the rows before it; see [`Graph::is_recurrent`].
+    pub fn is_recurrent(&self) -> bool {
+        self.prefix > 0
+    }
+
+    /// Number of f32 in the state, which is what a recurrent plan keeps of earlier rows; 0 for other plans.
+    pub fn state_width(&self) -> usize {
+        self.state_width
+    }
+
     /// Runs `n` rows. `x` is `[n, input_width]` and `out` is `[n, output_width]`, both row-major.
+    ///
+    /// In a recurrent plan, the rows are consecutive, with state 0 before the first.
     ///
     /// # Panics
     ///
@@ -144,42 +171,142 @@ impl Plan {
         let mut scratch = Scratch::default();
         let block = self.block();
         scratch.fit(self, block.min(n));
+        let mut state = vec![0.0; self.state_width];
         let blocks = x
             .chunks(block * self.input_width)
             .zip(out.chunks_mut(block * self.output_width));
         for (x, out) in blocks {
-            self.run_block(x, out.len() / self.output_width, &mut scratch, out);
+            let rows = 0..out.len() / self.output_width;
+            self.run_block(x, rows, (&mut state, 1), &mut scratch, out);
         }
     }
 
     /// Number of rows that run through the graph at a time: [`BLOCK`], or fewer if their values exceed [`BLOCK_NUMBERS`].
     fn block(&self) -> usize {
-        let row: usize = self.buffers.iter().sum();
+        let row = self.buffers.iter().sum::<usize>() + self.gates;
         (BLOCK_NUMBERS / row.max(1)).clamp(1, BLOCK)
     }
 
-    /// Runs one row; allocates only at the first use of `scratch`.
+    /// Runs one row; allocates only at the first use of `scratch`. In a recurrent plan, the row is the first of its series.
     ///
     /// # Panics
     ///
     /// Panics if `x` is shorter than the input width or `out` is shorter than the output width.
     pub fn run_row(&self, x: &[f32], scratch: &mut Scratch, out: &mut [f32]) {
-        scratch.fit(self, 1);
-        self.run_block(
-            &x[..self.input_width],
-            1,
-            scratch,
-            &mut out[..self.output_width],
-        );
+        self.run_window(&x[..self.input_width], scratch, out);
     }
 
-    fn run_block(&self, x: &[f32], n: usize, scratch: &mut Scratch, out: &mut [f32]) {
-        for step in &self.steps {
-            step.run(x, n, scratch);
+    /// Runs the next row of a series: reads the state after the row before it, which is 0 before the first row, and replaces it by the state after
+    /// this row. Allocates only at the first use of `scratch`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a slice is shorter than the input width, the [`state_width`](Self::state_width) or the output width.
+    pub fn step(&self, x: &[f32], state: &mut [f32], scratch: &mut Scratch, out: &mut [f32]) {
+        self.advance(&x[..self.input_width], state, scratch, out);
+    }
+
+    /// Like [`step`](Self::step) for the next rows, `[rows, input_width]`; writes the output for the last of them.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `x` has no row, or if a slice is shorter than the [`state_width`](Self::state_width) or the output width.
+    pub fn advance(&self, x: &[f32], state: &mut [f32], scratch: &mut Scratch, out: &mut [f32]) {
+        self.advance_parts([x, &[]], 1, state, scratch, out);
+    }
+
+    /// The output for the last of consecutive rows, with state 0 before the first. `x` is `[rows, input_width]`, with at least one row. Steps after the
+    /// last recurrent one run for the last row only. Allocates only at the first use of `scratch` with that many rows.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `x` has no row, or if `out` is shorter than the output width.
+    pub fn run_window(&self, x: &[f32], scratch: &mut Scratch, out: &mut [f32]) {
+        self.run_parts([x, &[]], scratch, out);
+    }
+
+    /// Like [`run_window`](Self::run_window), for rows in two parts: those of the second follow those of the first.
+    pub(crate) fn run_parts(&self, parts: [&[f32]; 2], scratch: &mut Scratch, out: &mut [f32]) {
+        self.run_series(parts, 1, scratch, out);
+    }
+
+    /// Like [`run_window`](Self::run_window), for several windows of the same length side by side. `x` is `[rows, windows, input_width]` and `out` is
+    /// `[windows, output_width]`. The outputs have the same bits as those of one window after the other.
+    pub(crate) fn run_windows(
+        &self,
+        x: &[f32],
+        windows: usize,
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) {
+        self.run_series([x, &[]], windows, scratch, out);
+    }
+
+    /// Runs several series side by side from state 0, `[rows, series, input_width]` in two parts.
+    fn run_series(
+        &self,
+        parts: [&[f32]; 2],
+        series: usize,
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) {
+        let mut state = core::mem::take(&mut scratch.state);
+        state.clear();
+        state.resize(series * self.state_width, 0.0);
+        self.advance_parts(parts, series, &mut state, scratch, out);
+        scratch.state = state;
+    }
+
+    fn advance_parts(
+        &self,
+        parts: [&[f32]; 2],
+        series: usize,
+        state: &mut [f32],
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) {
+        let state = &mut state[..series * self.state_width];
+        let block = (self.block() / series).max(1) * series;
+        let most = parts[0].len().max(parts[1].len()) / self.input_width;
+        scratch.fit(self, block.min(most));
+        let mut blocks = parts
+            .into_iter()
+            .flat_map(|part| part.chunks(block * self.input_width))
+            .peekable();
+        while let Some(x) = blocks.next() {
+            let n = x.len() / self.input_width;
+            if blocks.peek().is_some() {
+                for step in &self.steps[..self.prefix] {
+                    step.run(x, 0..n, (&mut *state, series), scratch);
+                }
+            } else {
+                let out = &mut out[..series * self.output_width];
+                self.run_block(x, n - series..n, (&mut *state, series), scratch, out);
+            }
         }
+    }
+
+    /// Runs a block of rows; writes the outputs of the rows `last`, which are the last ones of the block. Recurrent steps, and those before them, run for
+    /// all rows. The state is that of a number of series whose rows alternate.
+    fn run_block(
+        &self,
+        x: &[f32],
+        last: Range<usize>,
+        (state, series): (&mut [f32], usize),
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) {
+        let (first, later) = self.steps.split_at(self.prefix);
+        for step in first {
+            step.run(x, 0..last.end, (&mut *state, series), scratch);
+        }
+        for step in later {
+            step.run(x, last.clone(), (&mut *state, series), scratch);
+        }
+        let range = last.start * self.output_width..last.end * self.output_width;
         match self.output {
-            Source::Input => out.copy_from_slice(x),
-            Source::Buffer(at) => out.copy_from_slice(&scratch.buffers[at][..out.len()]),
+            Source::Input => out.copy_from_slice(&x[range]),
+            Source::Buffer(at) => out.copy_from_slice(&scratch.buffers[at][range]),
         }
     }
 }
@@ -191,60 +318,82 @@ impl Scratch {
             self.buffers.resize(plan.buffers.len(), Vec::new());
         }
         for (buffer, width) in self.buffers.iter_mut().zip(&plan.buffers) {
-            if buffer.len() < n * width {
-                buffer.resize(n * width, 0.0);
-            }
+            grow(buffer, n * width);
         }
         if self.terms.len() < plan.terms {
             self.terms.resize(plan.terms, Term::default());
         }
+        grow(&mut self.gates[0], n * plan.gates);
+        grow(&mut self.gates[1], n * plan.gates);
+    }
+}
+
+/// Makes a buffer at least this long.
+fn grow(buffer: &mut Vec<f32>, length: usize) {
+    if buffer.len() < length {
+        buffer.resize(length, 0.0);
     }
 }
 
 impl Step {
-    fn run(&self, x: &[f32], n: usize, scratch: &mut Scratch) {
-        let Scratch { buffers, terms, .. } = scratch;
+    /// Runs the given rows of a block; `state` holds the states of all recurrent steps, for a number of series whose rows alternate.
+    fn run(
+        &self,
+        x: &[f32],
+        rows: Range<usize>,
+        (state, series): (&mut [f32], usize),
+        scratch: &mut Scratch,
+    ) {
+        let Scratch {
+            buffers,
+            terms,
+            gates,
+            ..
+        } = scratch;
+        let n = rows.len();
+        let range = |width: usize| rows.start * width..rows.end * width;
         // Take the output buffer out of the list while it is written, so that the other buffers can be read.
-        let mut to = core::mem::take(&mut buffers[self.to]);
+        let mut taken = core::mem::take(&mut buffers[self.to]);
+        let to = &mut taken[range(self.out)];
         let from = |source: &Source| match source {
-            Source::Input => x,
-            Source::Buffer(at) => &buffers[*at][..n * self.width],
+            Source::Input => &x[range(self.width)],
+            Source::Buffer(at) => &buffers[*at][range(self.width)],
         };
         let input = from(&self.inputs[0]);
         match &self.action {
-            Action::Piecewise(layer) => simd::piecewise(layer, input, self.relu, terms, &mut to),
+            Action::Piecewise(layer) => simd::piecewise(layer, input, self.relu, terms, to),
             Action::Encode(columns) => {
-                encode(columns, input, &mut to);
+                encode(columns, input, to);
                 // Encoded values are never negative, but a column without edges passes through and may be.
-                let width: usize = columns.iter().map(Column::outputs).sum();
-                self.rectify(&mut to[..n * width]);
+                self.rectify(to);
             }
             Action::Linear { cols, weight, bias } => {
-                kernel::matmul_bias(input, weight, Some(bias), &mut to, n, self.width, *cols);
-                if self.relu {
-                    to[..n * cols].iter_mut().for_each(|x| *x = relu(*x));
-                }
+                kernel::matmul_bias(input, weight, Some(bias), to, n, self.width, *cols);
+                self.rectify(to);
             }
-            Action::Copy => self.each(input, &mut to, |x| x),
-            Action::Add => self.sum(from, 1.0, n, &mut to),
-            Action::Mean => self.sum(from, self.inputs.len() as f32, n, &mut to),
-            Action::Scale { by, add } => self.each(input, &mut to, |x| x * by + add),
+            Action::Copy => self.each(input, to, |x| x),
+            Action::Add => self.sum(from, 1.0, to),
+            Action::Mean => self.sum(from, self.inputs.len() as f32, to),
+            Action::Scale { by, add } => self.each(input, to, |x| x * by + add),
             // The results of softmax are never negative: a relu after it changes nothing.
             Action::Softmax => {
-                let to = &mut to[..n * self.width];
                 to.copy_from_slice(input);
                 to.chunks_exact_mut(self.width).for_each(softmax);
             }
             Action::Trees(trees) => {
-                trees.run(input, self.width, &mut to);
-                self.rectify(&mut to[..n]);
+                trees.run(input, self.width, to);
+                self.rectify(to);
             }
             Action::Table(table) => {
-                table.run(input, &mut to);
-                self.rectify(&mut to[..n]);
+                table.run(input, to);
+                self.rectify(to);
+            }
+            Action::Recurrent(cells) => {
+                cells.run(input, (state, series), gates, to);
+                self.rectify(to);
             }
         }
-        buffers[self.to] = to;
+        buffers[self.to] = taken;
     }
 
     fn rectify(&self, to: &mut [f32]) {
@@ -262,8 +411,7 @@ impl Step {
         }
     }
 
-    fn sum<'a>(&self, from: impl Fn(&Source) -> &'a [f32], divisor: f32, n: usize, to: &mut [f32]) {
-        let to = &mut to[..n * self.width];
+    fn sum<'a>(&self, from: impl Fn(&Source) -> &'a [f32], divisor: f32, to: &mut [f32]) {
         to.copy_from_slice(from(&self.inputs[0]));
         for source in &self.inputs[1..] {
             to.iter_mut().zip(from(source)).for_each(|(to, x)| *to += x);
@@ -282,6 +430,8 @@ struct Compiler<'g> {
     /// For each value, the nodes that take it as an input, in order.
     readers: Vec<Vec<usize>>,
     steps: Vec<Step>,
+    /// Number of f32 in the states of the recurrent steps so far.
+    state_width: usize,
     buffers: Vec<usize>,
     free: Vec<usize>,
     /// For each value of the graph, where it is stored; `None` for a value that no step computes, or not yet.
@@ -305,6 +455,7 @@ impl<'g> Compiler<'g> {
             widths,
             readers,
             steps: Vec::new(),
+            state_width: 0,
             buffers: Vec::new(),
             free: Vec::new(),
             places,
@@ -322,7 +473,16 @@ impl<'g> Compiler<'g> {
             Action::Piecewise(layer) => 2 * layer.columns.len() + 1,
             _ => 0,
         };
+        let is_recurrent = |step: &Step| matches!(step.action, Action::Recurrent(_));
+        let gates = |step: &Step| match &step.action {
+            Action::Recurrent(cells) => cells.gates(),
+            _ => 0,
+        };
+        let last = self.steps.iter().rposition(is_recurrent);
         Plan {
+            prefix: last.map_or(0, |last| last + 1),
+            state_width: self.state_width,
+            gates: self.steps.iter().map(gates).max().unwrap_or(0),
             input_width: self.graph.input_width,
             output_width: self.widths[self.widths.len() - 1],
             terms: self.steps.iter().map(terms).max().unwrap_or(0),
@@ -375,6 +535,10 @@ impl<'g> Compiler<'g> {
             Op::Softmax => Action::Softmax,
             Op::TreeEnsemble(trees) => Action::Trees(Walker::new(trees)),
             Op::TableInterp(table) => Action::Table(Grid::new(table)),
+            Op::Recurrent(layer) => {
+                self.state_width += layer.state_width();
+                Action::Recurrent(Cells::new(layer, self.state_width - layer.state_width()))
+            }
         };
         let width = self.widths[inputs[0]];
         let joined = self.joined_relu(i);
@@ -390,6 +554,7 @@ impl<'g> Compiler<'g> {
             inputs: sources,
             width,
             to,
+            out: self.widths[made + 1],
             relu,
         });
         self.places[made + 1] = Some(Source::Buffer(to));

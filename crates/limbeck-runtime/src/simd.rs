@@ -9,6 +9,7 @@
 
 use crate::{
     blocks::{self, PANEL, Product, Term},
+    curves,
     lanes::{Lanes, Plain},
     piecewise::Piecewise,
 };
@@ -178,6 +179,43 @@ fn piecewise_avx2(layer: &Piecewise, x: &[f32], relu: bool, terms: &mut [Term], 
 fn piecewise_avx512(layer: &Piecewise, x: &[f32], relu: bool, terms: &mut [Term], to: &mut [f32]) {
     layer.run::<Avx512>(x, relu, terms, to);
 }
+
+/// Makes a function that runs `$body` on a slice, compiled for the vectors of this processor.
+macro_rules! element_wise {
+    ($(#[$doc:meta])* $name:ident = $body:path) => {
+        $(#[$doc])*
+        pub(crate) fn $name(values: &mut [f32]) {
+            #[cfg(all(feature = "std", target_arch = "x86_64"))]
+            #[target_feature(enable = "avx2,fma")]
+            fn wide(values: &mut [f32]) {
+                $body(values);
+            }
+            #[cfg(all(feature = "std", target_arch = "x86_64"))]
+            #[target_feature(enable = "avx512f,avx2,fma")]
+            fn widest(values: &mut [f32]) {
+                $body(values);
+            }
+            match Isa::detect() {
+                Isa::Plain => $body(values),
+                // SAFETY: `Isa::detect` returns this variant only if the processor reports avx2 and fma.
+                #[cfg(all(feature = "std", target_arch = "x86_64"))]
+                Isa::Avx2 => unsafe { wide(values) },
+                // SAFETY: `Isa::detect` returns this variant only if the processor reports avx512f, avx2 and fma.
+                #[cfg(all(feature = "std", target_arch = "x86_64"))]
+                Isa::Avx512 => unsafe { widest(values) },
+            }
+        }
+    };
+}
+
+element_wise!(
+    /// The logistic function of each value: see [`activation::sigmoid`].
+    sigmoid = curves::sigmoid_body
+);
+element_wise!(
+    /// The hyperbolic tangent of each value: see [`activation::tanh`](fn@activation::tanh).
+    tanh = curves::tanh_body
+);
 
 #[cfg(test)]
 mod tests {

@@ -1,20 +1,24 @@
 //! The student: an encoder, a graph and target transforms, and prediction with them.
 
 use crate::{
-    Container, Encoder, Encoding, Error, Graph, InputColumn, Plan, RawColumn, Result, Scratch,
-    Sequence, Value,
+    Container, Encoder, Encoding, Error, Graph, InputColumn, Memory, Plan, RawColumn, Result,
+    Scratch, Sequence, Value,
     hex::{format_hex, parse_hex},
+    memory::{Recall, Stretch, first_batch, side_by_side, stretches},
     plan::BLOCK,
 };
 use alloc::{collections::BTreeMap, format, string::String, vec, vec::Vec};
-use core::ops::Deref;
-use serde::{Deserialize, Serialize};
+use core::ops::{Deref, Range};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The `kind` of a file that holds a student.
 const KIND: &str = "student";
 
 /// Maximum number of encoded f32 (16 MB) in a batch, which is the rows that are predicted at once. A batch of a single row may have more.
 const BATCH: usize = 1 << 22;
+
+/// Maximum number of windows of a recurrent student that run side by side: their products then use whole tiles of the kernels.
+const MOST_WINDOWS: usize = 16;
 
 /// Number of rows of a batch, for rows of `width` encoded numbers. If it is above [`BLOCK`], it is a multiple of [`BLOCK`].
 fn batch(width: usize) -> usize {
@@ -157,9 +161,12 @@ pub struct StudentParts {
     pub outputs: Vec<Output>,
     /// How rows form series; `None` if the student was not trained on series.
     pub sequence: Option<Sequence>,
+    /// Which earlier rows a prediction uses, if the graph is [recurrent](Graph::is_recurrent); else `None`.
+    pub memory: Option<Memory>,
     /// Origin of the student: keys and values chosen by the program that made it.
     pub provenance: BTreeMap<String, String>,
-    /// Rows with the predictions that the student made for them.
+    /// Rows with the predictions that the student made for them. The golden rows of a recurrent student are consecutive rows of one series, from its
+    /// first row.
     pub golden: Vec<Golden>,
 }
 
@@ -180,11 +187,12 @@ pub struct StudentParts {
 /// | `target_name` | if there is one output: text |
 /// | `outputs` | if there are several outputs: JSON list of `{"name": "y", "transform": {"affine": …}}` |
 /// | `sequence` | [`Sequence`] as JSON, if the student was trained on series |
+/// | `memory` | [`Memory`] as JSON, if the graph is recurrent: `{"rolling": 64}` or `"carried"` |
 /// | `provenance` | JSON object whose values are text |
 /// | `golden` | JSON list of `{"raw": [{"number": "0x1.8p+1"}, {"text": "a"}, "missing"], "prediction": "0x1p+0"}`; with several outputs, `"predictions": ["0x1p+0", …]` |
 ///
-/// A student with one output is written in the format `limbeck-1`. A student with several outputs, numbers that mean *missing*, dates or series is
-/// written in `limbeck-2`.
+/// A student with one output is written in the format `limbeck-1`. A student with several outputs, numbers that mean *missing*, dates, series or a memory
+/// is written in `limbeck-2`.
 ///
 /// ```
 /// use limbeck_runtime::*;
@@ -197,6 +205,7 @@ pub struct StudentParts {
 ///     graph: Graph::new(1, vec![Node::new(Op::Relu, [0])])?,
 ///     outputs: vec![Output { name: "y".into(), transform: TargetTransform::Affine { scale: 10.0, shift: 5.0 } }],
 ///     sequence: None,
+///     memory: None,
 ///     provenance: Default::default(),
 ///     golden: vec![],
 /// })?;
@@ -233,7 +242,8 @@ impl Student {
     ///
     /// The errors of [`Encoder::check`] and [`Graph::new`]; [`Error::InvalidStudent`] if the graph's input width is not the encoder's width, the
     /// graph's output width is not the number of outputs, two outputs have the same name, a number of a transform is not finite, or a golden row has
-    /// another number of values or predictions than the student.
+    /// another number of values or predictions than the student, the graph is recurrent and there is no memory or the reverse, or a rolling memory has 0
+    /// rows, more than 10 000, or more than 2²⁴ encoded numbers.
     pub fn new(parts: StudentParts) -> Result<Self> {
         parts.encoder.check()?;
         let plan = Plan::new(&parts.graph)?;
@@ -251,17 +261,17 @@ impl Student {
         self.parts
     }
 
-    /// The same student with new golden rows; this function computes their predictions.
+    /// The same student with new golden rows; this function computes their predictions. For a recurrent student, `rows` are consecutive rows of one
+    /// series, from its first row.
     ///
     /// # Errors
     ///
     /// The errors of [`predict_golden`](Self::predict_golden).
     pub fn with_golden(mut self, rows: Vec<Vec<GoldenValue>>) -> Result<Self> {
-        let golden = |raw: Vec<GoldenValue>| {
-            let predictions = self.predict_golden(&raw)?;
-            Ok(Golden { raw, predictions })
-        };
-        self.parts.golden = rows.into_iter().map(golden).collect::<Result<_>>()?;
+        let predictions = self.predict_rows(rows.iter().map(Vec::as_slice))?;
+        let both = rows.into_iter().zip(predictions);
+        let golden = both.map(|(raw, predictions)| Golden { raw, predictions });
+        self.parts.golden = golden.collect();
         Student::new(self.parts)
     }
 
@@ -282,8 +292,9 @@ impl Student {
     ///
     /// # Errors
     ///
-    /// The errors of [`Encoder::encode`].
+    /// The errors of [`Encoder::encode`]; [`Error::NeedsEarlierRows`] if the student is recurrent.
     pub fn predict(&self, columns: &[RawColumn<'_>], n_rows: usize) -> Result<Vec<f64>> {
+        self.check_independent()?;
         self.encoder.check_shapes(columns, n_rows)?;
         let width = self.outputs.len();
         let mut z = vec![0.0; n_rows * width];
@@ -294,18 +305,82 @@ impl Student {
             self.encoder.encode_rows(columns, rows.clone(), &mut x)?;
             self.plan.run(&x, rows.len(), z);
         }
+        Ok(self.targets(&z, columns, 0..n_rows))
+    }
+
+    /// Predictions for the last row of each window, `[windows, outputs]`, each in the unit of its target.
+    ///
+    /// `columns` are in the encoder's order, and their `n_rows` rows in the order of their series. A window is a range of consecutive rows of one series;
+    /// [`window_of`](Self::window_of) gives the window of a row. Each row is encoded once, or a few times in a large table. Predictions are fastest if the
+    /// windows are in the order of the rows. A student that is not recurrent uses the last row of each window alone.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`Encoder::encode`]; [`Error::InvalidWindow`] for a window without rows, or with rows beyond `n_rows`.
+    pub fn predict_windows(
+        &self,
+        columns: &[RawColumn<'_>],
+        n_rows: usize,
+        windows: &[Range<usize>],
+    ) -> Result<Vec<f64>> {
+        self.encoder.check_shapes(columns, n_rows)?;
+        check_windows(windows, n_rows)?;
+        let (width, most) = (self.outputs.len(), batch(self.plan.input_width()));
+        let mut z = vec![0.0; windows.len() * width];
+        let (mut out, stretches) = (&mut z[..], stretches(windows));
+        let (mut rest, mut runner) = (&stretches[..], Runner::new(&self.plan));
+        while !rest.is_empty() {
+            let (count, rows) = first_batch(rest, most);
+            let x = &mut runner.x;
+            self.encoder.encode_rows(columns, rows.clone(), x)?;
+            let mut at = 0;
+            while at < count {
+                let most = runner.most_windows(&rest[at]).min(count - at);
+                let windows = side_by_side(&rest[at..], most);
+                let (own, others) = out.split_at_mut(windows * width);
+                runner.run(&rest[at..at + windows], rows.start, own);
+                (at, out) = (at + windows, others);
+            }
+            rest = &rest[count..];
+        }
+        let last = windows.iter().map(|window| window.end - 1);
+        Ok(self.targets(&z, columns, last))
+    }
+
+    /// The rows of a table that a prediction of the row `row` uses, in a series whose rows begin at `run_start`: see [`Memory::window`]. For a student that
+    /// is not recurrent, it is the row alone.
+    pub fn window_of(&self, run_start: usize, row: usize) -> Range<usize> {
+        let alone = Memory::Rolling(1);
+        self.memory.unwrap_or(alone).window(run_start, row)
+    }
+
+    /// The predictions from the graph's outputs `z`, `[rows, outputs]`; `rows` are the rows of the table that they belong to.
+    fn targets(
+        &self,
+        z: &[f32],
+        columns: &[RawColumn<'_>],
+        rows: impl Iterator<Item = usize> + Clone,
+    ) -> Vec<f64> {
         let outputs = self.outputs.iter().cycle();
-        let target = |(z, output): (f32, &Output)| output.transform.apply(z);
-        let mut all: Vec<f64> = z.into_iter().zip(outputs).map(target).collect();
+        let target = |(&z, output): (&f32, &Output)| output.transform.apply(z);
+        let mut all: Vec<f64> = z.iter().zip(outputs).map(target).collect();
         for (at, &column) in self.bases.iter().enumerate() {
             let RawColumn::Number(values) = columns[column] else {
                 continue;
             };
-            let own = all.iter_mut().skip(at).step_by(width);
-            own.zip(values)
-                .for_each(|(out, &x)| *out += self.base(column, x));
+            let own = all.iter_mut().skip(at).step_by(self.outputs.len());
+            own.zip(rows.clone())
+                .for_each(|(out, row)| *out += self.base(column, values[row]));
         }
-        Ok(all)
+        all
+    }
+
+    /// An error if a prediction needs earlier rows.
+    fn check_independent(&self) -> Result<()> {
+        match self.memory {
+            Some(_) => Err(Error::NeedsEarlierRows),
+            None => Ok(()),
+        }
     }
 
     /// The prediction for one raw row, in the target's unit; only for a student with one output.
@@ -338,14 +413,28 @@ impl Student {
     ///
     /// # Errors
     ///
-    /// The errors of [`Encoder::encode_row`]; [`Error::BufferLength`] if `out` does not hold one number per output.
+    /// The errors of [`Encoder::encode_row`]; [`Error::BufferLength`] if `out` does not hold one number per output; [`Error::NeedsEarlierRows`] if the
+    /// student is recurrent.
     pub fn predict_row_into(
         &self,
         row: &[Value<'_>],
         scratch: &mut Scratch,
         out: &mut [f64],
     ) -> Result<()> {
-        self.predict_encoded(|x| self.encoder.encode_row(row, x), scratch, out)?;
+        self.check_independent()?;
+        self.predict_next(row, None, scratch, out)
+    }
+
+    /// Like [`predict_row_into`](Self::predict_row_into), for the next row of a series if there is a memory.
+    fn predict_next(
+        &self,
+        row: &[Value<'_>],
+        recall: Option<&mut Recall>,
+        scratch: &mut Scratch,
+        out: &mut [f64],
+    ) -> Result<()> {
+        let encode = |x: &mut [f32]| self.encoder.encode_row(row, x);
+        self.predict_encoded(encode, recall, scratch, out)?;
         self.add_bases(|column| row[column], out);
         Ok(())
     }
@@ -371,10 +460,12 @@ impl Student {
         }
     }
 
-    /// Like [`predict_row_into`](Self::predict_row_into) without the bases; `encode` writes the encoded row.
+    /// Like [`predict_row_into`](Self::predict_row_into) without the bases; `encode` writes the encoded row. `recall` is the memory of a recurrent
+    /// student; the row is added to it, unless there is an error.
     pub(crate) fn predict_encoded(
         &self,
         encode: impl FnOnce(&mut [f32]) -> Result<()>,
+        recall: Option<&mut Recall>,
         scratch: &mut Scratch,
         out: &mut [f64],
     ) -> Result<()> {
@@ -392,7 +483,10 @@ impl Student {
         z.resize(expected, 0.0);
         let encoded = encode(&mut x);
         if encoded.is_ok() {
-            self.plan.run_row(&x, scratch, &mut z);
+            match recall {
+                Some(recall) => recall.push(&x, &self.plan, scratch, &mut z),
+                None => self.plan.run_row(&x, scratch, &mut z),
+            }
             for ((out, z), output) in out.iter_mut().zip(&z).zip(&self.outputs) {
                 *out = output.transform.apply(*z);
             }
@@ -411,13 +505,16 @@ impl Student {
         &self.plan
     }
 
-    /// Number of fitted parameters that a prediction uses, in encoder, graph and target transforms; each category level counts as one.
+    /// Number of fitted parameters that a prediction uses, in encoder, graph, target transforms and regimes; each category level counts as one.
     pub fn parameters(&self) -> usize {
         let targets = self
             .outputs
             .iter()
             .map(|output| output.transform.parameters());
-        self.encoder.parameters() + self.graph.parameters() + targets.sum::<usize>()
+        let sequence = self.sequence.as_ref();
+        let regimes = sequence.and_then(|sequence| sequence.regimes.as_ref());
+        let regimes = regimes.map_or(0, crate::Regimes::parameters);
+        self.encoder.parameters() + self.graph.parameters() + targets.sum::<usize>() + regimes
     }
 
     /// Predicts the golden rows again and compares the results with the stored predictions.
@@ -429,8 +526,8 @@ impl Student {
     ///
     /// [`Error::GoldenMismatch`] names the first row whose difference is larger.
     pub fn verify_golden(&self) -> Result<()> {
-        for (row, golden) in self.golden.iter().enumerate() {
-            let found = self.predict_golden(&golden.raw)?;
+        let all = self.predict_golden()?;
+        for (row, (golden, found)) in self.golden.iter().zip(all).enumerate() {
             for (output, (&found, &expected)) in self
                 .outputs
                 .iter()
@@ -442,16 +539,34 @@ impl Student {
         Ok(())
     }
 
-    /// The predictions that the student makes now for a golden row, one per output.
+    /// The predictions that the student makes now for its golden rows: for each row, one per output.
     ///
     /// # Errors
     ///
-    /// The errors of [`predict_row_into`](Self::predict_row_into).
-    pub fn predict_golden(&self, raw: &[GoldenValue]) -> Result<Vec<f64>> {
-        let row: Vec<Value<'_>> = raw.iter().map(GoldenValue::as_value).collect();
-        let mut out = vec![0.0; self.outputs.len()];
-        self.predict_row_into(&row, &mut Scratch::default(), &mut out)?;
-        Ok(out)
+    /// The errors of [`Encoder::encode_row`].
+    pub fn predict_golden(&self) -> Result<Vec<Vec<f64>>> {
+        self.predict_rows(self.golden.iter().map(|golden| golden.raw.as_slice()))
+    }
+
+    /// The predictions for rows, which are consecutive rows of one series if the student is recurrent.
+    fn predict_rows<'r>(
+        &self,
+        rows: impl Iterator<Item = &'r [GoldenValue]>,
+    ) -> Result<Vec<Vec<f64>>> {
+        let (mut recall, mut scratch) = (self.recall(), Scratch::default());
+        let predict = |raw: &[GoldenValue]| {
+            let row: Vec<Value<'_>> = raw.iter().map(GoldenValue::as_value).collect();
+            let mut out = vec![0.0; self.outputs.len()];
+            self.predict_next(&row, recall.as_mut(), &mut scratch, &mut out)?;
+            Ok(out)
+        };
+        rows.map(predict).collect()
+    }
+
+    /// An empty memory; `None` if the student is not recurrent.
+    pub(crate) fn recall(&self) -> Option<Recall> {
+        let memory = self.memory?;
+        Some(Recall::new(memory, &self.plan))
     }
 
     /// The bytes of the student's file; the same student always gives the same bytes.
@@ -499,7 +614,9 @@ impl Student {
         let is_newer = |column: &InputColumn| {
             !column.missing.is_empty() || column.date.is_some() || column.history.is_some()
         };
-        let is_newer = self.sequence.is_some() || self.encoder.columns.iter().any(is_newer);
+        let is_newer = self.sequence.is_some()
+            || self.memory.is_some()
+            || self.encoder.columns.iter().any(is_newer);
         match &self.outputs[..] {
             [Output { name, transform }] if !is_newer => {
                 file.put_json("target", transform)?;
@@ -513,6 +630,9 @@ impl Student {
         if let Some(sequence) = &self.sequence {
             file.put_json("sequence", sequence)?;
         }
+        if let Some(memory) = &self.memory {
+            file.put_json("memory", memory)?;
+        }
         file.put_json("provenance", &self.provenance)?;
         let golden: Vec<GoldenText> = self.golden.iter().map(GoldenText::write).collect();
         file.put_json("golden", &golden)?;
@@ -525,16 +645,92 @@ impl Student {
             encoder: file.encoder("encoder")?,
             graph: file.graph("graph")?,
             outputs: outputs(file)?,
-            sequence: match file.has("sequence") {
-                true => Some(file.json("sequence")?),
-                false => None,
-            },
+            sequence: optional(file, "sequence")?,
+            memory: optional(file, "memory")?,
             provenance: file.json("provenance")?,
             golden: golden
                 .into_iter()
                 .map(GoldenText::read)
                 .collect::<Result<_>>()?,
         })
+    }
+}
+
+/// Reads the value under a key; `None` if the file has no such key.
+fn optional<T: DeserializeOwned>(file: &Container, key: &str) -> Result<Option<T>> {
+    file.has(key).then(|| file.json(key)).transpose()
+}
+
+/// An error for the first window that is empty, or reaches beyond the rows.
+fn check_windows(windows: &[Range<usize>], rows: usize) -> Result<()> {
+    let is_wrong = |window: &Range<usize>| window.is_empty() || window.end > rows;
+    match windows.iter().position(is_wrong) {
+        None => Ok(()),
+        Some(window) => {
+            let Range { start, end } = windows[window];
+            Err(Error::InvalidWindow {
+                window,
+                start,
+                end,
+                rows,
+            })
+        }
+    }
+}
+
+/// Runs stretches of encoded rows, with the state from one to the next.
+struct Runner<'p> {
+    plan: &'p Plan,
+    scratch: Scratch,
+    state: Vec<f32>,
+    /// Encoded rows of a table.
+    x: Vec<f32>,
+    /// The rows of several windows, `[rows, windows, width]`.
+    turned: Vec<f32>,
+}
+
+impl<'p> Runner<'p> {
+    fn new(plan: &'p Plan) -> Self {
+        Runner {
+            plan,
+            scratch: Scratch::default(),
+            state: vec![0.0; plan.state_width()],
+            x: Vec::new(),
+            turned: Vec::new(),
+        }
+    }
+
+    /// How many stretches like this may run side by side.
+    fn most_windows(&self, stretch: &Stretch) -> usize {
+        (BATCH / (stretch.rows.len() * self.plan.input_width())).clamp(1, MOST_WINDOWS)
+    }
+
+    /// Writes the outputs for the last row of each of some stretches, which can run side by side; the encoded rows begin with the row `from` of the table.
+    fn run(&mut self, stretches: &[Stretch], from: usize, out: &mut [f32]) {
+        if let [stretch] = stretches {
+            return self.run_one(stretch, from, out);
+        }
+        let (width, rows) = (self.plan.input_width(), stretches[0].rows.len());
+        self.turned.clear();
+        for row in 0..rows {
+            for stretch in stretches {
+                let at = (stretch.rows.start + row - from) * width;
+                self.turned.extend(&self.x[at..at + width]);
+            }
+        }
+        let windows = stretches.len();
+        self.plan
+            .run_windows(&self.turned, windows, &mut self.scratch, out);
+    }
+
+    fn run_one(&mut self, stretch: &Stretch, from: usize, out: &mut [f32]) {
+        if !stretch.goes_on {
+            self.state.fill(0.0);
+        }
+        let (width, &Range { start, end }) = (self.plan.input_width(), &stretch.rows);
+        let x = &self.x[(start - from) * width..(end - from) * width];
+        self.plan
+            .advance(x, &mut self.state, &mut self.scratch, out);
     }
 }
 
@@ -622,12 +818,29 @@ impl StudentParts {
                 "the longest step between rows of a series is not a number of 0 or more".into(),
             );
         }
-        self.outputs_fault().or_else(|| {
-            self.golden
-                .iter()
-                .enumerate()
-                .find_map(|one| self.golden_fault(one))
-        })
+        let regimes = sequence.and_then(|sequence| sequence.regimes.as_ref());
+        self.memory_fault(plan)
+            .or_else(|| regimes.and_then(|regimes| regimes.fault()))
+            .or_else(|| self.outputs_fault())
+            .or_else(|| {
+                self.golden
+                    .iter()
+                    .enumerate()
+                    .find_map(|one| self.golden_fault(one))
+            })
+    }
+
+    fn memory_fault(&self, plan: &Plan) -> Option<String> {
+        match (self.memory, plan.is_recurrent()) {
+            (None, false) => None,
+            (Some(memory), true) => memory.fault(plan.input_width()),
+            (None, true) => Some(
+                "its graph is recurrent, but it has no memory; set `memory` to `Memory::Rolling` or `Memory::Carried`".into(),
+            ),
+            (Some(_), false) => Some(
+                "it has a memory, but its graph is not recurrent; set `memory` to `None`".into(),
+            ),
+        }
     }
 
     fn outputs_fault(&self) -> Option<String> {
@@ -764,6 +977,7 @@ mod tests {
                 },
             }],
             sequence: None,
+            memory: None,
             provenance: [("seed".into(), "7".into()), ("data".into(), "a\nb".into())].into(),
             golden: vec![],
         }
@@ -852,6 +1066,50 @@ mod tests {
             matches!(error, Error::InvalidCode { row: 33, .. }),
             "{error}"
         );
+    }
+
+    #[test]
+    fn windows_of_wide_rows_are_predicted_in_batches() {
+        // Eight rows in a batch.
+        const WIDTH: usize = 1 << 19;
+        let levels: Vec<String> = (0..20).map(|i| format!("level {i}")).collect();
+        let codes: Vec<u32> = (0..20).collect();
+        let columns = [RawColumn::Category {
+            codes: &codes,
+            levels: &levels,
+        }];
+        let layer = crate::Recurrent {
+            cell: crate::Cell::Gru,
+            inputs: WIDTH,
+            units: 1,
+            weight: (0..3 * WIDTH)
+                .map(|i| (i % 31) as f32 / 16.0 - 1.0)
+                .collect(),
+            recurrent: vec![0.5, -0.5, 1.0],
+            bias: vec![0.25, -0.5, 0.0, 0.125],
+        };
+        for memory in [Memory::Rolling(2), Memory::Carried] {
+            let mut parts = hashed(WIDTH as u32).unwrap().into_parts();
+            parts.graph =
+                Graph::new(WIDTH, vec![Node::new(Op::Recurrent(layer.clone()), [0])]).unwrap();
+            parts.memory = Some(memory);
+            let student = Student::new(parts).unwrap();
+            let windows: Vec<_> = (0..20)
+                .map(|row| student.window_of(row / 12 * 12, row))
+                .collect();
+            let found = student.predict_windows(&columns, 20, &windows).unwrap();
+            let mut stream = crate::Stream::new(&student);
+            for (row, (level, found)) in levels.iter().zip(&found).enumerate() {
+                if row == 12 {
+                    stream.reset();
+                }
+                assert_eq!(
+                    stream.push(&[Value::Text(level)]).unwrap(),
+                    *found,
+                    "row {row}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -6,18 +6,18 @@
 )]
 
 use limbeck_runtime::{
-    Encoder, Encoding, Graph, HistorySource, InputColumn, Node, Op, Output, Scaling, Scratch,
-    Stream, Student, StudentParts, TargetTransform, Value,
+    Cell, Encoder, Encoding, Graph, HistorySource, InputColumn, Memory, Node, Op, Output,
+    Recurrent, Scaling, Scratch, Stream, Student, StudentParts, TargetTransform, Value,
 };
 use std::{
     alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
+    cell,
 };
 
 struct Counting;
 
 thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    static ALLOCATIONS: cell::Cell<usize> = const { cell::Cell::new(0) };
 }
 
 // SAFETY: every call is passed on unchanged to the system's allocator.
@@ -84,6 +84,7 @@ fn student() -> Student {
             },
         }],
         sequence: None,
+        memory: None,
         provenance: Default::default(),
         golden: vec![],
     };
@@ -141,4 +142,40 @@ fn a_stream_does_not_allocate_after_its_first_rows() {
     let later = [2.0, f64::NAN, 9.0, -3.0, 0.5].map(&mut push);
     assert_eq!(ALLOCATIONS.get(), before);
     assert!(later.iter().all(|later| *later != first[1]));
+}
+
+#[test]
+fn a_stream_of_a_recurrent_student_does_not_allocate_after_its_first_rows() {
+    for memory in [Memory::Rolling(3), Memory::Carried] {
+        let mut parts = student().into_parts();
+        let nodes = &mut parts.graph.nodes;
+        let layer = Recurrent {
+            cell: Cell::Gru,
+            inputs: 9,
+            units: 4,
+            weight: vec![0.1; 108],
+            recurrent: vec![0.2; 48],
+            bias: vec![0.3; 16],
+        };
+        nodes.truncate(5);
+        nodes.push(Node::new(Op::Recurrent(layer), [5]));
+        let weight = vec![0.25; 4];
+        let (rows, cols, bias) = (4, 1, vec![0.0]);
+        let head = Op::Linear {
+            rows,
+            cols,
+            weight,
+            bias,
+        };
+        nodes.push(Node::new(head, [6]));
+        parts.memory = Some(memory);
+        let student = Student::new(parts).expect("the parts fit");
+        let mut stream = Stream::new(&student);
+        let mut push = |x| stream.push(&[Value::Number(x), Value::Text("a")]).unwrap();
+        assert!([1.0, 2.0, 4.0].map(&mut push)[0].is_finite());
+        let before = ALLOCATIONS.get();
+        let later = [2.0, f64::NAN, 0.5, -3.0, 0.5, 7.0, 0.1].map(&mut push);
+        assert_eq!(ALLOCATIONS.get(), before);
+        assert!(later.iter().all(|later| later.is_finite()));
+    }
 }

@@ -720,6 +720,7 @@ mod tests {
         Features {
             columns: vec![column],
             rows: values.len(),
+            past: None,
         }
     }
 
@@ -754,7 +755,11 @@ mod tests {
                 history: None,
             },
         ];
-        Features { columns, rows: 3 }
+        Features {
+            columns,
+            rows: 3,
+            past: None,
+        }
     }
 
     fn teacher(command: &str) -> CommandTeacher {
@@ -874,6 +879,7 @@ for row in csv.DictReader(sys.stdin): print(repr(float(row[\"x\"])))'";
             Features {
                 columns: vec![column],
                 rows,
+                past: None,
             }
         };
         assert_eq!(

@@ -92,6 +92,12 @@ pub enum Error {
         /// What is wrong, and where.
         message: String,
     },
+    /// A recurrent network was asked for, but the features have no rows before them ([`limbeck_data::Features::past`]).
+    #[error(
+        "a recurrent network reads the rows before each row, but these rows were not read as series; name the columns of times and series (`--time`, \
+         `--series`), or in the library, make the data set with `Dataset::joint`"
+    )]
+    NoRowsBefore,
     /// Training a network teacher failed; the source says why.
     #[error(transparent)]
     Nets(#[from] limbeck_nets::Error),

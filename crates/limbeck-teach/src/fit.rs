@@ -1,4 +1,4 @@
-//! One fitted model of a teacher: boosted trees, an ensemble of networks, or a Gaussian process.
+//! One fitted model of a teacher: boosted trees, an ensemble of networks (perceptrons or LSTMs), or a Gaussian process.
 
 use limbeck_data::Features;
 use limbeck_data::checkpoint::Checkpoints;
@@ -9,36 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::forest::Forest;
-use crate::network::{self, NetworkEnsemble, NetworkOptions};
+use crate::learner::Learner;
+use crate::lstm::LstmOptions;
+use crate::network::{self, Members, NetworkEnsemble, NetworkOptions};
 use crate::process::{Process, ProcessPlan};
 use crate::sample::Sample;
 use crate::trees::{self, TreeOptions};
 use crate::work::{Effort, Meter, Work};
-
-/// A kind of model that a teacher can consist of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Learner {
-    /// Boosted trees.
-    Trees,
-    /// An ensemble of multilayer perceptrons.
-    Network,
-    /// A Gaussian process.
-    #[serde(rename = "gp")]
-    Process,
-}
-
-impl Learner {
-    /// Name of the learner in recipes and reports.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Trees => "trees",
-            Self::Network => "network",
-            Self::Process => "gp",
-        }
-    }
-}
 
 /// Predictions of a model: the means, one per row, and the standard deviations, one per row (`None` if the model gives none).
 pub(crate) type Predicted = (Vec<f64>, Option<Vec<f64>>);
@@ -48,7 +25,7 @@ pub(crate) type Predicted = (Vec<f64>, Option<Vec<f64>>);
 pub(crate) enum Fit {
     /// Boosted trees.
     Trees(Forest),
-    /// An ensemble of multilayer perceptrons.
+    /// An ensemble of multilayer perceptrons or LSTMs.
     Network(NetworkEnsemble),
     /// A Gaussian process.
     Process(Process),
@@ -64,9 +41,20 @@ pub(crate) struct FoldChoices {
     pub(crate) network: NetworkOptions,
     /// Fraction of the networks' training schedule after which training stops.
     pub(crate) stop: f64,
+    /// The LSTMs; `None` if the teacher has none.
+    #[serde(default)]
+    pub(crate) lstm: Option<LstmPlan>,
     /// The kernel of the Gaussian process and the transformation of its target; `None` if the teacher has no Gaussian process.
     #[serde(default)]
     pub(crate) process: Option<ProcessPlan>,
+}
+
+/// The options of all later fits of LSTMs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LstmPlan {
+    pub(crate) options: LstmOptions,
+    /// Fraction of the training schedule after which training stops.
+    pub(crate) stop: f64,
 }
 
 /// One fit that is to be made.
@@ -111,19 +99,24 @@ impl FoldChoices {
             Learner::Network => NetworkEnsemble::fit_within(
                 sample,
                 rows,
-                (&self.network, self.stop),
+                (&Members::from(&self.network), self.stop),
                 job.seed,
                 &name,
                 (work, job.meter),
             )
             .map(Fit::Network),
+            Learner::Lstm => {
+                let plan = planned(self.lstm.as_ref(), "options for its LSTMs")?;
+                let members = Members::from(&plan.options);
+                let (members, work) = ((&members, plan.stop), (work, job.meter));
+                NetworkEnsemble::fit_within(sample, rows, members, job.seed, &name, work)
+                    .map(Fit::Network)
+            }
             // No checkpoint: a Gaussian process is fitted again in a second or two.
-            Learner::Process => match &self.process {
-                Some(plan) => Process::fit(sample, rows, plan, work.stop).map(Fit::Process),
-                None => Err(Error::MalformedTeacher {
-                    message: "it has no kernel for its Gaussian process".into(),
-                }),
-            },
+            Learner::Process => {
+                let plan = planned(self.process.as_ref(), "kernel for its Gaussian process")?;
+                Process::fit(sample, rows, plan, work.stop).map(Fit::Process)
+            }
         }
     }
 
@@ -132,7 +125,7 @@ impl FoldChoices {
     fn units(&self, learner: Learner) -> usize {
         match learner {
             Learner::Trees => self.trees.rounds,
-            Learner::Network => network::CURVE,
+            Learner::Network | Learner::Lstm => network::CURVE,
             Learner::Process => 1,
         }
     }
@@ -180,7 +173,7 @@ impl FoldChoices {
         // A Gaussian process has no seed.
         let count = match learner {
             Learner::Process => 1,
-            Learner::Trees | Learner::Network => count,
+            Learner::Trees | Learner::Network | Learner::Lstm => count,
         };
         let rows: Vec<usize> = (0..sample.target.len()).collect();
         let part = format!("{}, {} on all rows", learner.name(), counted(count, "fit"));
@@ -196,6 +189,13 @@ impl FoldChoices {
         };
         (0..count).into_par_iter().map(fit).collect()
     }
+}
+
+/// The plan of a learner; an error if a teacher with this learner has none.
+fn planned<'p, T>(plan: Option<&'p T>, what: &str) -> Result<&'p T> {
+    plan.ok_or_else(|| Error::MalformedTeacher {
+        message: format!("it has no {what}"),
+    })
 }
 
 /// Reads trees from their checkpoint, or fits and saves them if there is none.
@@ -269,7 +269,9 @@ impl Fit {
                     message: format!("`{name}` does not hold U32 numbers"),
                 }),
             },
-            Learner::Network => NetworkEnsemble::restore(container, name).map(Self::Network),
+            Learner::Network | Learner::Lstm => {
+                NetworkEnsemble::restore(container, name).map(Self::Network)
+            }
             Learner::Process => Process::restore(container, name).map(Self::Process),
         }
     }

@@ -777,6 +777,7 @@ mod tests {
         Features {
             rows: columns[0].len(),
             columns: columns.iter().enumerate().map(feature).collect(),
+            past: None,
         }
     }
 

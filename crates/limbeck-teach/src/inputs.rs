@@ -512,7 +512,11 @@ mod tests {
 
     fn features(columns: Vec<Feature>) -> Features {
         let rows = columns[0].values.len();
-        Features { columns, rows }
+        Features {
+            columns,
+            rows,
+            past: None,
+        }
     }
 
     #[test]

@@ -40,6 +40,7 @@ impl FittedTeacher {
     /// If a teacher consists of several learners, the features are those of the learner with the largest weight:
     ///
     /// - Networks: the hidden layers. Each layer holds the activations of all members (networks of the ensemble) side by side.
+    /// - LSTMs: one layer for each layer of units, which holds the final states of all members side by side.
     /// - Trees: three layers, which are leaf embeddings of the first, the middle and the last third of the trees. Boosting goes from coarse to fine,
     ///   as the layers of a network do. (One or two trees give one or two layers.)
     /// - A Gaussian process: one layer, which holds the kernel's values between the row and the first 128 rows that the process was fitted on.

@@ -1,7 +1,7 @@
 //! Teachers: accurate, slow models that label rows for a student.
 //!
 //! - [`FittedTeacher`] is the teacher that limbeck fits itself: boosted trees ([`trees`], stored as a [`Forest`]), an ensemble of
-//!   perceptrons ([`network`]), a Gaussian process ([`process`]), or a weighted mean of them, with out-of-fold [`Labels`];
+//!   perceptrons or LSTMs ([`network`]), a Gaussian process ([`process`]), or a weighted mean of them, with out-of-fold [`Labels`];
 //! - [`command::CommandTeacher`] runs the user's own scoring program;
 //! - [`import::ImportedTeacher`] reads a model file of another library.
 //!
@@ -19,10 +19,13 @@ mod forest;
 pub mod import;
 mod inputs;
 mod layers;
+mod learner;
+pub mod lstm;
 pub mod network;
 mod predictive_std;
 pub mod process;
 mod sample;
+pub mod series;
 mod stack;
 pub mod teacher;
 pub mod trees;
@@ -30,9 +33,9 @@ mod work;
 
 pub use ask::Teacher;
 pub use error::{Error, Result, Stderr};
-pub use fit::Learner;
 pub use forest::Forest;
 pub use layers::{FeatureLayer, WhichFit};
+pub use learner::Learner;
 pub use predictive_std::PredictiveStd;
 pub use sample::Sample;
 pub use teacher::{

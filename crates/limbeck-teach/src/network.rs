@@ -1,5 +1,5 @@
-//! A teacher of several multilayer perceptrons (the *members*), which are trained together. Numbers get a piecewise-linear encoding. By default, each
-//! member predicts a mean and a variance (a Gaussian head).
+//! A teacher of several networks (the *members*), which are trained together: multilayer perceptrons, or LSTMs ([`LstmOptions`](crate::lstm::LstmOptions)). For perceptrons,
+//! numbers get a piecewise-linear encoding. By default, each member predicts a mean and a variance (a Gaussian head).
 //!
 //! The members share batches and differ in their initial weights, as in the packed variant of TabM (Gorishniy et al., *TabM: Advancing tabular deep
 //! learning with parameter-efficient ensembling*, 2024, section 3.2); the prediction is the mean over the members. The training time is chosen by the
@@ -10,20 +10,22 @@ use std::time::Instant;
 
 use limbeck_data::checkpoint::Saver;
 use limbeck_data::encode::{EncodeOptions, fit_encoder, ple_edges};
-use limbeck_data::{Features, metrics};
+use limbeck_data::{Feature, Features, metrics};
 use limbeck_nets::loss::{PointLoss, StepContext, StepLoss};
 use limbeck_nets::losses::{Hard, LabelLoss};
 use limbeck_nets::{
-    Bins, Control, Head, HeadKind, InputLayout, LOG_VARIANCE_LIMIT, MlpShape, Network, Schedule,
-    Segment, TrainOptions, TrainState, Trainer, TrainingRows,
+    Bins, Control, Head, HeadKind, InputLayout, LOG_VARIANCE_LIMIT, MlpShape, Network, Positions,
+    RecurrentShape, Schedule, Segment, Shape, TrainOptions, TrainState, Trainer, TrainingRows,
 };
-use limbeck_runtime::{Container, Encoder, Numbers};
+use limbeck_runtime::{Cell, Container, Encoder, Numbers};
 use rayon::prelude::*;
 
 use limbeck_options::{Options, Rule};
 
 use crate::error::{Error, Result};
+use crate::learner::Learner;
 use crate::sample::Sample;
+use crate::series::{EncodedSeries, step_numbers};
 use crate::work::{Meter, Part, Work};
 
 limbeck_options::options! {
@@ -57,6 +59,8 @@ limbeck_options::options! {
 const BATCH: usize = 256;
 /// Number of points of the training curve. At each point, the out-of-fold error is measured.
 pub(crate) const CURVE: usize = 16;
+/// Maximum number of rows that a recurrent network of a file may read. A larger number means that the file is damaged.
+const LONGEST_WINDOW: usize = 10_000;
 /// When the speed of training is measured, the number of steps between two points of the training curve.
 const TIMED: usize = 3;
 
@@ -97,11 +101,175 @@ impl NetworkOptions {
     }
 }
 
-/// A fitted ensemble of multilayer perceptrons (the *members*).
+/// The kind of the members of an ensemble, and how they are trained.
+#[derive(Clone, Debug)]
+pub struct Members {
+    /// True for LSTMs, which read a row and the [`Sample::rows_before`] rows before it; false for perceptrons, which read the row alone.
+    pub(crate) is_recurrent: bool,
+    /// Their training. The hidden layers of LSTMs are their layers of units.
+    pub(crate) options: NetworkOptions,
+    /// Noise on numbers during training, in their standard deviations.
+    pub(crate) input_noise: f32,
+}
+
+impl From<&NetworkOptions> for Members {
+    fn from(options: &NetworkOptions) -> Self {
+        Self {
+            is_recurrent: false,
+            options: options.clone(),
+            input_noise: 0.0,
+        }
+    }
+}
+
+impl Members {
+    /// The learner that consists of such members.
+    fn learner(&self) -> Learner {
+        match self.is_recurrent {
+            true => Learner::Lstm,
+            false => Learner::Network,
+        }
+    }
+
+    /// Encoder, shape and inputs for the given rows of a sample. The networks have `outputs` outputs.
+    fn reading(&self, sample: &Sample<'_>, rows: &[usize], outputs: usize) -> Result<Reading> {
+        match self.is_recurrent {
+            true => Reading::of_windows(sample, rows, &self.options, outputs),
+            false => Reading::of_rows(sample, rows, &self.options, outputs),
+        }
+    }
+}
+
+/// What networks read: the encoder, the shape, and the inputs of the training rows.
+struct Reading {
+    encoder: Encoder,
+    shape: Shape,
+    positions: Positions,
+}
+
+impl Reading {
+    /// The reading of perceptrons: each row alone, numbers in bins.
+    fn of_rows(
+        sample: &Sample<'_>,
+        rows: &[usize],
+        options: &NetworkOptions,
+        outputs: usize,
+    ) -> Result<Self> {
+        let encoder = fit_encoder(sample.features, rows, &encode_options());
+        let features = sample.features.select(rows);
+        let encoded = encoder.encode(&features.raw(), features.rows)?;
+        let width = encoder.width();
+        let values = |column: usize| {
+            encoded
+                .iter()
+                .skip(column)
+                .step_by(width)
+                .copied()
+                .collect::<Vec<f32>>()
+        };
+        let mut layout = input_layout(&encoder, |column| ple_edges(&values(column), options.bins));
+        if options.plain {
+            let plain = plain_columns(&layout).len();
+            layout
+                .segments
+                .extend(std::iter::repeat_n(Segment::Linear, plain));
+        }
+        let encoded = inputs(&encoder, &layout, &features)?;
+        let shape = MlpShape::new(layout, options.hidden.clone(), outputs)?;
+        Ok(Self {
+            encoder,
+            positions: shape.input().positions(&encoded).into(),
+            shape: shape.into(),
+        })
+    }
+
+    /// The reading of LSTMs: windows of scaled rows.
+    fn of_windows(
+        sample: &Sample<'_>,
+        rows: &[usize],
+        options: &NetworkOptions,
+        outputs: usize,
+    ) -> Result<Self> {
+        let steps = sample.features.only(Feature::is_step);
+        let encoder = fit_encoder(&steps, rows, &encode_options());
+        let window = sample.rows_before + 1;
+        let (step, units) = (step_numbers(&encoder), options.hidden.clone());
+        let shape = RecurrentShape::new(Cell::Lstm, step, window, units, outputs)?;
+        let features = sample.features.select(rows);
+        let series = EncodedSeries::new(&encoder, &[&features])?;
+        Ok(Self {
+            positions: series.windows(&features, window)?,
+            shape: shape.into(),
+            encoder,
+        })
+    }
+}
+
+/// The options of the encoder of a teacher's networks.
+fn encode_options() -> EncodeOptions {
+    EncodeOptions {
+        max_width_for_categories: 256,
+        ..EncodeOptions::default()
+    }
+}
+
+/// Targets with mean 0 and standard deviation 1, and their weights.
+struct Standard {
+    center: f64,
+    scale: f64,
+    target: Vec<f32>,
+    weight: Vec<f64>,
+}
+
+impl Standard {
+    fn new(sample: &Sample<'_>, rows: &[usize]) -> Self {
+        let (target, weight) = (sample.target_of(rows), sample.weight_of(rows));
+        let center = metrics::weighted_mean(&target, &weight);
+        let variance = metrics::variance(&target, &weight);
+        let scale = if variance > 0.0 { variance.sqrt() } else { 1.0 };
+        let standard = |y: &f64| ((y - center) / scale) as f32;
+        Self {
+            center,
+            scale,
+            target: target.iter().map(standard).collect(),
+            weight,
+        }
+    }
+
+    /// The head that networks with these options have.
+    fn head(&self, options: &NetworkOptions) -> Head {
+        let (least, most) = self
+            .target
+            .iter()
+            .fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), &y| {
+                (a.min(y), b.max(y))
+            });
+        Head::over(options.head, least, most, options.head_bins)
+    }
+
+    /// Label columns: the target, and the weight divided by the mean weight.
+    fn labels(&self) -> Vec<f32> {
+        let mean_weight = self.weight.iter().sum::<f64>() / self.weight.len() as f64;
+        let rows = self.target.iter().zip(&self.weight);
+        rows.flat_map(|(y, w)| [*y, (w / mean_weight) as f32])
+            .collect()
+    }
+}
+
+/// The loss with which networks with this head are trained.
+fn loss_of(head: Head, balance: f32) -> Box<dyn StepLoss> {
+    match head {
+        Head::Point => Box::new(Hard(LabelLoss::Point(PointLoss::Squared))),
+        Head::Gaussian => Box::new(Balanced(balance)),
+        Head::Binned(bins) => Box::new(Hard(LabelLoss::Binned(bins))),
+    }
+}
+
+/// A fitted ensemble of multilayer perceptrons or LSTMs (the *members*).
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkEnsemble {
     encoder: Encoder,
-    shape: MlpShape,
+    shape: Shape,
     head: Head,
     /// The weights of all members, `[members, weights]`.
     params: Vec<f32>,
@@ -214,8 +382,46 @@ fn plain_columns(layout: &InputLayout) -> Vec<usize> {
 /// A trained ensemble, and its weights at the points of the training curve.
 struct Curve {
     network: NetworkEnsemble,
-    /// For each point, the step and the weights after that step.
-    points: Vec<(usize, Vec<f32>)>,
+    points: Vec<Point>,
+}
+
+/// A point of a training curve: a step, and the weights after that step.
+type Point = (usize, Vec<f32>);
+
+/// Trains networks for the share `stop` of the `steps` steps of their schedule, or until the time is over. Returns their weights, and the points of
+/// the training curve. The training is saved as a checkpoint, and continues from it.
+fn run(
+    trainer: &Trainer<'_, Shape>,
+    (steps, stop): (usize, f64),
+    mut saver: Saver<'_>,
+    meter: &Meter<'_>,
+) -> Result<(Vec<f32>, Vec<Point>)> {
+    let until = ((steps as f64 * stop).round() as usize).clamp(1, steps);
+    let (mut state, mut points): (TrainState, Vec<Point>) = saver
+        .load()
+        .unwrap_or_else(|| (trainer.start(), Vec::new()));
+    let mut saved = Ok(());
+    trainer.run(&mut state, until, steps.div_ceil(CURVE), &mut |report| {
+        points.push((report.state.step, report.state.average.clone()));
+        meter.add(1);
+        // The state after the last step is always saved.
+        saved = if report.state.step == until {
+            saver.save(&(report.state, &points))
+        } else {
+            saver.offer(|| (report.state, &points))
+        };
+        if saved.is_ok() {
+            Control::Continue
+        } else {
+            Control::Stop
+        }
+    })?;
+    saved?;
+    if points.last().is_none_or(|(step, _)| *step < state.step) {
+        // The time for training ended between two points of the curve.
+        points.push((state.step, state.average.clone()));
+    }
+    Ok((state.average, points))
 }
 
 /// The network ensembles of all folds. All have the weights from the same point of the training schedule.
@@ -231,120 +437,58 @@ impl NetworkEnsemble {
     fn train(
         sample: &Sample<'_>,
         rows: &[usize],
-        (options, stop): (&NetworkOptions, f64),
+        (members, stop): (&Members, f64),
         seed: u64,
-        mut saver: Saver<'_>,
+        saver: Saver<'_>,
         (work, meter): (Work<'_>, &Meter<'_>),
     ) -> Result<Curve> {
+        let options = &members.options;
         options.validate()?;
-        let encode = EncodeOptions {
-            max_width_for_categories: 256,
-            ..EncodeOptions::default()
+        let standard = Standard::new(sample, rows);
+        let head = standard.head(options);
+        let Reading {
+            encoder,
+            shape,
+            positions,
+        } = members.reading(sample, rows, head.outputs())?;
+        let data = TrainingRows {
+            positions,
+            labels: standard.labels(),
         };
-        let encoder = fit_encoder(sample.features, rows, &encode);
-        let features = sample.features.select(rows);
-        let encoded = encoder.encode(&features.raw(), features.rows)?;
-        let width = encoder.width();
-        let values = |column: usize| {
-            encoded
-                .iter()
-                .skip(column)
-                .step_by(width)
-                .copied()
-                .collect::<Vec<f32>>()
+        let train = TrainOptions {
+            input_noise: members.input_noise,
+            ..options.train_options(rows.len(), seed)
         };
-        let mut layout = input_layout(&encoder, |column| ple_edges(&values(column), options.bins));
-        if options.plain {
-            let plain = plain_columns(&layout).len();
-            layout
-                .segments
-                .extend(std::iter::repeat_n(Segment::Linear, plain));
-        }
-        let encoded = inputs(&encoder, &layout, &features)?;
-        let target: Vec<f64> = rows.iter().map(|&row| sample.target[row]).collect();
-        let weight: Vec<f64> = rows.iter().map(|&row| sample.weight[row]).collect();
-        let center = metrics::weighted_mean(&target, &weight);
-        let variance = metrics::variance(&target, &weight);
-        let scale = if variance > 0.0 { variance.sqrt() } else { 1.0 };
-        let standard: Vec<f32> = target
-            .iter()
-            .map(|y| ((y - center) / scale) as f32)
-            .collect();
-        let (least, most) = standard
-            .iter()
-            .fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), &y| {
-                (a.min(y), b.max(y))
-            });
-        let head = Head::over(options.head, least, most, options.head_bins);
-        let loss: &dyn StepLoss = match head {
-            Head::Point => &Hard(LabelLoss::Point(PointLoss::Squared)),
-            Head::Gaussian => &Balanced(options.balance),
-            Head::Binned(bins) => &Hard(LabelLoss::Binned(bins)),
-        };
-        let shape = MlpShape::new(layout, options.hidden.clone(), head.outputs())?;
-        let mean_weight = weight.iter().sum::<f64>() / weight.len() as f64;
-        let mut data = TrainingRows {
-            positions: shape.input().positions(&encoded),
-            labels: Vec::with_capacity(2 * rows.len()),
-        };
-        for (y, w) in standard.iter().zip(&weight) {
-            data.labels.extend([*y, (w / mean_weight) as f32]);
-        }
-        let train = options.train_options(rows.len(), seed);
-        let steps = train.schedule.steps;
-        let until = ((steps as f64 * stop).round() as usize).clamp(1, steps);
+        let loss = loss_of(head, options.balance);
         let is_over = || work.stop.is_over();
-        let trainer = Trainer::new(shape.clone(), train, &data, loss)?.stopping(&is_over);
-        let (mut state, mut points): (TrainState, Vec<(usize, Vec<f32>)>) = saver
-            .load()
-            .unwrap_or_else(|| (trainer.start(), Vec::new()));
-        let mut saved = Ok(());
-        trainer.run(&mut state, until, steps.div_ceil(CURVE), &mut |report| {
-            points.push((report.state.step, report.state.average.clone()));
-            meter.add(1);
-            // The state after the last step is always saved.
-            saved = if report.state.step == until {
-                saver.save(&(report.state, &points))
-            } else {
-                saver.offer(|| (report.state, &points))
-            };
-            if saved.is_ok() {
-                Control::Continue
-            } else {
-                Control::Stop
-            }
-        })?;
-        saved?;
+        let trainer = Trainer::new(shape.clone(), train, &data, &*loss)?.stopping(&is_over);
+        let (params, points) = run(&trainer, (train.schedule.steps, stop), saver, meter)?;
         work.stop.check()?;
-        if points.last().is_none_or(|(step, _)| *step < state.step) {
-            // The time for training ended between two points of the curve.
-            points.push((state.step, state.average.clone()));
-        }
         Ok(Curve {
             network: Self {
                 encoder,
                 shape,
                 head,
-                params: state.average,
-                center,
-                scale,
+                params,
+                center: standard.center,
+                scale: standard.scale,
             },
             points,
         })
     }
 
-    /// Trains one ensemble on the given rows of `sample`. `options` has the options, and the fraction of the training schedule after which training
+    /// Trains one ensemble on the given rows of `sample`. `members` has the members, and the fraction of the training schedule after which training
     /// stops. `meter` counts the progress. The training is saved as a checkpoint under `name`.
     pub(crate) fn fit_within(
         sample: &Sample<'_>,
         rows: &[usize],
-        options: (&NetworkOptions, f64),
+        members: (&Members, f64),
         seed: u64,
         name: &str,
         (work, meter): (Work<'_>, &Meter<'_>),
     ) -> Result<Self> {
         let saver = work.kept.saver(name.to_owned());
-        Ok(Self::train(sample, rows, options, seed, saver, (work, meter))?.network)
+        Ok(Self::train(sample, rows, members, seed, saver, (work, meter))?.network)
     }
 
     /// Measures the seconds that a training step takes on one thread. It trains for 48 steps, or until `work` stops it.
@@ -355,7 +499,7 @@ impl NetworkEnsemble {
     pub fn seconds_per_step(
         sample: &Sample<'_>,
         rows: &[usize],
-        options: &NetworkOptions,
+        members: impl Into<Members>,
         work: Work<'_>,
     ) -> Result<f64> {
         let begun = Instant::now();
@@ -368,13 +512,11 @@ impl NetworkEnsemble {
             told: Some(&told),
             ..work
         };
-        let options = NetworkOptions {
-            steps: (TIMED * CURVE, TIMED * CURVE),
-            ..options.clone()
-        };
+        let mut members = members.into();
+        members.options.steps = (TIMED * CURVE, TIMED * CURVE);
         let meter = work.part("speed".into(), CURVE);
-        let (options, saver) = ((&options, 1.0), work.kept.saver("speed".into()));
-        let curve = Self::train(sample, rows, options, 0, saver, (work, &meter))?;
+        let saver = work.kept.saver("speed".into());
+        let curve = Self::train(sample, rows, (&members, 1.0), 0, saver, (work, &meter))?;
         let all = begun.elapsed().as_secs_f64();
         let steps = curve.points.last().map_or(1, |(step, _)| (*step).max(1));
         let times = times.into_inner().unwrap_or_default();
@@ -393,29 +535,31 @@ impl NetworkEnsemble {
     /// The errors of training.
     pub fn fit_folds(
         sample: &Sample<'_>,
-        options: &NetworkOptions,
+        members: impl Into<Members>,
         seed: u64,
         work: Work<'_>,
     ) -> Result<NetworkFolds> {
+        let members = &members.into();
+        let name = members.learner().name();
         let count = sample.folds.count();
-        let meter = work.part(format!("network, {count} folds"), count * CURVE);
+        let meter = work.part(format!("{name}, {count} folds"), count * CURVE);
         let curves: Vec<(Curve, Vec<f64>, f64)> = (0..count as u32)
             .into_par_iter()
             .map(|fold| {
                 let (rows, held) = (sample.training_rows(fold), sample.held_rows(fold));
-                let saver = work.kept.saver(format!("network-{}", fold + 1));
+                let saver = work.kept.saver(format!("{name}-{}", fold + 1));
                 let seed = seed + u64::from(fold);
                 let curve =
-                    Self::train(sample, &rows, (options, 1.0), seed, saver, (work, &meter))?;
+                    Self::train(sample, &rows, (members, 1.0), seed, saver, (work, &meter))?;
                 let features = sample.features.select(&held);
                 let (target, weight) = (sample.target_of(&held), sample.weight_of(&held));
                 let mut network = curve.network.clone();
+                let positions = network.positions(&features)?;
                 let mut errors = Vec::with_capacity(curve.points.len());
                 for (_, params) in &curve.points {
                     network.params.clone_from(params);
-                    let error_sq =
-                        metrics::rmse(&network.predict(&features)?.0, &target, &weight).powi(2);
-                    errors.push(error_sq);
+                    let mean = network.predict_at(&positions).0;
+                    errors.push(metrics::rmse(&mean, &target, &weight).powi(2));
                 }
                 Ok((curve, errors, weight.iter().sum::<f64>()))
             })
@@ -460,16 +604,30 @@ impl NetworkEnsemble {
     ///
     /// An error if a row cannot be encoded.
     pub fn predict(&self, features: &Features) -> Result<(Vec<f64>, Vec<f64>)> {
-        let positions =
-            self.shape
-                .input()
-                .positions(&inputs(&self.encoder, self.shape.input(), features)?);
+        Ok(self.predict_at(&self.positions(features)?))
+    }
+
+    /// The inputs of rows.
+    fn positions(&self, features: &Features) -> Result<Positions> {
+        match &self.shape {
+            Shape::Mlp(shape) => {
+                let inputs = inputs(&self.encoder, shape.input(), features)?;
+                Ok(shape.input().positions(&inputs).into())
+            }
+            Shape::Recurrent(shape) => {
+                EncodedSeries::new(&self.encoder, &[features])?.windows(features, shape.window())
+            }
+        }
+    }
+
+    /// The mean and the standard deviation of each row, from the inputs of the rows.
+    fn predict_at(&self, positions: &Positions) -> (Vec<f64>, Vec<f64>) {
         let members = self.params.len() / self.shape.weights();
-        let mut sums = vec![[0.0; 3]; features.rows];
+        let mut sums = vec![[0.0; 3]; positions.samples(self.shape.inputs())];
         for params in self.params.chunks(self.shape.weights()) {
             for (sum, out) in sums.iter_mut().zip(
                 self.shape
-                    .predict(params, &positions)
+                    .predict(params, positions)
                     .chunks(self.head.outputs()),
             ) {
                 let (mean, noise) = self.head.moments(out);
@@ -487,17 +645,17 @@ impl NetworkEnsemble {
                 self.scale * variance.sqrt(),
             )
         });
-        Ok(moments.unzip())
+        moments.unzip()
     }
 
-    /// The hidden activations. `result[m][l]` has the values of hidden layer `l` of member `m`, `[n_samples, width]`.
+    /// The hidden activations. `result[m][l]` has the values of hidden layer `l` of member `m`, `[n_samples, width]`. For an LSTM, these are the final
+    /// states of its layers.
     ///
     /// # Errors
     ///
     /// An error if a row cannot be encoded.
     pub fn hidden(&self, features: &Features) -> Result<Vec<Vec<Vec<f32>>>> {
-        let (shape, layout) = (&self.shape, self.shape.input());
-        let positions = layout.positions(&inputs(&self.encoder, layout, features)?);
+        let (shape, positions) = (&self.shape, self.positions(features)?);
         let hidden = |params| shape.hidden_of(params, &positions);
         Ok(self.params.chunks(shape.weights()).map(hidden).collect())
     }
@@ -505,7 +663,11 @@ impl NetworkEnsemble {
     /// Number of parameters: the fitted numbers that a prediction uses.
     #[must_use]
     pub fn parameters(&self) -> usize {
-        self.encoder.parameters() + self.shape.input().parameters() + self.params.len() + 2
+        let edges = match &self.shape {
+            Shape::Mlp(shape) => shape.input().parameters(),
+            Shape::Recurrent(_) => 0,
+        };
+        self.encoder.parameters() + edges + self.params.len() + 2
     }
 
     /// Adds the networks, and the encoder of their inputs, to a container. The names of their entries begin with `name`.
@@ -530,7 +692,7 @@ impl NetworkEnsemble {
     /// An error if a part is missing or contradicts another part.
     pub fn restore(container: &Container, name: &str) -> Result<Self> {
         let encoder = container.encoder(&format!("{name}.encoder"))?;
-        let shape: MlpShape = container.json(&format!("{name}.shape"))?;
+        let shape: Shape = container.json(&format!("{name}.shape"))?;
         let params = container.f32s(&format!("{name}.params"))?.to_vec();
         let malformed = |message: String| Error::MalformedTeacher { message };
         let Numbers::F64(target) = &container.tensor(&format!("{name}.target"))?.numbers else {
@@ -558,27 +720,12 @@ impl NetworkEnsemble {
                 "the bins of `{name}` begin at {low} and have width {width}, expected finite numbers and a width above 0"
             )));
         }
-        let splines = shape.input().segments.iter().all(|segment| match segment {
-            Segment::Spline { edges } => {
-                edges.len() >= 2 && edges.windows(2).all(|pair| pair[0] < pair[1])
-            }
-            Segment::Linear | Segment::OneHot { .. } => true,
-        });
-        let checked = MlpShape::new(
-            shape.input().clone(),
-            shape.hidden().to_vec(),
-            shape.outputs(),
-        )?;
-        let (width, plain) = (
-            checked.input().width(),
-            plain_columns(checked.input()).len(),
-        );
-        let fits = width == encoder.width() || width == encoder.width() + plain;
-        if !splines || checked.outputs() != head.outputs() || !fits {
+        let checked = checked(&shape, &encoder)?.filter(|own| own.outputs() == head.outputs());
+        let Some(checked) = checked else {
             return Err(malformed(format!(
                 "in `{name}`, the layers do not match the encoder or the number of outputs, or bin edges are not ascending"
             )));
-        }
+        };
         if params.is_empty() || !params.len().is_multiple_of(checked.weights()) {
             return Err(malformed(format!(
                 "`{name}` has {} weights, expected a multiple of {}",
@@ -594,6 +741,41 @@ impl NetworkEnsemble {
             center,
             scale,
         })
+    }
+}
+
+/// The shape that a file has, built anew; `None` if it does not match the encoder, or if its bin edges are not ascending.
+///
+/// # Errors
+///
+/// An error if there is no network of this shape.
+fn checked(shape: &Shape, encoder: &Encoder) -> Result<Option<Shape>> {
+    let encoded = encoder.width();
+    match shape {
+        Shape::Mlp(own) => {
+            let ascending = own.input().segments.iter().all(|segment| match segment {
+                Segment::Spline { edges } => {
+                    edges.len() >= 2 && edges.windows(2).all(|pair| pair[0] < pair[1])
+                }
+                Segment::Linear | Segment::OneHot { .. } => true,
+            });
+            let own = MlpShape::new(own.input().clone(), own.hidden().to_vec(), own.outputs())?;
+            let (width, plain) = (own.input().width(), plain_columns(own.input()).len());
+            let fits = width == encoded || width == encoded + plain;
+            Ok((ascending && fits).then(|| own.into()))
+        }
+        Shape::Recurrent(own) => {
+            let (step, window) = (own.step().to_vec(), own.window());
+            let fits = step.len() == encoded && window <= LONGEST_WINDOW;
+            let own = RecurrentShape::new(
+                own.cell(),
+                step,
+                window,
+                own.units().to_vec(),
+                own.outputs(),
+            )?;
+            Ok(fits.then(|| own.into()))
+        }
     }
 }
 
@@ -616,6 +798,7 @@ mod tests {
         Features {
             columns: columns.into_iter().zip(["a", "b"]).map(column).collect(),
             rows,
+            past: None,
         }
     }
 
@@ -639,6 +822,7 @@ mod tests {
             target: &target,
             weight: &[1.0; 400],
             folds: Folds::default(),
+            rows_before: 0,
         };
         let options = NetworkOptions {
             members: 2,
@@ -647,9 +831,9 @@ mod tests {
         };
         let work = Work::from(&*NO_CHECKPOINTS);
         let meter = work.part("network".into(), CURVE);
-        let options = (&options, 1.0);
+        let members = (&Members::from(&options), 1.0);
         let network =
-            NetworkEnsemble::fit_within(&sample, &rows, options, 3, "network", (work, &meter))
+            NetworkEnsemble::fit_within(&sample, &rows, members, 3, "network", (work, &meter))
                 .unwrap();
         let quotient = |step: f64| -> Vec<f64> {
             let moved = features([

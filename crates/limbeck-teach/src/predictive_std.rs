@@ -92,6 +92,7 @@ mod tests {
         let features = Features {
             columns: Vec::new(),
             rows: errors.len(),
+            past: None,
         };
         let target = vec![0.0; errors.len()];
         let weight = vec![1.0; errors.len()];
@@ -100,6 +101,7 @@ mod tests {
             target: &target,
             weight: &weight,
             folds: Folds::default(),
+            rows_before: 0,
         };
         let known: Vec<usize> = (0..errors.len()).collect();
         PredictiveStd::fit(&sample, &known, errors, raw)

@@ -13,6 +13,8 @@ pub struct Sample<'a> {
     pub weight: &'a [f64],
     /// The fold of each row; there are no folds if a teacher is fitted on all rows at once.
     pub folds: Folds,
+    /// Number of rows before each row that recurrent networks read, if the features have a [past](limbeck_data::Past).
+    pub rows_before: usize,
 }
 
 impl Sample<'_> {

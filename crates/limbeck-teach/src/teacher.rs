@@ -8,8 +8,10 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::fit::{Fit, FoldChoices, Learner, Predicted};
-use crate::network::{self, NetworkEnsemble, NetworkOptions};
+use crate::fit::{Fit, FoldChoices, LstmPlan, Predicted};
+use crate::learner::Learner;
+use crate::lstm::LstmOptions;
+use crate::network::{self, Members, NetworkEnsemble, NetworkFolds, NetworkOptions};
 use crate::predictive_std::PredictiveStd;
 use crate::process::{ProcessOptions, ProcessPlan};
 use crate::sample::Sample;
@@ -21,13 +23,15 @@ limbeck_options::words! {
     /// The learners (kinds of models) that a teacher consists of.
     pub enum TeacherKind {
         /// A weighted mean of trees, networks and, for few rows, a Gaussian process, with weights by out-of-fold error; learners with almost no
-        /// weight are left out.
+        /// weight are left out. If the student is recurrent, LSTMs are in the mean, too.
         #[default]
         Auto = "auto",
         /// Boosted trees.
         Trees = "trees",
         /// An ensemble of perceptrons.
         Network = "network",
+        /// An ensemble of long short-term memory networks, which read the last rows of a series.
+        Lstm = "lstm",
         /// An exact Gaussian process, even with more rows than `gp.most_rows`.
         Gp = "gp",
     }
@@ -57,6 +61,8 @@ limbeck_options::options! {
         trees: TreeOptions;
         /// Options of networks.
         network: NetworkOptions;
+        /// Options of LSTMs.
+        lstm: LstmOptions;
         /// Options of Gaussian processes.
         gp: ProcessOptions;
     }
@@ -66,9 +72,19 @@ limbeck_options::options! {
 const FITS_OF_MANY: usize = 2;
 
 impl TeacherOptions {
-    /// Checks the numbers of folds and fits, and the options of Gaussian processes.
+    /// Checks the numbers of folds and fits, and the options of LSTMs and Gaussian processes.
     fn check(&self) -> Result<()> {
-        Ok(limbeck_options::check(&[self.view(), self.gp.view()])?)
+        let views = [self.view(), self.lstm.view(), self.gp.view()];
+        Ok(limbeck_options::check(&views)?)
+    }
+
+    /// True if LSTMs are fitted on this sample: they were asked for, or the mix `auto` can have them, since the features have a past.
+    fn has_lstm(&self, sample: &Sample<'_>) -> bool {
+        match self.kind {
+            TeacherKind::Lstm => true,
+            TeacherKind::Auto => sample.features.past.is_some() && self.lstm.members > 0,
+            TeacherKind::Trees | TeacherKind::Network | TeacherKind::Gp => false,
+        }
     }
 
     fn fits_of(&self, rows: usize) -> usize {
@@ -232,6 +248,7 @@ impl FittedTeacher {
             trees: options.trees.clone(),
             network: options.network.clone(),
             stop: 1.0,
+            lstm: None,
             process: None,
         };
         let mut candidates = Vec::new();
@@ -248,11 +265,15 @@ impl FittedTeacher {
         {
             let fitted = NetworkEnsemble::fit_folds(sample, &network, seed, work)?;
             (plan.network, plan.stop) = (network, fitted.stop);
-            candidates.push(Candidate::new(
-                Learner::Network,
-                fitted.networks.into_iter().map(Fit::Network).collect(),
-                sample,
-            )?);
+            candidates.push(Candidate::of_networks(Learner::Network, fitted, sample)?);
+        }
+        if options.has_lstm(sample) {
+            let fitted = NetworkEnsemble::fit_folds(sample, &options.lstm, seed, work)?;
+            plan.lstm = Some(LstmPlan {
+                options: options.lstm.clone(),
+                stop: fitted.stop,
+            });
+            candidates.push(Candidate::of_networks(Learner::Lstm, fitted, sample)?);
         }
         let few = sample.target.len() <= options.gp.most_rows;
         if options.kind == TeacherKind::Gp || (options.kind == TeacherKind::Auto && few) {
@@ -289,9 +310,8 @@ impl FittedTeacher {
                 .map(|(candidate, weight)| (&candidate.out.mean[..], *weight))
         };
         let mean = weighted(outs(), sample.target.len());
-        let raw = used
-            .iter()
-            .find_map(|(candidate, _)| candidate.out.std.as_deref());
+        let stds = used.iter();
+        let raw = main_std(stds.map(|(candidate, weight)| (candidate.out.std.as_deref(), *weight)));
         let (std, notes) = PredictiveStd::fit(sample, &known(&|fold| fold != NO_FOLD), &mean, raw);
         let sd = std.apply(raw, mean.len());
         let labels = Labels {
@@ -451,7 +471,8 @@ impl FittedTeacher {
                 .map(|((mean, _), part)| (&mean[..], part.share.weight)),
             features.rows,
         );
-        let raw = parts.iter().find_map(|(_, std)| std.as_deref());
+        let stds = parts.iter().zip(&self.parts);
+        let raw = main_std(stds.map(|((_, std), part)| (std.as_deref(), part.share.weight)));
         Ok(Prediction {
             mean,
             std: self.std.apply(raw, features.rows),
@@ -607,6 +628,7 @@ impl FittedTeacher {
                 trees: container.json("trees")?,
                 network: NetworkOptions::default(),
                 stop,
+                lstm: None,
                 process: None,
             },
         })
@@ -651,6 +673,20 @@ impl Candidate {
             out: OutOfFold::gather(parts, sample.target.len()),
         })
     }
+
+    /// Makes a candidate from ensembles of networks.
+    fn of_networks(learner: Learner, fitted: NetworkFolds, sample: &Sample<'_>) -> Result<Self> {
+        let folds = fitted.networks.into_iter().map(Fit::Network).collect();
+        Self::new(learner, folds, sample)
+    }
+}
+
+/// The standard deviations of a mean of learners: those of the learner with the largest weight among the learners that give any. For each learner,
+/// `parts` has its standard deviations and its weight.
+fn main_std<'s>(parts: impl Iterator<Item = (Option<&'s [f64]>, f64)>) -> Option<&'s [f64]> {
+    let known = parts.filter_map(|(std, weight)| Some((std?, weight)));
+    let main = known.max_by(|a, b| a.1.total_cmp(&b.1));
+    main.map(|(std, _)| std)
 }
 
 /// The options of the networks; `None` if a weighted mean with networks is unlikely to be better than the trees alone.
@@ -675,7 +711,7 @@ fn network_options(
     let network = NetworkEnsemble::fit_within(
         sample,
         &rows,
-        (&options.network, 1.0),
+        (&Members::from(&options.network), 1.0),
         seed,
         "network-try",
         (work, &meter),
@@ -803,6 +839,7 @@ mod tests {
             Features {
                 columns: vec![number("a", a), number("b", b)],
                 rows,
+                past: None,
             },
             y,
         )
@@ -825,6 +862,7 @@ mod tests {
                 steps: (120, 120),
                 ..NetworkOptions::default()
             },
+            lstm: LstmOptions::default(),
             gp: ProcessOptions {
                 evidence_rows: 60,
                 steps: 8,
@@ -845,6 +883,7 @@ mod tests {
             target: &y,
             weight: &weight,
             folds: folds.clone(),
+            rows_before: 0,
         };
         let first = FittedTeacher::fit_folds(&sample, &quick(kind), 4, kept.into()).unwrap();
         // Other targets, so that early and last fits differ: of so few rows, both are fitted on all.

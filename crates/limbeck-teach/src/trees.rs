@@ -137,7 +137,7 @@ impl TreeOptions {
 /// let x: Vec<f64> = (0..400).map(|i| f64::from(i) / 400.0).collect();
 /// let y: Vec<f64> = x.iter().map(|x| if *x < 0.5 { 1.0 } else { 3.0 }).collect();
 /// let column = Feature { name: "x".into(), values: FeatureValues::Number(x), integer: false, missing: limbeck_data::MissingNumbers::default(), date: None, history: None };
-/// let features = Features { columns: vec![column], rows: 400 };
+/// let features = Features { columns: vec![column], rows: 400, past: None };
 ///
 /// let forest = fit(&features, &y, &[1.0; 400], &TreeOptions::fast(), 0, 1)?;
 /// let predicted = forest.predict(&features)?;
@@ -833,6 +833,7 @@ mod tests {
         Features {
             columns: columns.into_iter().map(feature).collect(),
             rows,
+            past: None,
         }
     }
 

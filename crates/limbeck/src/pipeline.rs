@@ -83,7 +83,7 @@ pub fn fit(data: &Dataset, recipe: &CheckedRecipe, session: &Session<'_>) -> Res
 /// (recipe.student.params, recipe.student.steps, recipe.student.trials) = (400, 200, 1);
 /// recipe.transfer.munge_rows = 500;
 ///
-/// let data = Dataset::joint(table, &recipe.data, &recipe.targets, None, recipe.seed)?;
+/// let data = Dataset::joint(table, &recipe.data, (&recipe.targets, 0), None, recipe.seed)?;
 /// let joint = fit_joint(&data, &recipe.check()?, &Session::new(&Silent))?;
 /// let student = joint.student();
 /// assert_eq!((student.outputs.len(), student.outputs[1].name.as_str()), (2, "square"));
@@ -132,7 +132,19 @@ fn refuse_others(data: &Dataset, recipe: &Recipe) -> Result<()> {
 fn refuse(data: &Dataset, recipe: &Recipe) -> Result<()> {
     // Under a time limit, columns may be left out later, so the student is not checked here.
     if recipe.time_limit.is_none() || recipe.teacher_source() != TeacherSource::Fit {
-        early::check_student(&recipe.student, &recipe.objective, data)?;
+        let within = fitted::within_budget(recipe, data);
+        let besides = recipe.student.params - within.student.params;
+        let checked = early::check_student(&within.student, &recipe.objective, data);
+        checked.map_err(|error| match besides {
+            0 => error,
+            _ => Error::Recipe {
+                place: "student.params".into(),
+                message: format!(
+                    "the operating regimes of `--regimes` take {besides} of the {} parameters; allow more, or leave out columns with `--drop`. For the rest: {error}",
+                    recipe.student.params
+                ),
+            },
+        })?;
     }
     outer::check(recipe.outer_folds, recipe.seed, data)
 }
@@ -217,7 +229,14 @@ fn make(
         tracing::info!(version = env!("CARGO_PKG_VERSION"), table = %recipe.table.display(), target = recipe.data.target, seed = recipe.seed, "limbeck distill");
         let data = session.time("read", || {
             let (table, others) = (&recipe.table, &recipe.targets);
-            read::read(table, &recipe.data_options(), others, recipe.seed, &session)
+            let networks = (&others[..], recipe.rows_before());
+            read::read(
+                table,
+                &recipe.data_options(),
+                networks,
+                recipe.seed,
+                &session,
+            )
         })?;
         log_summary(&data.summary);
         refuse(&data, recipe)?;
@@ -316,7 +335,7 @@ pub fn label(
         let data = read::read(
             &recipe.table,
             &recipe.data_options(),
-            &[],
+            (&[], recipe.rows_before()),
             recipe.seed,
             &session,
         )?;

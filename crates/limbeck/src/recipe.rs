@@ -5,14 +5,15 @@
 
 use std::path::{Path, PathBuf};
 
-use limbeck_data::{DataOptions, Learn, TARGET_RULES};
+use limbeck_data::{DEFAULT_WINDOW, DataOptions, Learn, TARGET_RULES};
 use limbeck_distill::hints::HintOptions;
 use limbeck_distill::objective::ObjectiveOptions;
-use limbeck_distill::student::StudentOptions;
+use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_distill::transfer::TransferOptions;
 use limbeck_options::{Options, Rule, View};
 use limbeck_teach::command::CommandOptions;
 use limbeck_teach::import;
+use limbeck_teach::lstm::LstmOptions;
 use limbeck_teach::network::NetworkOptions;
 use limbeck_teach::process::ProcessOptions;
 use limbeck_teach::trees::TreeOptions;
@@ -54,6 +55,8 @@ limbeck_options::words! {
         NoisyTeacher = "noisy-teacher",
         /// Learn the target's logarithm, with 70 % of the loss from the teacher.
         HousePrice = "house-price",
+        /// For prices and other series of money: an LSTM teaches a GRU, which predicts distributions; temperature 3, and 60 % of the loss from the teacher.
+        Finance = "finance",
     }
 }
 
@@ -76,6 +79,7 @@ impl Preset {
             Self::SmallData => include_str!("../../../recipes/small_data.toml"),
             Self::NoisyTeacher => include_str!("../../../recipes/noisy_teacher.toml"),
             Self::HousePrice => include_str!("../../../recipes/house_price.toml"),
+            Self::Finance => include_str!("../../../recipes/finance.toml"),
         }
     }
 }
@@ -173,6 +177,11 @@ const JOINT: &[Rule] = &[
     Rule::With("targets"),
     Rule::Where("student.kind", &["mlp", "auto"], NOT_JOINT),
     Rule::Where("objective.head", &["point"], NOT_JOINT),
+    Rule::Where(
+        "teacher.kind",
+        &["auto", "trees", "network", "gp"],
+        NOT_JOINT,
+    ),
     Rule::Without("hints.kind", NOT_JOINT),
     Rule::Without("transfer.slope_rows", NOT_JOINT),
     Rule::Without("transfer.adversarial_rows", NOT_JOINT),
@@ -245,10 +254,17 @@ limbeck_options::options! {
         trees: TreeOptions;
         /// Options of networks.
         network: NetworkOptions;
+        /// Options of LSTMs.
+        lstm: LstmOptions;
         /// Options of Gaussian processes.
         gp: ProcessOptions;
     }
 }
+
+/// Number of new rows for recurrent students, unless the user sets it.
+const WINDOW_ROWS: usize = 20_000;
+/// A recurrent student is trained for this fraction of the steps of other networks, unless the user sets their number.
+const RECURRENT_STEPS: usize = 10;
 
 /// Maximum of the option `checkpoint_every`: the seconds of a year. A longer time is probably a typing error.
 const LONGEST: f64 = 31_536_000.0;
@@ -282,6 +298,7 @@ impl TeacherSection {
             choose_trees,
             trees,
             network,
+            lstm,
             gp,
             ..
         } = self.clone();
@@ -292,6 +309,7 @@ impl TeacherSection {
             choose_trees,
             trees,
             network,
+            lstm,
             gp,
         }
     }
@@ -305,11 +323,13 @@ impl TeacherSection {
             choose_trees,
             trees,
             network,
+            lstm,
             gp,
         } = options;
         (self.kind, self.folds, self.fits) = (kind, folds, fits);
         self.choose_trees = choose_trees;
-        (self.trees, self.network, self.gp) = (trees, network, gp);
+        (self.trees, self.network) = (trees, network);
+        (self.lstm, self.gp) = (lstm, gp);
     }
 }
 
@@ -332,6 +352,7 @@ impl Recipe {
                     steps: (1500, 3000),
                     ..NetworkOptions::default()
                 };
+                recipe.teacher.lstm = LstmOptions::fast();
                 recipe.teacher.gp = ProcessOptions {
                     evidence_rows: 300,
                     steps: 25,
@@ -352,6 +373,7 @@ impl Recipe {
                     steps: (5000, 12_000),
                     ..NetworkOptions::default()
                 };
+                recipe.teacher.lstm = LstmOptions::best();
                 recipe.teacher.gp = ProcessOptions {
                     evidence_rows: 800,
                     steps: 80,
@@ -364,6 +386,17 @@ impl Recipe {
             }
         }
         recipe
+    }
+
+    /// Sets default values for recurrent students: a training step reads many rows, so there are fewer steps.
+    fn for_recurrent_students(&mut self) {
+        self.student.steps /= RECURRENT_STEPS;
+    }
+
+    /// Sets default values for a recurrent student or teacher: new rows are windows of rows.
+    fn with_windows(&mut self) {
+        self.transfer.munge_rows = 0;
+        self.transfer.window_rows = WINDOW_ROWS;
     }
 
     /// The default recipe for one table and target.
@@ -425,7 +458,9 @@ impl Recipe {
         let word = |name: &str| all.get(name).cloned();
         let quality = word("quality").map_or(Ok(Quality::default()), |one| read(one, "quality"))?;
         let preset = word("preset").map_or(Ok(Preset::default()), |one| read(one, "preset"))?;
-        let mut merged = plain(quality, preset);
+        let student = kind_of(&all, preset, "student")?;
+        let teacher = kind_of(&all, preset, "teacher")?;
+        let mut merged = plain(quality, preset, student, teacher);
         lay_over(&mut merged, all);
         read(Value::Table(merged), "options")
     }
@@ -450,6 +485,7 @@ impl Recipe {
             teacher.command.clone().unwrap_or_default().view(),
             teacher.trees.view(),
             teacher.network.view(),
+            teacher.lstm.view(),
             teacher.gp.view(),
             self.transfer.view(),
             self.student.view(),
@@ -464,9 +500,11 @@ impl Recipe {
     ///
     /// For the first option that is out of range or has no effect, and for options that conflict with each other.
     pub fn check(&self) -> Result<CheckedRecipe> {
+        self.check_order()?;
         self.data.check()?;
-        // An option counts as set if it differs from the values of quality and preset.
-        let plain = plain(self.quality, self.preset);
+        // An option counts as set if it differs from the values of quality, preset and kinds of student and teacher.
+        let (student, teacher) = (self.student.kind, self.teacher.kind);
+        let plain = plain(self.quality, self.preset, student, teacher);
         let plain: Self = read(Value::Table(plain), "preset")?;
         let mut views = self.views();
         for (view, plain) in views.iter_mut().zip(plain.views()) {
@@ -479,6 +517,17 @@ impl Recipe {
         limbeck_options::check(&views)?;
         self.student.check()?;
         self.objective.check()?;
+        if self.reads_rows_before() {
+            self.refuse_single_rows()?;
+        }
+        if self.fits_lstm() && self.teacher.lstm.members == 0 {
+            let message = "found 0, but a teacher of LSTMs needs at least one network";
+            return Err(recipe_error("teacher.lstm.members", message));
+        }
+        if self.transfer.window_rows > 0 && !self.reads_rows_before() {
+            let message = "only a recurrent network reads the rows before a row; set `student.kind` to gru or lstm, or `teacher.kind` to lstm, or leave this option out";
+            return Err(recipe_error("transfer.window_rows", message));
+        }
         Ok(CheckedRecipe(self.clone()))
     }
 
@@ -519,7 +568,73 @@ impl Recipe {
         if predicts_values && options.horizon > 0 && options.learn == Learn::Auto {
             options.learn = Learn::Value;
         }
+        if self.reads_rows_before() && options.history.is_empty() {
+            // Students and learners of the teacher that read one row get statistics of the same rows.
+            options.window.get_or_insert(DEFAULT_WINDOW);
+        }
         options
+    }
+
+    /// Number of rows before each row that networks read: `data.window` less one for a recurrent student or a teacher of LSTMs, otherwise 0.
+    #[must_use]
+    pub fn rows_before(&self) -> usize {
+        match self.reads_rows_before() {
+            true => self.data.window.unwrap_or(DEFAULT_WINDOW) - 1,
+            false => 0,
+        }
+    }
+
+    /// Number of rows before each row that a teacher of LSTMs alone reads; 0 for another teacher.
+    pub(crate) fn lstm_rows_before(&self) -> usize {
+        match self.fits_lstm() {
+            true => self.rows_before(),
+            false => 0,
+        }
+    }
+
+    /// True if the student or the teacher is a network that reads the rows before each row.
+    fn reads_rows_before(&self) -> bool {
+        self.student.kind.cell().is_some() || self.fits_lstm()
+    }
+
+    /// Refuses networks that read the rows before each row, without an order of the rows.
+    fn check_order(&self) -> Result<()> {
+        let readers = [
+            ("student.kind", self.student.kind.cell().is_some()),
+            ("teacher.kind", self.fits_lstm()),
+        ];
+        if let Some((place, _)) = readers.iter().find(|(_, reads)| *reads)
+            && self.data.time.is_none()
+        {
+            let message = "networks of this kind read the rows before each row, so they need the order of the rows; name the column of times with `--time`, and the columns that tell series apart with `--series`";
+            return Err(recipe_error(place, message));
+        }
+        Ok(())
+    }
+
+    /// Refuses new rows that have no rows before them.
+    fn refuse_single_rows(&self) -> Result<()> {
+        let transfer = &self.transfer;
+        let numbers = [
+            ("munge_rows", transfer.munge_rows),
+            ("boundary_rows", transfer.boundary_rows),
+            ("mixup_rows", transfer.mixup_rows),
+            ("perturb_rows", transfer.perturb_rows),
+            ("slope_rows", transfer.slope_rows),
+            ("adversarial_rows", transfer.adversarial_rows),
+        ];
+        let Some((name, rows)) = numbers.into_iter().find(|(_, rows)| *rows > 0) else {
+            return Ok(());
+        };
+        let message = format!(
+            "found {rows}, but a recurrent student, or a teacher of LSTMs, reads the rows before each row, which such a new row does not have; set it to 0, choose another preset, or use `transfer.window_rows`"
+        );
+        Err(recipe_error(&format!("transfer.{name}"), &message))
+    }
+
+    /// True if limbeck fits a teacher that consists of LSTMs alone. The mix `auto` has LSTMs only if the student is recurrent.
+    fn fits_lstm(&self) -> bool {
+        self.teacher.kind == TeacherKind::Lstm && self.teacher_source() == TeacherSource::Fit
     }
 
     /// The source of the labels. With several teachers, the source of the first teacher's labels.
@@ -598,14 +713,31 @@ fn recipe_error(place: &str, message: &str) -> Error {
     }
 }
 
-/// The options of a quality level, overridden by the options of a preset.
-fn plain(quality: Quality, preset: Preset) -> Table {
-    let quality = Table::try_from(Recipe::preset(quality));
+/// The options of a quality level for a kind of student and of teacher, overridden by the options of a preset.
+fn plain(quality: Quality, preset: Preset, student: StudentKind, teacher: TeacherKind) -> Table {
+    let mut quality = Recipe::preset(quality);
+    if student.cell().is_some() {
+        quality.for_recurrent_students();
+    }
+    if student.cell().is_some() || teacher == TeacherKind::Lstm {
+        quality.with_windows();
+    }
+    let quality = Table::try_from(quality);
     let (Ok(mut plain), Ok(preset)) = (quality, toml::from_str(preset.options())) else {
         unreachable!("the program contains valid files, as the tests of presets show")
     };
     lay_over(&mut plain, preset);
     plain
+}
+
+/// The option `kind` of a section: that of the user's options, of the preset, or the default.
+fn kind_of<T: DeserializeOwned + Default>(own: &Table, preset: Preset, section: &str) -> Result<T> {
+    let kind = |options: &Table| options.get(section)?.get("kind").cloned();
+    let of_preset = || kind(&toml::from_str::<Table>(preset.options()).ok()?);
+    let given = kind(own).or_else(of_preset);
+    given.map_or(Ok(T::default()), |one| {
+        read(one, &format!("{section}.kind"))
+    })
 }
 
 /// Options that had another name in earlier versions: section, name then, and name now.
@@ -732,14 +864,16 @@ mod tests {
     fn presets_lie_between_quality_and_own_options() {
         for &preset in Preset::ALL {
             assert_eq!(preset.name().parse(), Ok(preset));
-            let text = format!(
-                "table = 'a.csv'\npreset = '{}'\n[objective]\nloss = 'huber'\nhuber_delta = 0.5\n[data]\ntarget = 'y'\n",
-                preset.name()
-            );
+            let rest = "worth = 0.5\n[data]\ntarget = 'y'\ntime = 't'\n";
+            let text = format!("table = 'a.csv'\npreset = '{}'\n{rest}", preset.name());
             let recipe = Recipe::parse(&text, "r", Table::new()).unwrap();
             recipe.check().unwrap();
-            assert_eq!((recipe.preset, recipe.objective.huber_delta), (preset, 0.5));
-            let plain = Recipe { preset, ..Recipe::parse("table = 'a.csv'\n[objective]\nloss = 'huber'\nhuber_delta = 0.5\n[data]\ntarget = 'y'\n", "r", Table::new()).unwrap() };
+            assert_eq!((recipe.preset, recipe.worth), (preset, 0.5));
+            let plain = format!("table = 'a.csv'\n{rest}");
+            let plain = Recipe {
+                preset,
+                ..Recipe::parse(&plain, "r", Table::new()).unwrap()
+            };
             assert_eq!(recipe == plain, preset == Preset::Default, "{preset:?}");
             assert_eq!(
                 Recipe::parse(&recipe.to_toml().unwrap(), "again", Table::new()).unwrap(),
@@ -757,6 +891,36 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("house"), "{error}");
+    }
+
+    #[test]
+    fn teacher_of_lstms_reads_rows_before_each_row() {
+        let recipe = |more: &str| {
+            let text = format!("table = 'a.csv'\n[data]\ntarget = 'y'\n{more}");
+            Recipe::parse(&text, "r", Table::new()).unwrap()
+        };
+        let lstm = "[teacher]\nkind = 'lstm'\n";
+        let error = recipe(lstm).check().unwrap_err().to_string();
+        assert!(
+            error.contains("teacher.kind") && error.contains("--time"),
+            "{error}"
+        );
+        let timed = |more: &str| recipe(&format!("time = 't'\nwindow = 9\n{lstm}{more}"));
+        timed("").check().unwrap();
+        // New rows are windows.
+        let found = timed("[transfer]\nwindow_rows = 7\n");
+        found.check().unwrap();
+        assert_eq!((found.rows_before(), found.transfer.munge_rows), (8, 0));
+        assert!(timed("[transfer]\nmunge_rows = 7\n").check().is_err());
+        // Nothing else reads windows.
+        let other = recipe("time = 't'\n[transfer]\nwindow_rows = 7\n");
+        assert_eq!(other.rows_before(), 0);
+        let error = other.check().unwrap_err().to_string();
+        assert!(error.contains("transfer.window_rows"), "{error}");
+        // A recurrent student alone has windows, too.
+        let student = recipe("time = 't'\n[student]\nkind = 'gru'\n");
+        student.check().unwrap();
+        assert!(student.rows_before() > 0);
     }
 
     #[test]

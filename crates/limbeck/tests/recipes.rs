@@ -10,7 +10,8 @@ fn recipes_of_the_project_can_be_used() {
     let mut found = 0;
     for entry in std::fs::read_dir(&folder).expect("the folder `recipes`") {
         let path = entry.expect("an entry of it").path();
-        let flags = toml::from_str("table = 'a.csv'\n[data]\ntarget = 'y'").expect("flags");
+        let flags =
+            toml::from_str("table = 'a.csv'\n[data]\ntarget = 'y'\ntime = 't'").expect("flags");
         let recipe = Recipe::read(&path, flags)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         recipe

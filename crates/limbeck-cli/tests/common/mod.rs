@@ -14,6 +14,8 @@ use limbeck_data::simulate;
 
 pub const TARGET: &str = simulate::THERMISTOR_TARGET;
 
+pub mod series;
+
 /// A recipe with little work, so that a run takes a quarter of a second.
 pub const QUICK: &str = "\
 repeats = 1

@@ -12,22 +12,25 @@
 
 mod clean;
 mod options;
+mod regimes;
 mod sequence;
 mod source;
 mod stuck;
 mod summary;
 mod twins;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use limbeck_runtime::{DateSource, HistorySource, MissingNumbers};
+use limbeck_runtime::{DateSource, HistorySource, MissingNumbers, Regimes, Sequence};
 
-pub use options::{Ahead, DataOptions, Gap, HoldOut, Learn, TARGET_RULES};
+pub use options::{Ahead, DEFAULT_WINDOW, DataOptions, Gap, HoldOut, Learn, TARGET_RULES};
 pub use sequence::{Naive, Timeline};
 pub use summary::{Audit, DataSummary, Period, Periods, SeriesSummary, TargetSummary};
 
 use self::clean::{clean_features, clean_target, missing_in_target, read_by_rows, with_dates};
+use self::regimes::{Numbers, Scope, check_regimes};
 use self::sequence::Series;
 use self::source::Source;
 use self::stuck::{check_stuck, in_time_order};
@@ -37,8 +40,8 @@ use crate::checks::{
     Check, Findings, check_capped_target, check_features, check_rows, check_seen_test,
     check_shifted_test,
 };
-use crate::content::{content, seen};
-use crate::features::{Feature, FeatureKind, Features, raw_columns};
+use crate::content::{content, content_of_past, seen};
+use crate::features::{Feature, FeatureKind, Features, Past, raw_columns};
 use crate::given::GivenTeacher;
 use crate::kind::ColumnKind;
 use crate::learned::LearnedRows;
@@ -94,10 +97,11 @@ impl Dataset {
     ///
     /// The errors of [`Table::read`] and [`from_table`](Self::from_table).
     pub fn load(path: impl AsRef<Path>, options: &DataOptions, seed: u64) -> Result<Self> {
-        Self::load_joint(path, options, &[], seed)
+        Self::load_joint(path, options, (&[], 0), seed)
     }
 
-    /// Like [`load`](Self::load), for a student that predicts several targets: `others` names all targets except `options.target`.
+    /// Like [`load`](Self::load), for a student that predicts several targets: `others` names all targets except `options.target`. Networks read
+    /// `rows_before` rows before each row.
     ///
     /// # Errors
     ///
@@ -105,12 +109,12 @@ impl Dataset {
     pub fn load_joint(
         path: impl AsRef<Path>,
         options: &DataOptions,
-        others: &[String],
+        (others, rows_before): (&[String], usize),
         seed: u64,
     ) -> Result<Self> {
         options.check_with(others, false)?;
         let (table, test) = Self::tables(path, options)?;
-        Self::joint(table, options, others, test, seed)
+        Self::joint(table, options, (others, rows_before), test, seed)
     }
 
     /// Reads the table, and the test table if the options name one.
@@ -155,20 +159,23 @@ impl Dataset {
         test: Option<Table>,
         seed: u64,
     ) -> Result<Self> {
-        Self::joint(table, options, &[], test, seed)
+        Self::joint(table, options, (&[], 0), test, seed)
     }
 
     /// Like [`from_table`](Self::from_table), for a student that predicts several targets: `others` names all targets except `options.target`.
     ///
     /// Only rows with values of all targets are used. No target is a feature. The check `leak` compares each feature with each target.
     ///
+    /// If networks read rows before each row (`rows_before` is above 0), the features have their [`past`](Features::past): the rows of all series, also
+    /// those without a target.
+    ///
     /// # Errors
     ///
-    /// The errors of [`from_table`](Self::from_table).
+    /// The errors of [`from_table`](Self::from_table); [`Error::InvalidOption`] if `rows_before` is above 0 and the rows do not form series.
     pub fn joint(
         table: Table,
         options: &DataOptions,
-        others: &[String],
+        (others, rows_before): (&[String], usize),
         test: Option<Table>,
         seed: u64,
     ) -> Result<Self> {
@@ -185,7 +192,7 @@ impl Dataset {
 
         let mut parts = source.given_parts(options)?;
         source.check_infinite(options, &mut parts, &mut findings)?;
-        let series = Series::of(&source, options, &parts)?;
+        let series = Series::of(&source, options, &parts, rows_before > 0)?;
         let targets = (&parts[..], series.as_ref());
         let ReadTargets {
             rows,
@@ -201,10 +208,8 @@ impl Dataset {
         let valid_given = parts.contains(&SplitPart::Valid);
         let mut split = split(&parts, &ties, source.has_split(options), options, seed)?;
         let name = source.name().to_owned();
-        let purged = series
-            .as_ref()
-            .map(|series| series.purge(&mut split, &rows));
-        let series_summary = purged.transpose()?;
+        let purge = |series: &Series| series.purge(&mut split, &rows);
+        let series_summary = series.as_ref().map(purge).transpose()?;
         // Forecasts were made from targets without such numbers.
         if options.horizon == 0 {
             missing_targets =
@@ -216,35 +221,36 @@ impl Dataset {
         check_targets(&name, (&names, &values), &learn, options, &mut findings)?;
         let total_rows = source.table.rows;
         let periods = periods(&source, options, &rows, (&split, whole.is_some()))?;
-        let naive = series.as_ref();
-        let naive = naive.map(|one| one.naive(&source, options, &names, &missing_targets, &rows));
-        let naive = naive.transpose()?.unwrap_or_default();
+        let naive = match &series {
+            Some(series) => series.naive(&source, options, &names, &missing_targets, &rows)?,
+            None => Vec::new(),
+        };
+        let all_rows = with_other_rows(&rows, total_rows, rows_before > 0);
         let found = Found {
             series: series.as_ref(),
             names: &names,
             values: &values,
-            rows: &rows,
+            rows: &all_rows,
             learn: &learn,
             time: tied.time.as_deref(),
         };
-        let read = read_features(source, options, &found, &mut findings)?;
-        let features = read.features;
-        check_test(
-            &name,
-            (&features, &values[0]),
-            &learn,
-            &split.test,
-            &mut findings,
-        )?;
+        let mut read = read_features(source, options, &found, &mut findings)?;
+        if rows_before > 0 {
+            read.features.past = Some(past(series.as_ref(), &read.features, &all_rows)?);
+        }
+        let features = read.features.first(rows.len());
+        let first = (&features, &values[0][..]);
+        check_test(&name, first, &learn, &split.test, &mut findings)?;
         let dependence = tied.blocks(split.test.len(), series.as_ref(), &rows);
         dependence.check(&split.train, options)?;
         let (target, learned) = (
             summarize(&values[0], &weight, &learn),
-            LearnedRows::of(&features, &values[0], &learn),
+            LearnedRows::of(&hashed(&features), &values[0], &learn),
         );
         let base = Series::base(options, (&values, &split), &features, &names)?;
         keep_known(&name, &base, &mut split, &mut findings)?;
         learn_changes(&base, &mut values, given.as_mut());
+        let numbers: Vec<&Vec<f64>> = values.iter().chain([&weight]).collect();
         let summary = DataSummary {
             source: name,
             rows: total_rows,
@@ -257,16 +263,15 @@ impl Dataset {
             missing_targets,
             target,
             periods,
-            series: series_summary.map(|summary| summary.with(read.audit, !base.is_empty())),
+            series: series_summary.map(|summary| {
+                let summary = summary.with(read.audit, !base.is_empty());
+                summary.reading(rows_before, read.regimes)
+            }),
             ranges: ranges(&features, &learn),
             learned,
+            past: content_of_past(&features),
             warnings: findings.warnings,
-            content: content(
-                &features,
-                &values.iter().chain([&weight]).collect::<Vec<_>>(),
-                given.as_ref(),
-                &split,
-            ),
+            content: content(&features, &numbers, given.as_ref(), &split),
         };
         Ok(Self {
             features,
@@ -310,7 +315,7 @@ impl Dataset {
                 target: summarize(&whole, &self.weight, &learn),
                 learned: match at {
                     0 => self.summary.learned.clone(),
-                    _ => LearnedRows::of(&self.features, &whole, &learn),
+                    _ => LearnedRows::of(&hashed(&self.features), &whole, &learn),
                 },
                 ..self.summary.clone()
             },
@@ -537,18 +542,43 @@ fn read_targets(
     })
 }
 
+/// Positions in the table of the rows that are used; if `all` is true, followed by those of the other rows of the table.
+fn with_other_rows(used: &[usize], total: usize, all: bool) -> Vec<usize> {
+    let mut rows = used.to_vec();
+    if all {
+        let mut is_used = vec![false; total];
+        used.iter().for_each(|&row| is_used[row] = true);
+        rows.extend((0..total).filter(|&row| !is_used[row]));
+    }
+    rows
+}
+
+/// The series of the rows of `features`; `rows` has the position of each of these rows in the table.
+fn past(series: Option<&Series>, features: &Features, rows: &[usize]) -> Result<Past> {
+    let Some(series) = series else {
+        return Err(Error::option(
+            "time",
+            "a network that reads earlier rows needs their order; name the column of times with `--time`, and the columns of series with `--series`",
+        ));
+    };
+    let mut places = vec![0; rows.len()];
+    let each = rows.iter().enumerate();
+    each.for_each(|(place, &row)| places[row] = place);
+    Ok(Past::new(features, &series.runs_of(&places)))
+}
+
 /// What is known before the features are read: the targets, and which rows are used.
 struct Found<'a> {
     /// The series that the rows form; `None` if they form none.
     series: Option<&'a Series>,
     names: &'a [String],
-    /// Values of each target, one for each of `rows`.
+    /// Values of each target, one for each row that is used.
     values: &'a [Vec<f64>],
-    /// Positions in the table of the rows that are used.
+    /// Positions in the table of the rows whose features are read: first those that are used, then rows that only belong to the past of others.
     rows: &'a [usize],
     /// Training and validation rows, as positions in `rows`.
     learn: &'a [usize],
-    /// Time of each of `rows`; `None` if rows are not split by time.
+    /// Time of each row that is used; `None` if rows are not split by time.
     time: Option<&'a [i64]>,
 }
 
@@ -572,6 +602,8 @@ struct ReadFeatures {
     notations: BTreeMap<String, Notation>,
     /// Results of the leak audit of statistics of earlier rows.
     audit: Vec<Audit>,
+    /// The operating regimes by which columns are normalized.
+    regimes: Option<Regimes>,
 }
 
 /// Reads, cleans and checks the feature columns. Only training and validation rows decide what is done.
@@ -586,7 +618,7 @@ fn read_features(
     let mut notations = source.table.notations.clone();
     let reading = options.reading();
     let rules = reading.rules(source.table.prefers_comma);
-    let whole = found
+    let mut whole = found
         .series
         .map(|series| series.numbers(&source))
         .unwrap_or_default();
@@ -608,10 +640,31 @@ fn read_features(
     let is_random = !by_time && !has_split && !is_grouped;
     let (columns, dates) = with_dates(&name, columns, learn, (by_time, is_random), findings)?;
     let named = options.missing_numbers();
-    let (columns, missing) = clean_features(&name, columns, learn, &named, findings)?;
+    let (mut columns, mut missing) = clean_features(&name, columns, learn, &named, findings)?;
     if let Some(ordered) = ordered {
         check_stuck(&name, &columns, &dates, &ordered, found.rows, findings)?;
     }
+    let scope = Scope {
+        series: found.series,
+        names: found.names,
+        rows: found.rows,
+        learn,
+    };
+    let regimes = match &options.regimes[..] {
+        [] => {
+            let is_date = |name: &str| dates.contains_key(name);
+            check_regimes(&name, &columns, &whole, &scope, &is_date, findings)?;
+            None
+        }
+        settings => {
+            let numbers = Numbers {
+                columns: &mut columns,
+                whole: &mut whole,
+                missing: &mut missing,
+            };
+            Some(numbers.by_regimes(settings, &scope, |name| dates.contains_key(name))?)
+        }
+    };
     // The present value of a target may be all but equal to its next value.
     let (own, columns) = columns
         .into_iter()
@@ -640,7 +693,20 @@ fn read_features(
         feature.date = dates.get(&feature.name).cloned();
         feature.history = histories.get(&feature.name).cloned();
     }
-    let read_from = raw_columns(&kinds, found.series.map(Series::sequence));
+    let mut regimes = regimes;
+    if let Some(regimes) = &mut regimes {
+        let is_read = |name: &String| {
+            let source =
+                |kind: &FeatureKind| kind.history.as_ref().is_some_and(|own| own.column == *name);
+            kinds.iter().any(|kind| kind.name == *name || source(kind))
+        };
+        regimes.columns.retain(|column| is_read(&column.name));
+    }
+    let sequence = found.series.map(|series| Sequence {
+        regimes: regimes.clone(),
+        ..series.sequence().clone()
+    });
+    let read_from = raw_columns(&kinds, sequence.as_ref());
     let is_used = |column: &String| {
         found.names.contains(column) || read_from.iter().any(|(name, _)| name == column)
     };
@@ -650,6 +716,7 @@ fn read_features(
         features,
         notations,
         audit,
+        regimes,
     })
 }
 
@@ -751,6 +818,15 @@ fn usable_rows(
     Ok(rows)
 }
 
+/// The features by which learned rows are known again: without statistics of many earlier rows if a network reads the rows themselves, since such a student
+/// does not read the statistics.
+pub fn hashed(features: &Features) -> Cow<'_, Features> {
+    match features.past {
+        Some(_) => Cow::Owned(features.only(Feature::is_step)),
+        None => Cow::Borrowed(features),
+    }
+}
+
 /// First and last time of the training, validation and test rows; `None` without the option `time`, and if whole series are held out (`by_series`).
 fn periods(
     source: &Source,
@@ -830,6 +906,7 @@ fn features_of(
             .filter_map(Feature::from_column)
             .collect(),
         rows,
+        past: None,
     };
     features.mark_integers(learn);
     Ok((kinds, features))
@@ -845,6 +922,7 @@ fn check_names(table: &Table, options: &DataOptions) -> Result<()> {
         ("keep", &options.keep),
         ("ordinal", &options.ordinal),
         ("series", &options.series),
+        ("regimes", &options.regimes),
     ];
     for (option, columns) in lists {
         for column in columns {
@@ -1116,7 +1194,7 @@ mod tests {
         };
         let options = DataOptions::for_target("a");
         let others = ["b".to_owned()];
-        let data = Dataset::joint(table.clone(), &options, &others, None, 1).unwrap();
+        let data = Dataset::joint(table.clone(), &options, (&others, 0), None, 1).unwrap();
         let names = |data: &Dataset| -> Vec<String> {
             let columns = data.features.columns.iter();
             columns.map(|column| column.name.clone()).collect()
@@ -1129,18 +1207,18 @@ mod tests {
         assert_eq!(b.split.test, data.split.test);
         let error = |others: &[&str]| {
             let others: Vec<String> = others.iter().map(|&name| name.to_owned()).collect();
-            let made = Dataset::joint(table.clone(), &options, &others, None, 1);
+            let made = Dataset::joint(table.clone(), &options, (&others, 0), None, 1);
             made.unwrap_err().to_string()
         };
         assert!(error(&["a"]).contains("targets: `a` is also in `data.target`"));
         assert!(error(&["c"]).contains("targets"));
         let mut logs = options.clone();
         logs.log_targets = vec!["a".into()];
-        let units = Dataset::joint(table.clone(), &logs, &others, None, 1).unwrap();
+        let units = Dataset::joint(table.clone(), &logs, (&others, 0), None, 1).unwrap();
         let units: Vec<LearnedUnit> = units.targets.specs.iter().map(|one| one.unit).collect();
         assert_eq!(units, [LearnedUnit::Log, LearnedUnit::Own]);
         logs.log_targets = vec!["x".into()];
-        let refused = Dataset::joint(table.clone(), &logs, &others, None, 1).unwrap_err();
+        let refused = Dataset::joint(table.clone(), &logs, (&others, 0), None, 1).unwrap_err();
         assert!(
             refused.to_string().contains(
                 "found `x`, expected one of the values of `data.target` or `targets`: a, b"
@@ -1151,7 +1229,7 @@ mod tests {
         let mut leaking = table.clone();
         let twice = number("twice_b", &|i| 10.0 - 2.0 * noise(i * i));
         leaking.columns.push(twice);
-        let refused = Dataset::joint(leaking, &options, &others, None, 1).unwrap_err();
+        let refused = Dataset::joint(leaking, &options, (&others, 0), None, 1).unwrap_err();
         assert!(refused.to_string().contains("twice_b"), "{refused}");
     }
 

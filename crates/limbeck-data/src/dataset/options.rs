@@ -67,13 +67,22 @@ limbeck_options::options! {
         history: Vec<String> = Vec::new() => [
             flag("history", "STATISTIC"), under("Series"), example("[\"lag1\", \"mean7\", \"load.lag24\"]"), rules(&[IN_TIME]),
         ];
+        /// Number columns whose values tell the operating regime of a row, such as altitude and speed: all other number columns are normalized within each regime first.
+        ///
+        /// The regimes are found in the training and validation rows; the settings must switch between a few values. What is left of the other columns
+        /// is not explained by the settings.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        regimes: Vec<String> = Vec::new() => [
+            flag("regimes", "COLUMN"), under("Series"), example("[\"altitude\", \"speed\"]"),
+            rules(&[IN_TIME, Rule::Without("teacher.model", PLAIN_NUMBERS), Rule::Without("teacher.command.command", PLAIN_NUMBERS), NO_FEATURES, Rule::Apart(&["data.drop"], "a setting must be read to tell the regime of a row")]),
+        ];
         /// Number of rows to look back: adds statistics of the last `window` rows of each number column.
         ///
         /// These are lag1, mean, std and slope of `window` rows, and the mean of a quarter of them. With a horizon, differences replace the means and the
         /// lag: from the row before, from a quarter of the window before, and from the first row of the window.
         #[serde(skip_serializing_if = "Option::is_none")]
         window: Option<usize> = None => [
-            within(2.0, 10_000.0), flag("window", "ROWS"), under("Series"), common(), unset("16 if `horizon` is set and `history` is not"),
+            within(2.0, 10_000.0), flag("window", "ROWS"), under("Series"), common(), unset("16 if `horizon` is set and `history` is not, and for recurrent students"),
             example("30"), rules(&[IN_TIME]),
         ];
         /// Number of rows ahead: predict the target of a later row of the same series; 0 predicts the target of the same row.
@@ -235,6 +244,7 @@ impl Ahead {
 
 /// Series need an order of their rows.
 const IN_TIME: Rule = Rule::With("data.time");
+const PLAIN_NUMBERS: &str = "such a teacher expects the numbers of the table, not normalized ones";
 const ONE_SPLIT: &str = "only one of the two can choose the test rows";
 const ONE_ROLE: Rule = Rule::Apart(
     &[
@@ -268,8 +278,8 @@ pub const TARGET_RULES: &[Rule] = &[Rule::Apart(
     "a target is learned once, and is not a feature",
 )];
 
-/// Window of forecasts without the options `window` and `history`.
-const DEFAULT_WINDOW: usize = 16;
+/// Window of forecasts without the options `window` and `history`, and of recurrent students without the option `window`.
+pub const DEFAULT_WINDOW: usize = 16;
 
 /// The statistics that the option `window` selects. With a horizon, they are differences rather than levels: a series may drift away from the levels of
 /// its training rows.
@@ -342,6 +352,7 @@ impl DataOptions {
         !self.series.is_empty()
             || !self.history.is_empty()
             || self.window.is_some()
+            || !self.regimes.is_empty()
             || self.horizon > 0
             || self.gap != Gap::Split
             || self.hold_out != HoldOut::Auto

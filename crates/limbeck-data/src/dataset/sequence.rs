@@ -103,13 +103,16 @@ pub(super) struct Series {
 }
 
 impl Series {
-    /// Reads the series of the rows; `None` if no option asks for series. `parts` has the part of each row in the given split, if there is one.
+    /// Reads the series of the rows; `None` if neither an option nor a network (`is_read`) asks for series. `parts` has the part of each row in the given
+    /// split, if there is one.
     pub(super) fn of(
         source: &Source,
         options: &DataOptions,
         parts: &[SplitPart],
+        is_read: bool,
     ) -> Result<Option<Self>> {
-        let Some(time_name) = options.time.as_ref().filter(|_| options.has_series()) else {
+        let is_asked = is_read || options.has_series();
+        let Some(time_name) = options.time.as_ref().filter(|_| is_asked) else {
             return Ok(None);
         };
         let columns = options.series.iter();
@@ -141,6 +144,8 @@ impl Series {
             horizon: options.horizon as u32,
             forecast: options.forecast.forecast(),
             relative: false,
+            rows_before: 0,
+            regimes: None,
         };
         let runs = Runs::new(&order, &series, &time, &sequence);
         let target_rows = runs.later(rows, options.horizon);
@@ -184,6 +189,22 @@ impl Series {
             is_date: self.sequence.time.kind == KeyKind::Date,
         };
         all.select(rows)
+    }
+
+    /// Names of the columns that assign rows to series and order them.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.sequence.columns().map(|column| column.name.as_str())
+    }
+
+    /// Number of rows of the table.
+    pub(super) fn rows(&self) -> usize {
+        self.series.len()
+    }
+
+    /// The rows of each run in order of time. `places` has the new position of each row of the table.
+    pub(super) fn runs_of(&self, places: &[usize]) -> Vec<Vec<usize>> {
+        let run = |run: &Vec<usize>| run.iter().map(|&row| places[row]).collect();
+        self.runs.runs.iter().map(run).collect()
     }
 
     /// Number of gaps.

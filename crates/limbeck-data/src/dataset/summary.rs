@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use limbeck_runtime::{Forecast, KeyKind, MissingNumbers, Sequence};
+use limbeck_runtime::{Forecast, KeyKind, MissingNumbers, Regimes, Sequence};
 use serde::{Deserialize, Serialize};
 
 use super::options::DataOptions;
@@ -62,6 +62,9 @@ pub struct DataSummary {
     /// same rows in the same order. Empty in reports of earlier versions.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub content: String,
+    /// SHA-256 checksum of the rows before each row, which networks read; empty if none reads them.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub past: String,
 }
 
 impl DataSummary {
@@ -118,6 +121,13 @@ impl SeriesSummary {
     pub(super) fn with(mut self, audit: Vec<Audit>, relative: bool) -> Self {
         self.audit.extend(audit);
         self.sequence.relative = relative;
+        self
+    }
+
+    /// The summary of rows of which networks read `rows_before` rows before each row, and of which columns are normalized by `regimes`.
+    pub(super) fn reading(mut self, rows_before: usize, regimes: Option<Regimes>) -> Self {
+        self.sequence.rows_before = rows_before as u32;
+        self.sequence.regimes = regimes;
         self
     }
 
@@ -189,6 +199,18 @@ impl std::fmt::Display for SeriesSummary {
             gaps => format!("split at {}", counted(gaps, "gap")),
         };
         write!(f, "{series} of {lengths}{}, {gaps}", self.step())?;
+        if let Some(regimes) = &self.sequence.regimes {
+            let columns = counted(regimes.columns.len(), "column");
+            let names = regimes.settings.iter().map(|own| own.name.as_str());
+            let (count, settings) = (
+                regimes.centers.len(),
+                names.collect::<Vec<_>>().join("`, `"),
+            );
+            write!(
+                f,
+                "; {columns} normalized in {count} regimes of `{settings}`"
+            )?;
+        }
         if let Some(ahead) = self.ahead() {
             let learned = match self.sequence.relative {
                 true => ", learned as change from the present value",
@@ -302,6 +324,13 @@ impl DataSummary {
     #[must_use]
     pub fn sequence(&self) -> Option<&Sequence> {
         self.series.as_ref().map(|series| &series.sequence)
+    }
+
+    /// Number of rows before each row that networks read; 0 if they read each row alone.
+    #[must_use]
+    pub fn rows_before(&self) -> usize {
+        self.sequence()
+            .map_or(0, |sequence| sequence.rows_before as usize)
     }
 
     /// Names and kinds of the columns that the features are read from: the schema for [`Table::read_like`](crate::Table::read_like).

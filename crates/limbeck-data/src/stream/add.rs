@@ -15,11 +15,11 @@ use super::number::Style;
 use super::text::{self, TextShape, Texts};
 use super::typed;
 use crate::features::Features;
+use crate::kept::BlockReader;
 use crate::kind::ColumnKind;
 use crate::lines;
 use crate::parquet::malformed;
 use crate::reading::ReadOptions;
-use crate::series::Follower;
 use crate::{Error, Result};
 
 /// Format in which the table is written.
@@ -328,7 +328,7 @@ fn each_row<E: From<Error>>(
 struct Task<'a, P> {
     asked: &'a [Asked],
     /// For each element of `asked`, what follows the series of the rows, if it needs earlier rows.
-    followers: Vec<Option<Mutex<Follower>>>,
+    followers: Vec<Option<Mutex<BlockReader>>>,
     /// For each element of `asked`, the positions of its columns in the table.
     wanted: Vec<Vec<usize>>,
     form: Form,
@@ -338,7 +338,7 @@ struct Task<'a, P> {
 
 impl<P> Task<'_, P> {
     /// The features that each student reads, with what follows the series of the rows.
-    fn asked(&self) -> impl Iterator<Item = (&Asked, Option<&Mutex<Follower>>)> {
+    fn asked(&self) -> impl Iterator<Item = (&Asked, Option<&Mutex<BlockReader>>)> {
         let followers = self.followers.iter().map(Option::as_ref);
         self.asked.iter().zip(followers)
     }

@@ -8,9 +8,10 @@ use arrow_schema::SchemaRef;
 use limbeck_runtime::Sequence;
 
 use crate::features::{Feature, Features};
-use crate::features::{FeatureKind, raw_columns, sources};
+use crate::features::{FeatureKind, looks_back, raw_columns, sources};
+use crate::kept::BlockReader;
 use crate::kind::ColumnKind;
-use crate::series::Follower;
+use crate::regimes;
 use crate::table::{Column, Table};
 use crate::{Error, Result};
 
@@ -19,7 +20,7 @@ use crate::{Error, Result};
 pub struct Asked {
     /// Names and kinds of the features, in the student's order.
     kinds: Vec<FeatureKind>,
-    /// How rows form series; `None` if no feature is a statistic of earlier rows.
+    /// How rows form series; `None` if features depend neither on earlier rows nor on operating regimes.
     sequence: Option<Sequence>,
     /// Names and kinds of the table columns from which the features are read.
     pub(super) columns: Vec<(String, ColumnKind)>,
@@ -27,21 +28,22 @@ pub struct Asked {
 
 impl Asked {
     /// Features of these kinds, in the student's order. `sequence` describes how rows form series; it has no effect unless a feature is a statistic of
-    /// earlier rows.
+    /// earlier rows, or a network reads earlier rows.
     #[must_use]
     pub fn new(kinds: Vec<FeatureKind>, sequence: Option<Sequence>) -> Self {
-        let looks_back = kinds.iter().any(|kind| kind.history.is_some());
         Self {
             columns: raw_columns(&kinds, sequence.as_ref()),
-            sequence: sequence.filter(|_| looks_back),
+            sequence: sequence
+                .filter(|sequence| sequence.regimes.is_some() || looks_back(&kinds, sequence)),
             kinds,
         }
     }
 
-    /// What follows the series of the rows; `None` if no feature is a statistic of earlier rows.
-    pub(super) fn follower(&self) -> Option<Follower> {
-        let sequence = self.sequence.as_ref()?;
-        Some(Follower::new(sequence, sources(&self.kinds)))
+    /// What follows the series of the rows; `None` if features do not depend on earlier rows.
+    pub(super) fn follower(&self) -> Option<BlockReader> {
+        let sequence = self.sequence.as_ref();
+        let sequence = sequence.filter(|sequence| looks_back(&self.kinds, sequence))?;
+        Some(BlockReader::new(sequence, &self.kinds))
     }
 
     /// Makes the features from the columns of a block, which are in the order of `self.columns`. `follower` has followed the rows before the block;
@@ -50,30 +52,33 @@ impl Asked {
         &self,
         columns: Vec<Column>,
         rows: usize,
-        follower: Option<&Mutex<Follower>>,
+        follower: Option<&Mutex<BlockReader>>,
         place: impl Fn(usize) -> String,
     ) -> Result<Features> {
         let is_plain = |kind: &FeatureKind| kind.date.is_none() && kind.history.is_none();
-        if self.kinds.iter().all(is_plain) {
+        let regimes = self.sequence.as_ref().and_then(|own| own.regimes.as_ref());
+        if self.kinds.iter().all(is_plain) && follower.is_none() && regimes.is_none() {
             let columns = columns.into_iter().map(feature).collect::<Result<_>>()?;
-            return Ok(Features { columns, rows });
+            return Ok(Features {
+                columns,
+                rows,
+                past: None,
+            });
         }
-        let table = Table {
+        let mut table = Table {
             columns,
             rows,
             ..Table::default()
         };
-        let histories = match follower {
-            Some(follower) => {
-                let mut follower = follower.lock().unwrap_or_else(PoisonError::into_inner);
-                follower.follow(&table, place)?
-            }
-            None => sources(&self.kinds)
-                .iter()
-                .map(|_| vec![f64::NAN; rows])
-                .collect(),
+        if let Some(regimes) = regimes {
+            regimes::normalize(regimes, &mut table)?;
+        }
+        let Some(follower) = follower else {
+            let none = vec![vec![f64::NAN; rows]; sources(&self.kinds).len()];
+            return Features::with_histories(&table, &self.kinds, none);
         };
-        Features::with_histories(&table, &self.kinds, histories)
+        let mut follower = follower.lock().unwrap_or_else(PoisonError::into_inner);
+        follower.features(&table, &self.kinds, place)
     }
 }
 

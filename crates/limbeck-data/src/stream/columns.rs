@@ -10,11 +10,11 @@ use arrow_schema::SchemaRef;
 
 use super::block::{self, Asked, Block, Place};
 use crate::features::Features;
+use crate::kept::BlockReader;
 use crate::kind::ColumnKind;
 use crate::kind::finish;
 use crate::parquet::{self, Part, guard};
 use crate::reading::ReadOptions;
-use crate::series::Follower;
 use crate::table::{Column, cell_error};
 use crate::{Error, Result};
 
@@ -96,7 +96,7 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
 
 /// Reads the requested features from a batch. `columns` are the positions in the batch of the columns in `asked`.
 pub(super) fn features(
-    (asked, follower): (&Asked, Option<&Mutex<Follower>>),
+    (asked, follower): (&Asked, Option<&Mutex<BlockReader>>),
     columns: &[usize],
     path: &Path,
     batch: &RecordBatch,

@@ -15,6 +15,7 @@ use crate::bytes::{self, BYTE_ORDER_MARK, Bytes};
 use crate::csv::{self, Header, check_text, header};
 use crate::error::row_in_words;
 use crate::features::Features;
+use crate::kept::BlockReader;
 use crate::kind::{Cells, ColumnKind, convert, finish};
 use crate::layout::{self, Layout, SAMPLE_BYTES};
 use crate::lines::write_cell;
@@ -22,7 +23,6 @@ use crate::numbers::{Notation, Rules, certain_comma};
 use crate::parts;
 use crate::reading::ReadOptions;
 use crate::records::{Cell, Records};
-use crate::series::Follower;
 use crate::table::{Column, Values, cell_error};
 use crate::text::DecimalMark;
 use crate::{Error, Result};
@@ -468,7 +468,7 @@ impl Split<'_> {
     /// Reads the requested features. `columns` has, for each column in `asked`, its position in `cells`.
     pub(super) fn features(
         &self,
-        (asked, follower): (&Asked, Option<&Mutex<Follower>>),
+        (asked, follower): (&Asked, Option<&Mutex<BlockReader>>),
         columns: &[usize],
         path: &std::path::Path,
         place: Place,

@@ -14,6 +14,8 @@ pub use space::Space;
 use limbeck_options::Rule;
 use serde::{Deserialize, Serialize};
 
+use crate::student::options::NETWORKS;
+
 limbeck_options::words! {
     /// How a student's hidden layer is compared with a hidden layer (or tree leaves) of its teacher.
     pub enum HintKind {
@@ -44,7 +46,7 @@ limbeck_options::options! {
     /// sets, learning features before predictions on one. So hints are off by default.
     pub struct HintOptions in "hints", "Features" {
         /// Learn from the teacher's hidden features, and how to compare them with the student's hidden layers.
-        kind: HintKind = HintKind::None => [flag("hints", "KIND"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network has layers to compare")])];
+        kind: HintKind = HintKind::None => [flag("hints", "KIND"), rules(&[Rule::Where("student.kind", NETWORKS, "only a network has layers to compare")])];
         /// Weight of the feature loss.
         weight: f64 = 0.05 => [above(0.0), flag("hint-weight", "X"), rules(&[Rule::With("hints.kind")])];
         /// Weight of the feature loss at the end of training; it changes linearly from hints.weight. With 0, features are learned first.

@@ -440,7 +440,11 @@ mod tests {
                 history: None,
             });
         }
-        Features { columns, rows: n }
+        Features {
+            columns,
+            rows: n,
+            past: None,
+        }
     }
 
     fn target(features: &Features) -> Vec<f64> {
@@ -471,6 +475,7 @@ mod tests {
             slope_reach: 1.0,
             targets: std::slice::from_ref(&Y),
             target_weights: &[],
+            rows_before: 0,
             seed: 3,
             checkpoints: &NO_CHECKPOINTS,
             stop: limbeck_data::Stop::NEVER,
@@ -688,7 +693,7 @@ mod tests {
         };
         assert_eq!(
             refused(&student, &binned).unwrap_err(),
-            "objective.head: binned needs `student.kind` to be mlp, found trees: only a network learns distributions"
+            "objective.head: binned needs `student.kind` to be mlp, gru or lstm, found trees: only a network learns distributions"
         );
         assert_eq!(refused(&StudentOptions::default(), &binned), Ok(()));
     }

@@ -8,6 +8,7 @@ use limbeck_options::{A_NUMBER, Form, Options, Refused, Rule, Seen, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::student::options::NETWORKS;
 
 limbeck_options::words! {
     /// The loss between a student's prediction and a label.
@@ -220,7 +221,7 @@ limbeck_options::options! {
         alpha: Alpha = Alpha::Auto => [within(0.0, 1.0), flag("alpha", "SHARE")];
         /// How alpha changes during training, from its start to alpha_end.
         alpha_schedule: AlphaSchedule = AlphaSchedule::Constant => [
-            flag("alpha-schedule", "FORM"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network trains step by step")]),
+            flag("alpha-schedule", "FORM"), rules(&[Rule::Where("student.kind", NETWORKS, "only a network trains step by step")]),
         ];
         /// Alpha at the end of training, for a schedule that changes it.
         alpha_end: f64 = 0.5 => [
@@ -228,7 +229,7 @@ limbeck_options::options! {
         ];
         /// What the student predicts during training: a number or a distribution. The student's file always returns a number: of a distribution, the mean.
         head: HeadKind = HeadKind::Point => [
-            flag("head", "HEAD"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network learns distributions")]),
+            flag("head", "HEAD"), rules(&[Rule::Where("student.kind", NETWORKS, "only a network learns distributions")]),
         ];
         /// Number of bins of the distribution that a binned head predicts.
         bins: usize = 50 => [within(8.0, 1000.0), rules(&[Rule::Where("objective.head", &["binned"], "only a binned head has bins")])];
@@ -237,7 +238,7 @@ limbeck_options::options! {
             flag("loss", "LOSS"),
             rules(&[
                 Rule::Where("objective.head", &["point"], "a distribution has its own loss"),
-                Rule::Where("student.kind", &["mlp"], "only a network can use another loss"),
+                Rule::Where("student.kind", NETWORKS, "only a network can use another loss"),
             ]),
         ];
         /// Predict this quantile, such as 0.9, instead of the mean: by pinball loss, with the teacher's mean and standard deviation.
@@ -245,7 +246,7 @@ limbeck_options::options! {
         quantile: Option<f64> = None => [
             above(0.0), below(1.0), flag("quantile", "Q"), example("0.9"),
             rules(&[
-                Rule::Where("student.kind", &["mlp"], "trees, linear models and tables predict only means"),
+                Rule::Where("student.kind", NETWORKS, "trees, linear models and tables predict only means"),
                 Rule::Where("objective.head", &["point"], "a quantile has its own loss, the pinball loss"),
                 Rule::Where("objective.loss", &["squared"], "a quantile has its own loss, the pinball loss"),
                 Rule::Where("objective.gate", &["none", "attentive", "outlier", "confidence"], "`--gate bounded` compares the errors of two means, and a quantile is not a mean"),
@@ -273,7 +274,7 @@ limbeck_options::options! {
         /// Weight `γ` of gradient matching in the loss, on the pairs of transfer.slope_rows.
         slope_weight: f64 = 0.1 => [above(0.0), flag("slope-weight", "X"), rules(&[Rule::With("transfer.slope_rows")])];
         /// Which teacher labels to use: all, only where the student is worse than the teacher, or depending on the teacher's error or standard deviation.
-        gate: Gate = Gate::None => [flag("gate", "GATE"), rules(&[Rule::Where("student.kind", &["mlp"], "only a network can be trained with a gate")])];
+        gate: Gate = Gate::None => [flag("gate", "GATE"), rules(&[Rule::Where("student.kind", NETWORKS, "only a network can be trained with a gate")])];
     }
 }
 

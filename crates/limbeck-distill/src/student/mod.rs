@@ -1,12 +1,14 @@
 //! Designs a student network within a parameter budget: encoder, bins and layer sizes.
 
 pub(crate) mod options;
+mod recurrent;
 
 use limbeck_data::encode::fit_encoder;
 use limbeck_data::{FeatureValues, Features};
-use limbeck_nets::{Head, MlpShape, Network};
+use limbeck_nets::{Head, InputLayout, MlpShape, Network, Positions, Shape};
 use limbeck_runtime::Encoder;
 use limbeck_teach::network::input_layout;
+use limbeck_teach::series::EncodedSeries;
 
 use self::options::encode_options;
 pub use self::options::{ScalingKind, StudentKind, StudentOptions};
@@ -20,7 +22,7 @@ pub struct Design {
     /// Maps raw columns to numbers.
     pub encoder: Encoder,
     /// Shape of the network. Its inputs are the columns that `encoder` makes.
-    pub shape: MlpShape,
+    pub shape: Shape,
     /// How the network's outputs are read as predictions.
     pub heads: Heads,
 }
@@ -69,18 +71,24 @@ impl Design {
     /// the bins are divided among the columns, and where their edges are. With [`Cuts::default`], every column has the same number of bins, with
     /// edges at quantiles.
     ///
+    /// A recurrent network reads `window` rows, and has one layer with as many units as the budget allows.
+    ///
     /// # Errors
     ///
     /// [`Error::BudgetTooSmall`] if even the smallest network is larger than the budget; [`Error::InvalidOption`] if [`StudentOptions::check`]
-    /// refuses an option.
+    /// refuses an option; [`NoRowsBefore`](limbeck_teach::Error::NoRowsBefore) for a recurrent network if the features have no [past](limbeck_data::Past).
     pub fn fit(
         features: &Features,
         rows: &[usize],
         cuts: &Cuts,
         options: &StudentOptions,
         heads: Heads,
+        window: usize,
     ) -> Result<Self> {
         options.check()?;
+        if let Some(cell) = options.kind.cell() {
+            return Self::recurrent((features, rows), (cell, window), options, heads);
+        }
         let params = options.params as f64;
         let ideal = (0.45 * params.sqrt()).min(2.7 * params.powf(0.29)).round() as usize;
         let mut smallest = usize::MAX;
@@ -117,20 +125,35 @@ impl Design {
     pub fn parameters(&self) -> usize {
         let last = self.shape.hidden().last().copied().unwrap_or(0);
         let hidden = self.shape.weights() - (last + 1) * self.shape.outputs();
-        self.encoder.parameters()
-            + self.shape.input().parameters()
-            + hidden
-            + self.heads.parameters(last)
+        let inputs = match &self.shape {
+            Shape::Mlp(shape) => shape.input().parameters(),
+            Shape::Recurrent(_) => 0,
+        };
+        self.encoder.parameters() + inputs + hidden + self.heads.parameters(last)
     }
 
-    /// Encodes rows as inputs of the network: positions (one number per column or category), `[n_samples, segments]`.
+    /// Encodes rows as inputs of the network: positions (one number per column or category), or windows of encoded rows for a recurrent network.
     ///
     /// # Errors
     ///
-    /// If a row cannot be encoded.
-    pub fn positions(&self, features: &Features) -> Result<Vec<f32>> {
-        let encoded = self.encoder.encode(&features.raw(), features.rows)?;
-        Ok(self.shape.input().positions(&encoded))
+    /// If a row cannot be encoded; [`NoRowsBefore`](limbeck_teach::Error::NoRowsBefore) if the network is recurrent, and the features have no [past](limbeck_data::Past).
+    pub fn positions(&self, features: &Features) -> Result<Positions> {
+        match &self.shape {
+            Shape::Mlp(shape) => {
+                let encoded = self.encoder.encode(&features.raw(), features.rows)?;
+                Ok(shape.input().positions(&encoded).into())
+            }
+            Shape::Recurrent(shape) => Ok(EncodedSeries::new(&self.encoder, &[features])?
+                .windows(features, shape.window())?),
+        }
+    }
+}
+
+/// The layout of the inputs of a perceptron.
+fn layout(design: &Design) -> &InputLayout {
+    match &design.shape {
+        Shape::Mlp(shape) => shape.input(),
+        Shape::Recurrent(_) => unreachable!("a recurrent network has no bins"),
     }
 }
 
@@ -218,7 +241,7 @@ impl<'a> Candidates<'a> {
         let shape = MlpShape::new(layout, hidden, self.heads.outputs())?;
         Ok(Design {
             encoder: self.encoder.clone(),
-            shape,
+            shape: shape.into(),
             heads: self.heads,
         })
     }
@@ -240,7 +263,7 @@ impl<'a> Candidates<'a> {
             let hidden = vec![wider; 2];
             let next = Design {
                 encoder: design.encoder.clone(),
-                shape: MlpShape::new(design.shape.input().clone(), hidden, self.heads.outputs())?,
+                shape: MlpShape::new(layout(&design).clone(), hidden, self.heads.outputs())?.into(),
                 heads: self.heads,
             };
             if next.parameters() > self.options.params {
@@ -261,10 +284,10 @@ impl<'a> Candidates<'a> {
         let more = left / (first + 1 + self.heads.parameters(1) - self.heads.parameters(0));
         let step = if *first >= 24 { 4 } else { 1 };
         let hidden = vec![*first, second + more / step * step];
-        let shape = MlpShape::new(design.shape.input().clone(), hidden, self.heads.outputs())?;
+        let shape = MlpShape::new(layout(&design).clone(), hidden, self.heads.outputs())?;
         Ok(Design {
             encoder: design.encoder,
-            shape,
+            shape: shape.into(),
             heads: self.heads,
         })
     }
@@ -288,7 +311,6 @@ mod tests {
     use super::*;
     use limbeck_data::Feature;
     use std::sync::Arc;
-
     fn features(numbers: usize, categories: usize, rows: usize) -> Features {
         let number = |j: usize| Feature {
             name: format!("n{j}"),
@@ -320,6 +342,7 @@ mod tests {
                 .chain((0..categories).map(category))
                 .collect(),
             rows,
+            past: None,
         }
     }
 
@@ -334,7 +357,7 @@ mod tests {
                     ..StudentOptions::default()
                 };
                 let heads = Heads::one(Head::Point);
-                match Design::fit(&features, &rows, &Cuts::default(), &options, heads) {
+                match Design::fit(&features, &rows, &Cuts::default(), &options, heads, 1) {
                     Ok(design) => {
                         assert!(
                             design.parameters() <= params,
@@ -373,6 +396,7 @@ mod tests {
             &Cuts::default(),
             &options,
             Heads::one(Head::Point),
+            1,
         )
         .unwrap();
         assert_eq!(design.shape.hidden(), [5, 3]);

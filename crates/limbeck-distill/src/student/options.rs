@@ -2,6 +2,7 @@
 
 use limbeck_data::encode::{EncodeOptions, EncodeScaling};
 use limbeck_options::{Options, Refused, Rule};
+use limbeck_runtime::Cell;
 
 use crate::error::Result;
 
@@ -28,39 +29,68 @@ limbeck_options::words! {
         Linear = "linear",
         /// An interpolated table of one to three numeric columns.
         Table = "table",
-        /// The best kind on validation rows, among those that fit the columns and the budget.
+        /// A recurrent network of gated recurrent units, which reads the last rows of a series.
+        Gru = "gru",
+        /// A recurrent network of long short-term memory units, which reads the last rows of a series.
+        Lstm = "lstm",
+        /// The best kind on validation rows, among those that fit the columns and the budget. No recurrent network is tried.
         Auto = "auto",
     }
 }
 
+/// The kinds of students that are networks.
+pub(crate) const NETWORKS: &[&str] = &["mlp", "gru", "lstm"];
+
 impl StudentKind {
-    /// True if a network may be trained: `mlp` and `auto`.
+    /// True if a network may be trained: `mlp`, `gru`, `lstm` and `auto`.
     #[must_use]
     pub fn has_network(self) -> bool {
-        matches!(self, Self::Mlp | Self::Auto)
+        matches!(self, Self::Mlp | Self::Gru | Self::Lstm | Self::Auto)
+    }
+
+    /// The cell of a recurrent network; `None` for other kinds.
+    #[must_use]
+    pub fn cell(self) -> Option<Cell> {
+        match self {
+            Self::Gru => Some(Cell::Gru),
+            Self::Lstm => Some(Cell::Lstm),
+            Self::Mlp | Self::Trees | Self::Linear | Self::Table | Self::Auto => None,
+        }
+    }
+
+    /// The kind of a recurrent network with this cell.
+    #[must_use]
+    pub fn of_cell(cell: Cell) -> Self {
+        match cell {
+            Cell::Gru => Self::Gru,
+            Cell::Lstm => Self::Lstm,
+        }
     }
 }
 
 limbeck_options::options! {
     /// Kind, size and training of the student.
     pub struct StudentOptions in "student", "Student" {
-        /// Kind of student: a network, a few trees, a linear model, an interpolated table of 1 to 3 numeric columns, or the best of these on validation rows.
+        /// Kind of student: a network, a few trees, a linear model, an interpolated table of 1 to 3 numeric columns, or the best of these on validation rows; for series also a recurrent network.
+        ///
+        /// A recurrent network (gru or lstm) reads the last `data.window` rows of a series. It reads no statistics of earlier rows, except differences
+        /// and returns from one row to the next.
         kind: StudentKind = StudentKind::Mlp => [flag("student", "KIND"), common()];
         /// Maximum number of fitted numbers that a prediction may read; bin edges and scales count too.
         params: usize = 5000 => [within(10.0, 1_000_000.0), flag("params", "N"), letter('p'), common()];
-        /// Widths of the hidden layers.
+        /// Widths of the hidden layers; for a recurrent network, the number of units of each layer.
         #[serde(skip_serializing_if = "Option::is_none")]
         hidden: Option<Vec<usize>> = None => [
             within(1.0, 4096.0), filled("one or more widths of hidden layers, such as [64, 32]"), unset("computed from params"), example("[32, 32]"), rules(LAYERS),
         ];
         /// Mean number of bins per numeric column.
         #[serde(skip_serializing_if = "Option::is_none")]
-        bins: Option<usize> = None => [within(1.0, 256.0), unset("computed from params"), example("16"), rules(LAYERS)];
+        bins: Option<usize> = None => [within(1.0, 256.0), unset("computed from params"), example("16"), rules(BINS)];
         /// How to scale numbers before binning.
         scaling: ScalingKind = ScalingKind::Standard;
         /// Category columns to encode as one ordered number each.
         ordinal: Vec<String> = Vec::new();
-        /// Steps of the longest training schedule.
+        /// Steps of the longest training schedule; with a recurrent student, the default is a tenth.
         steps: usize = 110_000 => [at_least(1.0), flag("steps", "N")];
         /// Rows per training step; small batches are noisier, which helps against overfitting when rows are few.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,8 +112,13 @@ limbeck_options::options! {
 
 const LAYERS: &[Rule] = &[Rule::Where(
     "student.kind",
+    &["mlp", "gru", "lstm", "auto"],
+    "only a network has layers",
+)];
+const BINS: &[Rule] = &[Rule::Where(
+    "student.kind",
     &["mlp", "auto"],
-    "only a network has layers and bins",
+    "only a multilayer perceptron has bins",
 )];
 
 /// Minimum parameter budget of a network: enough for a few inputs, a layer of a few units and some bins.
@@ -97,8 +132,7 @@ impl StudentOptions {
     /// [`Error::InvalidOption`](crate::Error::InvalidOption) for an option that is out of its range.
     pub fn check(&self) -> Result<()> {
         self.validate()?;
-        let may_be_network = matches!(self.kind, StudentKind::Mlp | StudentKind::Auto);
-        if may_be_network && self.params < LEAST_OF_NETWORK {
+        if self.kind.has_network() && self.params < LEAST_OF_NETWORK {
             let message = format!(
                 "found {}, but a network needs at least {LEAST_OF_NETWORK} parameters; allow more (`--params {LEAST_OF_NETWORK}`), or choose a kind of student that can be smaller (`--student linear`, `trees` or `table`)",
                 self.params

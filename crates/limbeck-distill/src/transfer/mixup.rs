@@ -23,33 +23,11 @@ pub(super) fn mixed(
     seed: u64,
 ) -> Features {
     let n = features.rows;
-    let sd = limbeck_data::metrics::variance(target, &vec![1.0; n]).sqrt();
+    let partners = Partners::new(target, options);
     let mut rng = generator(seed, "mixup", 0);
     let mut draw = |index: usize| {
         let row = index % n;
-        let distance = |other: usize| {
-            if sd > 0.0 {
-                (target[row] - target[other]) / (options.mixup_bandwidth * sd)
-            } else {
-                0.0
-            }
-        };
-        let mut partner = (row, f64::INFINITY);
-        for _ in 0..DRAWS {
-            let other = rng.random_range(0..n);
-            if other == row {
-                continue;
-            }
-            let far = distance(other).abs();
-            if far < partner.1 {
-                partner = (other, far);
-            }
-            if rng.random::<f64>() < (-0.5 * far * far).exp() {
-                partner = (other, far);
-                break;
-            }
-        }
-        (row, partner.0, rng.random::<f64>())
+        (row, partners.draw(row, &mut rng), rng.random::<f64>())
     };
     let pairs: Vec<(usize, usize, f64)> = (0..count).map(&mut draw).collect();
     Features {
@@ -59,6 +37,47 @@ pub(super) fn mixed(
             .map(|column| mix(column, &pairs))
             .collect(),
         rows: count,
+        past: None,
+    }
+}
+
+/// Draws partners of rows: other rows with similar targets.
+pub(super) struct Partners<'a> {
+    target: &'a [f64],
+    /// Targets that are this far apart are seldom partners; 0 if all targets are equal.
+    bandwidth: f64,
+}
+
+impl<'a> Partners<'a> {
+    pub(super) fn new(target: &'a [f64], options: &TransferOptions) -> Self {
+        let sd = limbeck_data::metrics::variance(target, &vec![1.0; target.len()]).sqrt();
+        Self {
+            target,
+            bandwidth: options.mixup_bandwidth * sd,
+        }
+    }
+
+    /// A partner of `row`; the row itself if there is no other row.
+    pub(super) fn draw(&self, row: usize, rng: &mut impl RngExt) -> usize {
+        let distance = |other: usize| match self.bandwidth > 0.0 {
+            true => (self.target[row] - self.target[other]).abs() / self.bandwidth,
+            false => 0.0,
+        };
+        let mut nearest = (row, f64::INFINITY);
+        for _ in 0..DRAWS {
+            let other = rng.random_range(0..self.target.len());
+            if other == row {
+                continue;
+            }
+            let far = distance(other);
+            if far < nearest.1 {
+                nearest = (other, far);
+            }
+            if rng.random::<f64>() < (-0.5 * far * far).exp() {
+                return other;
+            }
+        }
+        nearest.0
     }
 }
 

@@ -11,6 +11,7 @@ mod munge;
 mod perturb;
 pub mod set;
 mod slope;
+mod windows;
 
 use limbeck_data::{Feature, FeatureValues, Features, Stop, metrics};
 use limbeck_options::{Options, Rule};
@@ -68,6 +69,10 @@ limbeck_options::options! {
         adversarial_rows: usize = 0 => [flag("adversarial-rows", "N")];
         /// Number of candidate rows that the teacher labels for each adversarial row that is kept.
         adversarial_candidates: usize = 4 => [within(2.0, 100.0), rules(&[Rule::With("transfer.adversarial_rows")])];
+        /// Maximum number of new rows with rows before them, for recurrent networks: weighted means of two windows of rows with similar targets, with noise like that of each column.
+        ///
+        /// With a recurrent student, or with teacher.kind lstm, the default is 20000.
+        window_rows: usize = 0 => [flag("window-rows", "N")];
         /// Reject a new row if the teacher's standard deviation there exceeds this many times its median on training rows.
         #[serde(alias = "reject_spread")]
         reject_std: f64 = 3.0 => [above(1.0)];
@@ -83,6 +88,7 @@ impl TransferOptions {
             Augmentation::Perturb => self.perturb_rows,
             Augmentation::Slope => self.slope_rows,
             Augmentation::Adversarial => self.adversarial_rows,
+            Augmentation::Windows => self.window_rows,
         }
     }
 }
@@ -102,17 +108,20 @@ pub enum Augmentation {
     Slope,
     /// Candidate rows. The teacher labels all of them; those on which a quick student disagrees most with it are kept.
     Adversarial,
+    /// Rows with rows before them: weighted means of two windows of rows.
+    Windows,
 }
 
 impl Augmentation {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Munge,
         Self::Boundary,
         Self::Mixup,
         Self::Perturb,
         Self::Slope,
         Self::Adversarial,
+        Self::Windows,
     ];
 }
 
@@ -166,7 +175,7 @@ impl Transfer {
     }
 }
 
-/// Makes all new rows that the options ask for, from the rows `features` with the targets `target`.
+/// Makes all new rows that the options ask for, from the rows `features` with the targets `target`. Networks read `rows_before` rows before each row.
 ///
 /// # Errors
 ///
@@ -174,7 +183,7 @@ impl Transfer {
 pub fn make(
     features: &Features,
     target: &[f64],
-    options: &TransferOptions,
+    (options, rows_before): (&TransferOptions, usize),
     seed: u64,
     stop: Stop<'_>,
 ) -> Result<Transfer> {
@@ -203,6 +212,10 @@ pub fn make(
             Augmentation::Slope => slope::pairs(features, count, options, seed, stop)?,
             Augmentation::Adversarial => {
                 adversarial::candidates(features, count, options, seed, stop)?
+            }
+            Augmentation::Windows => {
+                let features = (features, rows_before + 1);
+                Transfer::asked(windows::mixed(features, target, count, options, seed))
             }
         })?;
     }
@@ -288,7 +301,7 @@ pub(crate) mod tests {
         options: &TransferOptions,
         seed: u64,
     ) -> Result<Transfer> {
-        super::make(features, target, options, seed, Stop::NEVER)
+        super::make(features, target, (options, 0), seed, Stop::NEVER)
     }
 
     pub(crate) fn features() -> Features {
@@ -320,6 +333,7 @@ pub(crate) mod tests {
                 },
             ],
             rows: n,
+            past: None,
         }
     }
 
@@ -343,13 +357,15 @@ pub(crate) mod tests {
             perturb_rows: rows(Augmentation::Perturb),
             slope_rows: rows(Augmentation::Slope),
             adversarial_rows: rows(Augmentation::Adversarial) / 4,
+            window_rows: rows(Augmentation::Windows),
             ..TransferOptions::default()
         }
     }
 
     #[test]
     fn new_rows_of_every_kind_stay_on_the_manifold_and_repeat_with_their_seed() {
-        for kind in Augmentation::ALL {
+        // Rows of series have a test of their own.
+        for kind in Augmentation::ALL.into_iter().take(6) {
             let make = |seed| make(&features(), &target(), &only(kind, 1000), seed).unwrap();
             let made = make(3);
             let new = &made.features;

@@ -81,6 +81,7 @@ pub fn munge(
     Ok(Features {
         columns,
         rows: count,
+        past: None,
     })
 }
 

@@ -460,6 +460,7 @@ mod tests {
         let x = Features {
             columns: vec![numbers("a b", &[1.0]), numbers("c", &[2.0])],
             rows: 1,
+            past: None,
         };
         let named = |name: &str| Input {
             name: Some(name.into()),
@@ -506,6 +507,7 @@ mod tests {
         let x = Features {
             columns: vec![numbers("a b", &[1.0]), numbers("a:b", &[2.0])],
             rows: 1,
+            past: None,
         };
         let input = [Input {
             name: Some("a_b".into()),
@@ -524,6 +526,7 @@ mod tests {
         let x = Features {
             columns: vec![numbers("a", &[1.0]), numbers("c", &[2.0])],
             rows: 1,
+            past: None,
         };
         let dropped = |can_be_kept| {
             [DroppedColumn {

@@ -385,6 +385,7 @@ mod tests {
             Features {
                 columns: vec![number("a", a), number("b", b), category],
                 rows,
+                past: None,
             },
             y,
         )
@@ -397,6 +398,7 @@ mod tests {
             target: &y,
             weight: &vec![1.0; rows],
             folds: Folds::default(),
+            rows_before: 0,
         };
         let options = ProcessOptions {
             evidence_rows: 120,

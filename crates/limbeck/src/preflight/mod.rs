@@ -92,7 +92,7 @@ pub fn preflight(
         let data = read(
             &recipe.table,
             &recipe.data_options(),
-            &[],
+            (&[], recipe.lstm_rows_before()),
             recipe.seed,
             &session,
         )?;
@@ -168,8 +168,18 @@ const MEMBERS: usize = 2;
 /// inner features or slopes. The teacher is almost unchanged, since results with a weaker teacher would say little about the run.
 fn quick(recipe: &Recipe) -> Recipe {
     let mut quick = recipe.clone();
-    // Preflight judges a network that learns from the teacher's predictions alone.
+    // Preflight judges a perceptron that learns from the teacher's predictions alone.
+    if quick.student.kind.cell().is_some() {
+        let plain = Recipe::preset(quick.quality);
+        quick.student.steps = plain.student.steps;
+        // Only LSTMs need the rows before new rows, and only they are then in the teacher.
+        if quick.lstm_rows_before() == 0 {
+            quick.transfer.munge_rows = plain.transfer.munge_rows;
+            quick.transfer.window_rows = 0;
+        }
+    }
     quick.student.kind = StudentKind::Mlp;
+    quick.transfer.window_rows = quick.transfer.window_rows.min(NEW_ROWS);
     quick.hints = HintOptions::default();
     (quick.transfer.slope_rows, quick.transfer.adversarial_rows) = (0, 0);
     (quick.teacher.residual_rounds, quick.teacher.with) = (0, Vec::new());
@@ -184,6 +194,7 @@ fn quick(recipe: &Recipe) -> Recipe {
     quick.repeats = quick.repeats.min(REPEATS);
     quick.teacher.fits = 1;
     quick.teacher.network.members = quick.teacher.network.members.min(MEMBERS);
+    quick.teacher.lstm.members = quick.teacher.lstm.members.min(MEMBERS);
     quick
 }
 

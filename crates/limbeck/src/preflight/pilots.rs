@@ -237,7 +237,7 @@ fn blocks(data: &Dataset) -> Vec<u32> {
 
 fn predict(stage: &Stage<'_>, trial: &Trial, features: &Features) -> Result<Vec<f64>> {
     let student = stage.student(trial, BTreeMap::new(), Vec::new())?;
-    Ok(student.predict(&features.raw(), features.rows)?)
+    Ok(limbeck_distill::predict(&student, features)?)
 }
 
 impl Held {

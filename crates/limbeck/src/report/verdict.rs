@@ -126,6 +126,7 @@ pub(super) fn kind_name(kind: StudentKind) -> &'static str {
         StudentKind::Trees => "trees",
         StudentKind::Linear => "linear model",
         StudentKind::Table => "table",
+        StudentKind::Gru | StudentKind::Lstm => "recurrent network",
         StudentKind::Auto => unreachable!("a model has one kind"),
     }
 }

@@ -261,8 +261,7 @@ fn targets(student: &Student) -> String {
 
 fn largest_difference(student: &Student) -> Result<f64> {
     let mut largest = 0.0f64;
-    for golden in &student.golden {
-        let found = student.predict_golden(&golden.raw)?;
+    for (golden, found) in student.golden.iter().zip(student.predict_golden()?) {
         let both = found.iter().zip(&golden.predictions);
         largest = both.fold(largest, |most, (a, b)| most.max((a - b).abs()));
     }

@@ -10,7 +10,7 @@
 //! | comparison of tree options | seeds |
 //! | folds and fits | |
 //! | rows of each tree | |
-//! | networks and the Gaussian process | |
+//! | networks, LSTMs and the Gaussian process | |
 //! | columns, the least informative first (`screen`) | columns |
 //!
 //! Once the labels are made, the students are planned again for the time that is left. If even the smallest teacher and students do not fit, the run
@@ -24,7 +24,7 @@ use limbeck_data::figures::counted;
 use limbeck_data::{Dataset, Features, FoldKind, Folds};
 use limbeck_distill::search::{self, Stage, Study};
 use limbeck_distill::student::StudentOptions;
-use limbeck_teach::network::{NetworkEnsemble, NetworkOptions};
+use limbeck_teach::network::{Members, NetworkEnsemble};
 use limbeck_teach::process::{ProcessOptions, ProcessPlan};
 use limbeck_teach::trees::{self, Speed, TreeOptions};
 use limbeck_teach::{Effort, Sample, TeacherKind, TeacherOptions, Work};
@@ -74,6 +74,8 @@ const GOOD_ROUNDS: f64 = 150.0;
 const GOOD_STEPS: usize = 2000;
 /// A plan first reduces the training steps of the teacher's networks to this number. Only then does it reduce anything else.
 const GOOD_NETWORK: f64 = 600.0;
+/// The same for LSTMs.
+const GOOD_LSTM: f64 = 300.0;
 /// Columns are dropped until there is time for trainings of a student with this many steps. The search has three stages, with longer and longer
 /// trainings; this is also the minimum number of steps in its second stage.
 const LONG_STEPS: usize = 4000;
@@ -93,6 +95,8 @@ pub(crate) struct Planned {
     pub(crate) student: StudentOptions,
     /// The option `transfer.munge_rows`: the number of new rows that MUNGE makes.
     pub(crate) munge_rows: usize,
+    /// The option `transfer.window_rows`: the number of new windows of rows.
+    pub(crate) window_rows: usize,
     pub(crate) repeats: usize,
     pub(crate) max_repeats: usize,
     /// Feature columns that the time limit leaves out. Empty in [`Budget::asked`], the options before planning.
@@ -245,6 +249,17 @@ impl Times {
     }
 }
 
+/// Training steps of the teacher's networks.
+#[derive(Clone, Copy)]
+struct Steps {
+    /// Number of steps that was asked for.
+    wanted: f64,
+    /// Number of steps below which anything else is reduced.
+    good: f64,
+    /// True if the networks are the only learner.
+    is_alone: bool,
+}
+
 /// Options of boosted trees that keep to the time limit, and the number of columns that they may use.
 struct Fits {
     thrift: Thrift,
@@ -350,9 +365,10 @@ impl Budget<'_> {
         let share = plan.student.steps as f64 / self.asked.student.steps as f64;
         let columns = data.features.columns.len().max(1) as f64;
         let cells = (self.limit * CELLS / columns) as usize;
-        let rows = &mut plan.munge_rows;
-        *rows = scaled(*rows, share.max(0.1), 1000).min(*rows);
-        *rows = (*rows).min(cells.max(1000));
+        for rows in [&mut plan.munge_rows, &mut plan.window_rows] {
+            *rows = scaled(*rows, share.max(0.1), 1000).min(*rows);
+            *rows = (*rows).min(cells.max(1000));
+        }
     }
 
     /// Plans the students again, once the labels are made, for the time that is left.
@@ -404,10 +420,17 @@ impl Budget<'_> {
                 teacher.network.steps.1
             )
         });
+        let has_lstm = teacher.kind == TeacherKind::Lstm
+            || teacher.kind == TeacherKind::Auto && self.can_mix_lstm(teacher);
+        let lstm = has_lstm.then(|| {
+            let steps = teacher.lstm.steps.1;
+            format!("{steps} training steps of teacher LSTMs, ")
+        });
         let text = format!(
-            "a time limit of {limit} s allows {}{}{} training steps of each student",
+            "a time limit of {limit} s allows {}{}{}{} training steps of each student",
             trees.unwrap_or_default(),
             network.unwrap_or_default(),
+            lstm.unwrap_or_default(),
             student.steps
         );
         self.session.tell(&Event::Budget(&text));
@@ -569,11 +592,25 @@ impl Budget<'_> {
         {
             self.process(resolved, data, seconds)?;
         }
+        let beside = seconds * (1.0 - TREES);
         match kind {
-            TeacherKind::Auto => self.network(resolved, data, seconds * (1.0 - TREES)),
+            TeacherKind::Auto if self.can_mix_lstm(&self.asked.teacher) => {
+                self.network(resolved, data, beside / 2.0)?;
+                if resolved.plan.teacher.kind == TeacherKind::Auto {
+                    self.lstm(resolved, data, beside / 2.0)?;
+                }
+                Ok(())
+            }
+            TeacherKind::Auto => self.network(resolved, data, beside),
             TeacherKind::Network => self.network(resolved, data, seconds),
+            TeacherKind::Lstm => self.lstm(resolved, data, seconds),
             TeacherKind::Gp | TeacherKind::Trees => Ok(()),
         }
+    }
+
+    /// True if the mix `auto` of a teacher can have LSTMs: networks read rows before each row.
+    fn can_mix_lstm(&self, teacher: &TeacherOptions) -> bool {
+        self.study.rows_before > 0 && teacher.lstm.members > 0
     }
 
     /// Chooses options of the Gaussian process. `seconds` is the teacher's time on one thread. A process that is the only learner gets fewer steps if
@@ -597,11 +634,53 @@ impl Budget<'_> {
         Ok(())
     }
 
-    /// Chooses options of networks that take at most `seconds` on one thread. Beside trees, networks have the same folds and fits as the trees. If
-    /// that leaves them too few steps, the teacher is made of trees alone.
+    /// Chooses options of networks that take at most `seconds` on one thread. If that leaves them too few steps beside trees, the teacher is made of
+    /// trees alone.
     fn network(&self, resolved: &mut Resolved, data: &Dataset, seconds: f64) -> Result<()> {
-        let is_alone = self.asked.teacher.kind == TeacherKind::Network;
-        let (rows, network) = (rows(data), &resolved.plan.teacher.network);
+        let network = resolved.plan.teacher.network.clone();
+        let wanted = network.steps_of(data.split.train.len());
+        let steps = Steps {
+            wanted: wanted as f64,
+            good: GOOD_NETWORK.min(wanted as f64),
+            is_alone: self.asked.teacher.kind == TeacherKind::Network,
+        };
+        match self.steps_within(resolved, data, (&network).into(), steps, seconds)? {
+            Some(most) => shorten(&mut resolved.plan.teacher.network.steps, most),
+            None => leave_trees_alone(resolved),
+        }
+        Ok(())
+    }
+
+    /// Chooses options of LSTMs that take at most `seconds` on one thread. If that leaves them too few steps beside other learners, they are left out.
+    fn lstm(&self, resolved: &mut Resolved, data: &Dataset, seconds: f64) -> Result<()> {
+        let lstm = resolved.plan.teacher.lstm.clone();
+        let wanted = lstm.steps_of(data.split.train.len());
+        let steps = Steps {
+            wanted: wanted as f64,
+            good: GOOD_LSTM.min(wanted as f64),
+            is_alone: self.asked.teacher.kind == TeacherKind::Lstm,
+        };
+        match self.steps_within(resolved, data, (&lstm).into(), steps, seconds)? {
+            Some(most) => shorten(&mut resolved.plan.teacher.lstm.steps, most),
+            None => {
+                resolved.plan.teacher.lstm.members = 0;
+                resolved.notes.push(format!("{LIMITED}, {NO_LSTM}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The maximum number of steps with which networks take at most `seconds` on one thread; `None` if that is too few. Beside trees, networks have the
+    /// same folds and fits as the trees. Networks that are the only learner may get fewer folds and fits, and are never left out.
+    fn steps_within(
+        &self,
+        resolved: &mut Resolved,
+        data: &Dataset,
+        members: Members,
+        of: Steps,
+        seconds: f64,
+    ) -> Result<Option<usize>> {
+        let rows = rows(data);
         let splits = resolved.plan.student.splits_of(learned(data));
         let asked = Thrift::degrees(&resolved.plan.teacher, splits);
         // The comparison of options and the pairs of columns concern trees only, so they are the same in all degrees.
@@ -610,23 +689,19 @@ impl Budget<'_> {
             pairs: asked[0].pairs,
             ..own
         });
-        let degrees = &degrees[..if is_alone { degrees.len() } else { 1 }];
-        let wanted = network.steps_of(rows.train) as f64;
-        let good = GOOD_NETWORK.min(wanted);
-        let steps = 0.8 * seconds / self.seconds_of_network(network, data)?;
-        let (thrift, allowed) = networks_within(degrees, rows, steps, good);
-        if !is_alone && allowed < good {
-            leave_trees_alone(resolved);
-            return Ok(());
+        let degrees = &degrees[..if of.is_alone { degrees.len() } else { 1 }];
+        let steps = 0.8 * seconds / self.seconds_of_network(members, data)?;
+        let (thrift, allowed) = networks_within(degrees, rows, steps, of.good);
+        if !of.is_alone && allowed < of.good {
+            return Ok(None);
         }
         thrift.apply(&mut resolved.plan);
         resolved.notes.extend(told(&degrees[0], &thrift));
-        if allowed < wanted {
-            let steps = (allowed as usize).max(100);
-            let own = &mut resolved.plan.teacher.network.steps;
-            *own = (own.0.min(steps), own.1.min(steps));
-        }
-        Ok(())
+        Ok(Some(if allowed < of.wanted {
+            (allowed as usize).max(100)
+        } else {
+            usize::MAX
+        }))
     }
 
     /// Chooses the students' steps, number of settings and number of seeds so that search and refits take at most `seconds`.
@@ -666,6 +741,7 @@ impl Budget<'_> {
         let picked = Features {
             columns: picked.cloned().collect(),
             rows: data.features.rows,
+            past: None,
         };
         let width = all.len() as f64 / picked.columns.len().max(1) as f64;
         let options = TreeOptions {
@@ -712,20 +788,23 @@ impl Budget<'_> {
         Ok((begun.elapsed().as_secs_f64() / steps.max(1) as f64, start))
     }
 
-    fn seconds_of_network(&self, options: &NetworkOptions, data: &Dataset) -> Result<f64> {
+    fn seconds_of_network(&self, members: Members, data: &Dataset) -> Result<f64> {
         let rows = sample(data, FEW);
         let (features, target, weight) = (
             data.features.select(&rows),
             data.learned_of(&rows),
             data.weight_of(&rows),
         );
-        let of = fold_less(&features, &target, &weight);
+        let of = Sample {
+            rows_before: self.study.rows_before,
+            ..fold_less(&features, &target, &weight)
+        };
         let all: Vec<usize> = (0..rows.len()).collect();
         let work = Work {
             stop: self.measuring(),
             ..(&*NO_CHECKPOINTS).into()
         };
-        Ok(NetworkEnsemble::seconds_per_step(&of, &all, options, work)?)
+        Ok(NetworkEnsemble::seconds_per_step(&of, &all, members, work)?)
     }
 
     /// Estimates the seconds of a Gaussian process on one thread: the search for its kernel, its fits and its labels.
@@ -768,6 +847,7 @@ impl Budget<'_> {
 /// Beginning of a note on what a time limit changed.
 const LIMITED: &str = "to stay within the time limit";
 const NO_PROCESS: &str = "the teacher has no Gaussian process";
+const NO_LSTM: &str = "the teacher has no LSTMs";
 const NARROWED: &str = "to stay within the time limit and the budget of parameters";
 
 /// The note on what the fit of a teacher by `taken` leaves out, compared with `asked`; `None` if it leaves out nothing.
@@ -911,6 +991,7 @@ fn fold_less<'s>(features: &'s Features, target: &'s [f64], weight: &'s [f64]) -
         target,
         weight,
         folds: Folds::default(),
+        rows_before: 0,
     }
 }
 
@@ -972,6 +1053,11 @@ fn longest_within(student: &StudentOptions, splits: usize, repeats: usize, allow
         }
     }
     fits
+}
+
+/// Reduces the minimum and maximum number of steps to at most `most`.
+fn shorten(steps: &mut (usize, usize), most: usize) {
+    *steps = (steps.0.min(most), steps.1.min(most));
 }
 
 fn scaled(value: usize, share: f64, least: usize) -> usize {
@@ -1099,6 +1185,7 @@ mod tests {
             hints: &Default::default(),
             transfer: &Default::default(),
             target_weights: &[],
+            rows_before: 0,
             seed: 0,
         };
         let budget = Budget {
@@ -1115,6 +1202,7 @@ mod tests {
             plan: Planned {
                 repeats: 2,
                 munge_rows: 12_345,
+                window_rows: 0,
                 ..asked.clone()
             },
             notes: Vec::new(),

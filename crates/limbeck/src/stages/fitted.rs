@@ -111,6 +111,7 @@ pub(crate) fn study_options(recipe: &Recipe) -> StudyOptions<'_> {
         hints: &recipe.hints,
         transfer: &recipe.transfer,
         target_weights: &recipe.target_weights,
+        rows_before: recipe.rows_before(),
         seed: recipe.seed,
     }
 }
@@ -136,6 +137,7 @@ pub(crate) fn budget<'a>(
             teacher: recipe.teacher.options(),
             student: recipe.student.clone(),
             munge_rows: recipe.transfer.munge_rows,
+            window_rows: recipe.transfer.window_rows,
             repeats: recipe.repeats,
             max_repeats: recipe.max_repeats,
             dropped: Vec::new(),
@@ -156,6 +158,7 @@ pub(crate) fn planned(recipe: &Recipe, plan: &Planned) -> Recipe {
         teacher,
         student,
         munge_rows,
+        window_rows,
         repeats,
         max_repeats,
         dropped,
@@ -165,8 +168,21 @@ pub(crate) fn planned(recipe: &Recipe, plan: &Planned) -> Recipe {
     own.teacher.set_options(teacher);
     own.student = student;
     own.transfer.munge_rows = munge_rows;
+    own.transfer.window_rows = window_rows;
     (own.repeats, own.max_repeats) = (repeats, max_repeats);
     own.data.drop.extend(dropped);
+    own
+}
+
+/// The recipe with the parameter budget that is left for encoder and model of a student, if columns are normalized by operating regimes.
+pub(crate) fn within_budget(recipe: &Recipe, data: &Dataset) -> Recipe {
+    let regimes = data
+        .summary
+        .sequence()
+        .and_then(|sequence| sequence.regimes.as_ref());
+    let mut own = recipe.clone();
+    let besides = regimes.map_or(0, limbeck_runtime::Regimes::parameters);
+    own.student.params = own.student.params.saturating_sub(besides);
     own
 }
 
@@ -183,14 +199,16 @@ pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Res
     let narrow = budget::narrow(data, &resolved.plan.dropped);
     let data = narrow.as_ref();
     let own = planned(recipe, &resolved.plan);
-    early::check_exports(&own.export, study_options(&own), data, session)?;
+    let studied = within_budget(&own, data);
+    early::check_exports(&own.export, study_options(&studied), data, session)?;
     let labels = labels_of(&own, data, teaching)?;
     let mut resolved = budget.resolved_students(resolved, data)?;
     let own = planned(recipe, &resolved.plan);
     let others = splits::others(label_options(&own), &own.student, data, &labels, teaching)?;
     note_late_splits(&mut resolved.notes, [(&labels, &others)], session);
+    let studied = within_budget(&own, data);
     let students = Students {
-        options: study_options(&own),
+        options: study_options(&studied),
         proof: proof_options(&own),
         notes: &resolved.notes,
         targets: &data.targets.specs,
@@ -218,6 +236,7 @@ pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Res
 
 /// Makes labels, trains students and tests them on `data`, which is one outer fold.
 fn once(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<Fold> {
+    let recipe = &within_budget(recipe, data);
     let (of_labels, options) = (label_options(recipe), study_options(recipe));
     let labels = &labels::make(of_labels, options, data, session)?;
     let others = &splits::others(of_labels, options.student, data, labels, session)?;
@@ -255,7 +274,12 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
     // Other kinds of students predict one target.
     resolved.plan.student.kind = StudentKind::Mlp;
     let own = planned(recipe, &resolved.plan);
-    early::check_exports(&own.export, study_options(&own), &each[0], session)?;
+    early::check_exports(
+        &own.export,
+        study_options(&within_budget(&own, data)),
+        &each[0],
+        session,
+    )?;
     let mut stores = Vec::new();
     for data in &each {
         let name = &data.spec().name;
@@ -279,8 +303,9 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
         agree(of_split.collect())?;
     }
     let known = each.iter().zip(&stores).zip(&others);
+    let studied = within_budget(&own, data);
     let students = Students {
-        options: study_options(&own),
+        options: study_options(&studied),
         proof: proof_options(&own),
         notes: &resolved.notes,
         targets: &data.targets.specs,

@@ -78,7 +78,7 @@ impl<'a> Judge<'a> {
     pub(crate) fn answers(&self, stage: &Stage<'_>, trial: &Trial) -> Result<Vec<f64>> {
         let student = stage.student_of(trial, self.at, BTreeMap::new(), Vec::new())?;
         let features = &self.test.features;
-        let learned = student.predict(&features.raw(), features.rows)?;
+        let learned = limbeck_distill::predict(&student, features)?;
         Ok(sum(learned, &self.base))
     }
 

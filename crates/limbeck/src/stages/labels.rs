@@ -219,10 +219,11 @@ impl<'a> Context<'a> {
     fn transfer(&self) -> Result<Transfer> {
         let rows = &self.data.split.train;
         let target: Vec<f64> = rows.iter().map(|&row| self.target[row]).collect();
+        let rows_before = self.data.summary.rows_before();
         let mut new = transfer::make(
             &self.data.features.select(rows),
             &target,
-            self.options.transfer,
+            (self.options.transfer, rows_before),
             self.options.seed,
             self.session.stop(),
         )?;
@@ -260,6 +261,7 @@ impl<'a> Context<'a> {
             target: &target,
             weight: &weight,
             folds,
+            rows_before: self.data.summary.rows_before(),
         };
         self.session.begin("teacher: out-of-fold fits");
         let fitted = self.session.time("teacher folds", || {
@@ -322,6 +324,7 @@ impl<'a> Context<'a> {
             target: &target,
             weight: &weight,
             folds: Folds::default(),
+            rows_before: self.data.summary.rows_before(),
         };
         let teacher = self.session.time("teacher full", || {
             let (options, seed) = (self.options.teacher.options(), self.options.seed);
@@ -502,6 +505,7 @@ impl<'a> Context<'a> {
         let features = Features {
             columns: Vec::new(),
             rows: rows.len(),
+            past: None,
         };
         let pick = |values: &[f64]| -> Vec<f64> { rows.iter().map(|&row| values[row]).collect() };
         let target = pick(&self.target);
@@ -510,6 +514,7 @@ impl<'a> Context<'a> {
             target: &target,
             weight: &weight,
             folds: Folds::default(),
+            rows_before: 0,
         };
         let known: Vec<usize> = (0..rows.len()).collect();
         let (std, notes) =

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use limbeck_data::{Column, LearnedUnit, Table};
 use limbeck_distill::search::{Choice, KnownRows, Search, Stage, Study, Trial};
 use limbeck_distill::student::{StudentKind, StudentOptions};
-use limbeck_runtime::{GoldenValue, Student, Value};
+use limbeck_nets::Shape;
+use limbeck_runtime::{GoldenValue, Stream, Student, Value};
 
 use super::baselines::{self, ShippedFile};
 use super::early;
@@ -69,7 +70,10 @@ impl Students<'_> {
     pub(crate) fn joint(&self, trained: &Trained<'_>) -> Result<(Student, JointReport)> {
         let case = self.case(0);
         let (shipped, winner) = case.shipped(trained);
-        let (provenance, examples) = (case.provenance(&shipped), case.examples(trained));
+        let (provenance, examples) = (
+            case.provenance(&shipped),
+            case.examples(trained, StudentKind::Mlp),
+        );
         let student = trained.stage.student(winner, provenance, examples)?;
         let student = case.in_sequence(student)?;
         let names = student.outputs.iter().map(|output| output.name.clone());
@@ -152,8 +156,10 @@ impl Case<'_> {
                 parameters: size.parameters,
                 bytes: size.bytes,
                 hidden: layers.map_or_else(Vec::new, |shape| shape.hidden().to_vec()),
-                inputs: layers
-                    .map_or_else(|| student.encoder.width(), |shape| shape.input().rows()),
+                inputs: match layers {
+                    Some(Shape::Mlp(shape)) => shape.input().rows(),
+                    _ => student.encoder.width(),
+                },
             },
             joint: joint.cloned(),
             notes,
@@ -282,15 +288,31 @@ impl Case<'_> {
         trial: &Trial,
         shipped: &Shipped,
     ) -> Result<(Size, Student)> {
-        let (provenance, examples) = (self.provenance(shipped), self.examples(trained));
+        let (provenance, examples) = (
+            self.provenance(shipped),
+            self.examples(trained, self.kind_of(trial)),
+        );
         let student = (trained.stage).student_of(trial, self.at, provenance, examples)?;
         let student = self.in_sequence(student)?;
         let size = Size {
-            kind: trial.setting.kind(),
+            kind: self.kind_of(trial),
             parameters: student.parameters(),
             bytes: student.to_bytes()?.len(),
         };
         Ok((size, student))
+    }
+
+    /// The kind of the networks of this run.
+    fn network(&self) -> StudentKind {
+        let cell = self.options.student.kind.cell();
+        cell.map_or(StudentKind::Mlp, StudentKind::of_cell)
+    }
+
+    fn kind_of(&self, trial: &Trial) -> StudentKind {
+        match trial.setting.spec {
+            Some(_) => trial.setting.kind(),
+            None => self.network(),
+        }
     }
 
     /// Sizes of both students; `None` if both are networks of the same design.
@@ -350,11 +372,21 @@ impl Case<'_> {
     }
 
     /// Raw rows for golden vectors: synthetic ones if there are any, so that a file reveals no row of the user's table.
-    fn examples(&self, trained: &Trained<'_>) -> Vec<Vec<GoldenValue>> {
+    fn examples(&self, trained: &Trained<'_>, kind: StudentKind) -> Vec<Vec<GoldenValue>> {
         let labels = self.known.labels;
         let (source, rows) = match labels.new.made.min(labels.new.features.rows) {
             0 => (trained.train(), trained.train().rows),
             made => (&labels.new.features, made),
+        };
+        // A recurrent student reads fewer columns.
+        let steps;
+        let source = match kind.cell() {
+            Some(_) => {
+                let read = trained.stage.step_columns();
+                steps = source.only(|column| read.contains(&column.name));
+                &steps
+            }
+            None => source,
         };
         let step = (rows / EXAMPLES).max(1);
         (0..rows)
@@ -374,7 +406,7 @@ impl Case<'_> {
             teacher: judge.teacher.clone(),
             baseline: judge.answers(trained.stage, trained.files.baseline)?,
             distilled: judge.answers(trained.stage, trained.files.distilled)?,
-            shipped: shipped.predict(&features.raw(), features.rows)?,
+            shipped: limbeck_distill::predict(shipped, features)?,
         })
     }
 
@@ -444,16 +476,13 @@ impl Case<'_> {
 
     fn measure(&self, student: &Student, judge: &Judge<'_>) -> Measured {
         let test = &judge.test.features;
-        let raw = test.raw();
         let batch = best_microseconds(1, || {
-            let _ = std::hint::black_box(student.predict(&raw, test.rows));
+            let _ = std::hint::black_box(limbeck_distill::predict(student, test));
         });
-        let row: Vec<GoldenValue> = golden_row(test, 0, 0);
-        let row: Vec<Value<'_>> = row.iter().map(as_value).collect();
-        let mut scratch = limbeck_runtime::Scratch::default();
-        let one = best_microseconds(2000, || {
-            let _ = std::hint::black_box(student.predict_row_with(&row, &mut scratch));
-        });
+        let one = match student.memory {
+            Some(_) => one_of_stream(student, test),
+            None => one_row(student, test),
+        };
         Measured {
             seconds: self.session.seconds(),
             stages: self.session.stages(),
@@ -464,6 +493,32 @@ impl Case<'_> {
             threads: rayon::current_num_threads(),
         }
     }
+}
+
+/// Microseconds of the prediction of a single row.
+fn one_row(student: &Student, rows: &limbeck_data::Features) -> f64 {
+    let row: Vec<GoldenValue> = golden_row(rows, 0, 0);
+    let row: Vec<Value<'_>> = row.iter().map(as_value).collect();
+    let mut scratch = limbeck_runtime::Scratch::default();
+    best_microseconds(2000, || {
+        let _ = std::hint::black_box(student.predict_row_with(&row, &mut scratch));
+    })
+}
+
+/// Microseconds of the prediction of one row after the other, in a stream whose memory is full.
+fn one_of_stream(student: &Student, rows: &limbeck_data::Features) -> f64 {
+    const MANY: usize = 2000;
+    let mut stream = Stream::new(student);
+    let row = golden_row(rows, 0, 0);
+    let value = |name: &String| {
+        let own = rows.columns.iter().position(|column| column.name == *name);
+        own.map_or(Value::Missing, |at| as_value(&row[at]))
+    };
+    let row: Vec<Value<'_>> = stream.inputs().iter().map(value).collect();
+    (0..MANY).for_each(|_| drop(stream.push(&row)));
+    best_microseconds(MANY, || {
+        let _ = std::hint::black_box(stream.push(&row));
+    })
 }
 
 /// A function that repeats the whole run on other splits of the rows. It returns the results (`None` without any), and a note on folds that were left
@@ -564,11 +619,11 @@ impl Case<'_> {
             refitted: trained.files.baseline.clone(),
         };
         let fitted = self.baseline_fits(trained, own)?;
-        let own = sizes.map_or(StudentKind::Mlp, |sizes| sizes.baseline.kind);
+        let own = sizes.map_or(self.network(), |sizes| sizes.baseline.kind);
         let model = |fitted: &baselines::Fitted| -> Result<(BaselineModel, Vec<f64>)> {
             let (size, student) = self.size(trained, &fitted.refitted, shipped)?;
             let features = &judge.test.features;
-            let answers = student.predict(&features.raw(), features.rows)?;
+            let answers = limbeck_distill::predict(&student, features)?;
             let test = match size.kind == own {
                 true => *baseline,
                 false => report::student_scores(

@@ -10,12 +10,12 @@ use crate::session::{Event, Session};
 pub(crate) fn read(
     table: &Path,
     options: &DataOptions,
-    others: &[String],
+    networks: (&[String], usize),
     seed: u64,
     session: &Session<'_>,
 ) -> Result<Dataset> {
     session.begin("read");
-    let data = Dataset::load_joint(table, options, others, seed)?;
+    let data = Dataset::load_joint(table, options, networks, seed)?;
     check(&data)?;
     session.tell(&Event::Data(&data.summary));
     Ok(data)

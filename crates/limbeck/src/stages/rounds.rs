@@ -154,11 +154,13 @@ impl Rounds<'_> {
         };
         let (features, target, weight) = sample_of(&split.train);
         let folds = Folds::new(data, &split.train, teaching.folds, seed);
+        let rows_before = data.summary.rows_before();
         let sample = Sample {
             features: &features,
             target: &target,
             weight: &weight,
             folds,
+            rows_before,
         };
         let options = teaching.options();
         let fit = |work: Work<'_>| FittedTeacher::fit_folds(&sample, &options, seed, work);
@@ -169,6 +171,7 @@ impl Rounds<'_> {
             target: &target,
             weight: &weight,
             folds: Folds::default(),
+            rows_before,
         };
         let fit = |work: Work<'_>| fitted.teacher.with_full_fit(&sample, &options, seed, work);
         let teacher = session.teach(fit)?;

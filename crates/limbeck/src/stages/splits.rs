@@ -89,6 +89,7 @@ fn lighter(options: LabelOptions<'_>) -> (TeacherSection, TransferOptions) {
     teacher.folds = teacher.folds.min(FOLDS);
     teacher.fits = teacher.fits.min(FITS);
     transfer.munge_rows = transfer.munge_rows.min(NEW_ROWS);
+    transfer.window_rows = transfer.window_rows.min(NEW_ROWS);
     (teacher, transfer)
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct StudyOptions<'a> {
     pub(crate) transfer: &'a TransferOptions,
     /// Weights of the targets in the loss; empty for equal weights.
     pub(crate) target_weights: &'a [f64],
+    /// Number of rows before each row that a recurrent student reads.
+    pub(crate) rows_before: usize,
     pub(crate) seed: u64,
 }
 
@@ -39,6 +41,7 @@ impl<'a> StudyOptions<'a> {
             slope_reach: self.transfer.slope_reach,
             targets,
             target_weights: self.target_weights,
+            rows_before: self.rows_before,
             seed: self.seed,
             checkpoints: session.checkpoints(),
             stop: session.stop(),

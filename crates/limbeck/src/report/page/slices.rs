@@ -204,6 +204,7 @@ mod tests {
                 feature("c", FeatureValues::Category { codes, levels }),
             ],
             rows: 160,
+            past: None,
         }
     }
 
