@@ -657,7 +657,7 @@ fn operating_regimes_are_removed_before_statistics() {
     says(
         &told.join("\n"),
         &[
-            "settings in `mode`: 2 combinations of values alternate",
+            "the settings `mode` switch between 2 combinations of values",
             "1 of the 1 other number column; `--regimes mode`",
         ],
     );
@@ -679,4 +679,63 @@ fn operating_regimes_are_removed_before_statistics() {
         &made(&["time"]).unwrap_err().to_string(),
         &["`time` has no numbers"],
     );
+}
+
+#[test]
+fn regimes_leave_times_as_they_are() {
+    let mode = |hour: i64| (hour * hour + hour / 3) % 7 % 2;
+    let mut text = "cycle,mode,pressure,load\n".to_owned();
+    for hour in 0..HOURS {
+        let pressure = 100.0 + 900.0 * mode(hour) as f64 + 0.05 * hour as f64;
+        let _ = writeln!(
+            text,
+            "{hour},{},{pressure:.2},{:.3}",
+            mode(hour),
+            load(hour)
+        );
+    }
+    let data = read(&text, |options| {
+        options.series.clear();
+        (options.time, options.horizon) = (Some("cycle".into()), 0);
+        options.keep = vec!["cycle".into()];
+        options.history = vec!["pressure.lag1".into()];
+        options.regimes = vec!["mode".into()];
+    })
+    .unwrap();
+    let sequence = data.summary.sequence().unwrap();
+    let names: Vec<&str> = sequence
+        .regimes
+        .as_ref()
+        .unwrap()
+        .columns
+        .iter()
+        .map(|own| own.name.as_str())
+        .collect();
+    assert_eq!(names, ["pressure"]);
+    // A later table is ordered by plain times.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("later.csv");
+    std::fs::write(&path, &text).unwrap();
+    let table = Table::read_like(&path, &data.summary.schema(), &Default::default()).unwrap();
+    let again =
+        limbeck_data::Features::of_table(&table, &data.summary.features, Some(sequence)).unwrap();
+    assert!(again.select(&data.rows).same(&data.features));
+}
+
+#[test]
+fn a_past_is_narrowed_with_the_columns() {
+    let data = with_past(&lines(), |_| {}).unwrap();
+    let names =
+        |data: &Dataset| -> Vec<String> { data.features.past.as_ref().unwrap().table.names() };
+    assert!(names(&data).contains(&"rain".to_owned()));
+    let narrow = data.without(&["rain".into()]);
+    assert!(!names(&narrow).contains(&"rain".to_owned()));
+    assert_ne!(narrow.summary.past, data.summary.past);
+    // Rows can still be joined with others that have the same columns.
+    let mut both = narrow.features.clone();
+    both.append(&narrow.features).unwrap();
+    assert_eq!(both.past.unwrap().at.len(), both.rows);
+    let mut plain = narrow.features.clone();
+    plain.past = None;
+    assert!(narrow.features.clone().append(&plain).is_err());
 }

@@ -239,6 +239,36 @@ fn compiled_c_normalizes_rows_by_their_regime() {
     follows_a_series(&regimes, true);
 }
 
+#[test]
+fn c_of_regimes_alone_has_no_empty_struct() {
+    let mut parts = in_regimes().into_parts();
+    parts.encoder.columns = vec![InputColumn::new("rain (mm)", number(false))];
+    let dense = Op::Linear {
+        rows: 1,
+        cols: 1,
+        weight: vec![2.0],
+        bias: vec![0.5],
+    };
+    parts.graph = Graph::new(1, vec![Node::new(dense, [0])]).unwrap();
+    if let Some(sequence) = &mut parts.sequence {
+        sequence.relative = false;
+    }
+    let student = Student::new(parts).unwrap();
+    let mut stream = Stream::new(&student);
+    let row = [Value::Number(3.0), Value::Number(5.0)];
+    let expected = stream.push(&row).unwrap();
+    if Command::new("cc").arg("--version").output().is_err() {
+        eprintln!("skipped: no C compiler");
+        return;
+    }
+    let main = "#include \"rain.h\"\n#include <stdio.h>\nint main(void)\n{\n    rain_state state;\n    rain_row row;\n    rain_reset(&state);\n    row.rain_mm = 3.0; row.speed = 5.0;\n    printf(\"%.17g\\n\", rain_push(&state, &row));\n    return 0;\n}\n";
+    let found: f64 = run_c(&student, Some(main)).trim().parse().unwrap();
+    assert!(
+        (found - expected).abs() <= 1e-6 * (1.0 + expected.abs()),
+        "{found} {expected}"
+    );
+}
+
 /// Compares compiled C with a stream, row by row. `has_speed` is true if the student reads a speed, too.
 fn follows_a_series(student: &Student, has_speed: bool) {
     let compilers = ["cc", "gcc", "clang"];

@@ -172,6 +172,9 @@ pub struct StudentParts {
 
 /// A small model that takes raw columns in their own units and predicts one or several targets, each in its own unit.
 ///
+/// If its [`Sequence`] has operating [`Regimes`](crate::Regimes), [`predict`](Self::predict) and the other methods take numbers that are normalized already;
+/// only a [`Stream`](crate::Stream) takes plain rows.
+///
 /// The parts can be read like fields (`student.encoder`) but not changed, because the student has checked that they fit together and has
 /// compiled the graph. To change a part, take the parts [out](Self::into_parts) and make a [new](Self::new) student.
 ///

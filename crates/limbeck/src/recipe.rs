@@ -917,6 +917,11 @@ mod tests {
         assert_eq!(other.rows_before(), 0);
         let error = other.check().unwrap_err().to_string();
         assert!(error.contains("transfer.window_rows"), "{error}");
+        // A preset must not bring rows without the rows before them.
+        let text = "table = 'a.csv'\npreset = 'small-data'\n[data]\ntarget = 'y'\ntime = 't'\n[student]\nkind = 'gru'\n";
+        let preset = Recipe::parse(text, "r", Table::new()).unwrap();
+        let error = preset.check().unwrap_err().to_string();
+        assert!(error.contains("choose another preset"), "{error}");
         // A recurrent student alone has windows, too.
         let student = recipe("time = 't'\n[student]\nkind = 'gru'\n");
         student.check().unwrap();

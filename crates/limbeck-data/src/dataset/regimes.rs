@@ -183,7 +183,7 @@ pub(super) fn check_regimes(
         .collect::<Vec<_>>()
         .join(",");
     let message = format!(
-        "{source}: settings in `{quoted}`: {} of values alternate, and explain most changes of {following} of the {}; `--regimes {option}` removes this, so that what is left of these columns shows what the settings do not explain",
+        "{source}: the settings `{quoted}` switch between {} of values, and explain most changes of {following} of the {}; `--regimes {option}` removes their influence",
         counted(
             regime.iter().max().map_or(0, |most| most + 1),
             "combination"
