@@ -131,21 +131,26 @@ impl Evaluate {
 
     /// The metrics of each output of the student `source`.
     fn figures(&self, source: &Source, watch: impl FnOnce(&Features)) -> Result<Vec<Figures>> {
-        let targets = match &self.target {
+        let columns = match &self.target {
+            Some(target) => vec![target.clone()],
+            None => source.target_columns(),
+        };
+        let names = match &self.target {
             Some(target) => vec![target.clone()],
             None => source.targets().into_iter().map(str::to_owned).collect(),
         };
         let weight: Vec<String> = self.weight.iter().cloned().collect();
         let options = self.reading.over(&source.reading);
-        let rows = source.read(&self.table, (&targets, &weight), &options)?;
+        let rows = source.read(&self.table, (&columns, &weight), &options)?;
         let predictions = source.predict(&rows.features)?;
         watch(&rows.features);
-        self.tell_learned(source, &targets, &rows);
-        let weight = rows.extra.get(targets.len()).map(Vec::as_slice);
-        let outputs = targets.iter().zip(&rows.extra).zip(&predictions);
+        self.tell_learned(source, &names, &rows);
+        let weight = rows.extra.get(columns.len()).map(Vec::as_slice);
+        let names = names.iter().zip(&columns);
+        let outputs = names.zip(&rows.extra).zip(&predictions);
         outputs
-            .map(|((target, truth), pred)| {
-                self.output(source, target, (truth, pred), (weight, rows.first_line))
+            .map(|((names, truth), pred)| {
+                self.output(source, names, (truth, pred), (weight, rows.first_line))
             })
             .collect()
     }
@@ -166,11 +171,12 @@ impl Evaluate {
         }
     }
 
-    /// The metrics of one output. `truth` are the targets, `pred` the predictions; rows without a target are left out.
+    /// The metrics of one output, given by the name of its target and by the target's column. `truth` are the targets, `pred` the predictions; rows without
+    /// a target are left out.
     fn output(
         &self,
         source: &Source,
-        target: &str,
+        (name, target): (&String, &String),
         (truth, pred): (&[f64], &[f64]),
         (weight, first_line): (Option<&[f64]>, Option<usize>),
     ) -> Result<Figures> {
@@ -203,7 +209,7 @@ impl Evaluate {
             ));
         }
         Ok(Figures {
-            target: target.to_owned(),
+            target: name.clone(),
             rows: known.len(),
             missing,
             scores: metrics::scores(&pred, &values, &weight),

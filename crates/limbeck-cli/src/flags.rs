@@ -248,7 +248,9 @@ impl<C: Takes> FromArgMatches for Flags<C> {
                 .collect(),
         );
         for option in Self::options() {
-            if let Some(value) = given(option, matches)? {
+            if option.key() == HORIZON {
+                set_horizons(&mut overlay, matches);
+            } else if let Some(value) = given(option, matches)? {
                 set(&mut overlay, &option.key(), value);
             }
             if let (Form::List(Form::Text), Some(flag)) = (option.spec.form, option.spec.flag) {
@@ -274,6 +276,7 @@ impl<C: Takes> FromArgMatches for Flags<C> {
 pub(crate) fn how(option: Listed) -> &'static str {
     match option.spec.form {
         Form::Seconds => ", such as 90, 90s, 5m or 1h",
+        _ if option.key() == HORIZON => " (several: comma-separated, or a range such as 1-24)",
         Form::List(_) | Form::Map => " (comma-separated or repeated)",
         _ => "",
     }
@@ -301,6 +304,7 @@ pub(crate) fn arg(option: Listed) -> Arg {
     }
     let arg = arg.value_name(flag.value);
     match option.spec.form {
+        _ if option.key() == HORIZON => arg.action(ArgAction::Append).value_parser(horizons),
         Form::Whole => arg.value_parser(whole),
         Form::Number => arg
             .value_parser(value_parser!(f64))
@@ -402,6 +406,46 @@ fn set_list(overlay: &mut Table, key: &str, values: Vec<String>) {
         set(overlay, "data.target", first.into());
         set(overlay, TARGETS, values.collect::<Vec<_>>().into());
     }
+}
+
+/// The key of the numbers given with `--horizon`: the first becomes `data.horizon`, the others `data.horizons`.
+const HORIZON: &str = "data.horizon";
+/// Maximum number of horizons that a range may stand for.
+const MOST_HORIZONS: u64 = 1000;
+
+/// Sets the horizons. The first becomes `data.horizon`.
+fn set_horizons(overlay: &mut Table, matches: &ArgMatches) {
+    let given = matches.value_source("horizon") == Some(ValueSource::CommandLine);
+    let all = given.then(|| matches.get_many::<Vec<u64>>("horizon"));
+    let all = all.flatten().into_iter().flatten().flatten();
+    let mut all = all.map(|horizon| Value::from(horizon.cast_signed()));
+    if let Some(first) = all.next() {
+        set(overlay, HORIZON, first);
+    }
+    let others: Vec<Value> = all.collect();
+    if !others.is_empty() {
+        set(overlay, "data.horizons", others.into());
+    }
+}
+
+/// Parses horizons separated by commas. Each is a number of rows, or a range such as `1-24`.
+fn horizons(text: &str) -> Result<Vec<u64>, String> {
+    let mut all = Vec::new();
+    for part in text.split(',') {
+        match part.split_once('-') {
+            None => all.push(whole(part)?),
+            Some((first, last)) => {
+                let (first, last) = (whole(first)?, whole(last)?);
+                if last < first || last - first >= MOST_HORIZONS {
+                    return Err(format!(
+                        "found the range {part}, expected a first and a last number of rows, and at most {MOST_HORIZONS} of them"
+                    ));
+                }
+                all.extend(first..=last);
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// The texts that were given for a flag, in order.

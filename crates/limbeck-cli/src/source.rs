@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 pub(crate) struct Source {
     /// The student.
     pub(crate) student: Student,
+    /// Names of the targets. If each of several targets has its own student, horizons of one column have names of their own.
+    targets: Vec<String>,
     /// Kinds of the student's input columns. A `.limbeck` file does not say which number columns were booleans, so a number column may be read from
     /// numbers or from booleans.
     kinds: Vec<FeatureKind>,
@@ -35,6 +37,12 @@ pub(crate) struct Source {
     /// The target of the run, and hashes of rows that the run learned from. Each hash is of a row's features and its value of this target. `None` if
     /// the user named a `.limbeck` file.
     learned: Option<Learned>,
+}
+
+/// Names of the targets that the student predicts.
+fn target_names(student: &Student) -> Vec<String> {
+    let outputs = student.outputs.iter();
+    outputs.map(|output| output.name.clone()).collect()
 }
 
 /// The rows that a run learned from, as hashes of features and target.
@@ -73,6 +81,10 @@ impl Source {
             None => {
                 let mut sources: Vec<Self> =
                     runs.iter().map(Self::of_own).collect::<Result<_>>()?;
+                let names = limbeck::run::target_names(path)?;
+                for (source, name) in sources.iter_mut().zip(names) {
+                    source.targets = vec![name];
+                }
                 // All students were trained on the same table, but each run stores only the notations of its own columns.
                 let all = sources
                     .iter()
@@ -114,6 +126,7 @@ impl Source {
                 rows: data.learned.clone(),
                 of_steps: data.sequence().is_some_and(|own| own.rows_before > 0),
             }),
+            targets: target_names(&student),
             student,
         })
     }
@@ -143,6 +156,7 @@ impl Source {
             watch: watch(&student, &BTreeMap::new()),
             learned: None,
             sequence: (student.sequence.as_ref()).map(|sequence| read_by(&student, sequence)),
+            targets: target_names(&student),
             student,
             kinds,
             reading: ReadOptions::default(),
@@ -156,8 +170,8 @@ impl Source {
         Asked::new(self.kinds.clone(), self.sequence.clone())
     }
 
-    /// Reads the columns of the student from a table, the number columns `targets`, and the number columns `more`. If the student forecasts, the value of
-    /// a target is that of a later row, and NaN if there is none.
+    /// Reads the columns of the student from a table, the number columns `targets` of its outputs in order, and the number columns `more`. If the student
+    /// forecasts, the value of a target is that of a later row, and NaN if there is none.
     pub(crate) fn read(
         &self,
         path: &Path,
@@ -168,7 +182,10 @@ impl Source {
             .sequence
             .as_ref()
             .filter(|sequence| sequence.horizon > 0);
-        let extra = targets.iter().chain(more);
+        // With several horizons, a column has several targets.
+        let mut columns: Vec<String> = targets.to_vec();
+        columns.dedup();
+        let extra = columns.iter().chain(more);
         let extra = extra.map(|name| (name.clone(), ColumnKind::Number));
         let mut own = raw_columns(&self.kinds, self.sequence.as_ref());
         for key in sequence.into_iter().flat_map(limbeck_data::key_columns) {
@@ -186,13 +203,17 @@ impl Source {
             _ => unreachable!("extra columns are asked for as numbers"),
         });
         let mut extra: Vec<Vec<f64>> = extra.collect();
+        let more = extra.split_off(columns.len());
+        let place = |target: &String| columns.iter().position(|column| column == target);
+        let values = targets.iter().filter_map(|target| extra.get(place(target)?));
+        let mut extra: Vec<Vec<f64>> = values.cloned().chain(more).collect();
         if let Some(sequence) = sequence {
-            for (name, values) in targets.iter().zip(&mut extra) {
+            for (at, (name, values)) in targets.iter().zip(&mut extra).enumerate() {
                 let missing = values
                     .iter_mut()
                     .filter(|value| self.means_missing(name, **value));
                 missing.for_each(|value| *value = f64::NAN);
-                *values = targets_ahead(&read, sequence, values)?;
+                *values = targets_ahead(&read, &self.sequence_of(at, sequence), values)?;
             }
         }
         if let Some(cap) = self.target_cap {
@@ -206,6 +227,22 @@ impl Source {
             extra,
             first_line,
         })
+    }
+
+    /// How rows form series, with the horizon of an output.
+    fn sequence_of(&self, output: usize, sequence: &Sequence) -> Sequence {
+        let later = self.student.outputs.get(output);
+        let later = later.and_then(|output| output.later.as_ref());
+        Sequence {
+            horizon: later.map_or(sequence.horizon, |later| later.horizon),
+            ..sequence.clone()
+        }
+    }
+
+    /// Names of the columns of the predicted targets.
+    pub(crate) fn target_columns(&self) -> Vec<String> {
+        let outputs = self.student.outputs.iter();
+        outputs.map(|output| output.column().to_owned()).collect()
     }
 
     /// True if `value` is a known value to predict: neither NaN nor a number that means *missing*. For a student that forecasts, [`read`](Self::read)
@@ -255,8 +292,7 @@ impl Source {
 
     /// Names of the predicted targets.
     pub(crate) fn targets(&self) -> Vec<&str> {
-        let outputs = self.student.outputs.iter();
-        outputs.map(|output| output.name.as_str()).collect()
+        self.targets.iter().map(String::as_str).collect()
     }
 
     /// The predictions as `predictions[target][row]`.

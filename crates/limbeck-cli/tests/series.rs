@@ -303,3 +303,79 @@ fn each_row_is_answered_before_the_next_one_comes() {
         &["--stream reads text from standard input"],
     );
 }
+
+/// Checks the folder `run`, which forecasts one row and three rows ahead.
+fn check_horizons(place: &Place, run: &str) {
+    let list = place.text(&format!("{run}/targets.json"));
+    let list: Vec<serde_json::Value> = serde_json::from_str(&list).unwrap();
+    let names: Vec<&str> = list
+        .iter()
+        .map(|one| one["target"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["load.ahead1", "load.ahead3"]);
+    let predicted = format!("{run}.csv");
+    place
+        .limbeck(&["predict", run, "machines.csv", "-o", &predicted])
+        .succeeds();
+    for (rows, folder) in [(1, "load_ahead1"), (3, "load_ahead3")] {
+        let report = report(place, &format!("{run}/{folder}"));
+        assert_eq!(report["data"]["series"]["sequence"]["horizon"], rows);
+        assert_eq!(report["naive"][0]["name"], "persistence");
+        let whole = column(place, &predicted, &format!("prediction_load.ahead{rows}"));
+        let tested = format!("{run}/{folder}/predictions.parquet");
+        let (of, shipped) = (
+            column(place, &tested, "row"),
+            column(place, &tested, "shipped"),
+        );
+        let load = column(place, "machines.csv", "load");
+        let target = column(place, &tested, "target");
+        assert!(of.len() > 50);
+        for (at, row) in of.iter().map(|row| *row as usize).enumerate() {
+            // Three machines take turns.
+            let ahead = load[row + 3 * rows];
+            assert!((target[at] - ahead).abs() < 1e-12, "row {row}");
+            let found = whole[row];
+            assert!((found - shipped[at]).abs() < 1e-4 * found.abs(), "{row}");
+        }
+    }
+    let measured = place
+        .limbeck(&["evaluate", run, "machines.csv", "--json"])
+        .succeeds();
+    let measured: serde_json::Value = serde_json::from_str(&measured.stdout).unwrap();
+    let of = |at: usize| (measured[at]["target"].clone(), measured[at]["missing"].clone());
+    assert_eq!(of(0), ("load.ahead1".into(), 3.into()), "{measured}");
+    assert_eq!(of(1), ("load.ahead3".into(), 9.into()), "{measured}");
+    assert!(measured[1]["r2"].as_f64().unwrap() > 0.9, "{measured}");
+    let page = place.text(&format!("{run}/report.html"));
+    assert!(page.contains("data-by=\"horizon\""));
+}
+
+#[test]
+fn several_horizons_share_a_student() {
+    let place = place();
+    let args = "--target load --horizon 1,3 --window 4 --joint --out run";
+    let args: Vec<&str> = args.split(' ').collect();
+    distill(&place, &args).succeeds();
+    check_horizons(&place, "run");
+    let text = place.text("run/load_ahead3/recipe.toml");
+    assert!(text.contains("horizon = 3") && text.contains("horizons = [1]"));
+    // Rows of a stream get both forecasts.
+    let line = "limbeck predict run - --stream < machines.csv > live.csv";
+    place.shell(line).succeeds();
+    let live = place.text("live.csv");
+    let lines: Vec<&str> = live.lines().collect();
+    assert!(lines[0].ends_with("prediction_load.ahead1,prediction_load.ahead3"));
+    assert_eq!(lines.len(), 601);
+}
+
+#[test]
+fn each_horizon_has_its_own_run_without_joint() {
+    let place = place();
+    let args = "--target load --horizon 1,3 --window 4 --out each";
+    let args: Vec<&str> = args.split(' ').collect();
+    distill(&place, &args).succeeds();
+    check_horizons(&place, "each");
+    let args = "--target load --horizon 2,2 --out twice";
+    let args: Vec<&str> = args.split(' ').collect();
+    distill(&place, &args).fails(&["the horizon 2 is given twice"]);
+}

@@ -1,5 +1,7 @@
 //! Targets: the values to predict, and the unit in which they are learned.
 
+use limbeck_runtime::Later;
+
 /// The unit in which a target is learned.
 ///
 /// Losses, labels and standard deviations of labels are in the learned unit; reports and files are in the target's own unit.
@@ -57,10 +59,42 @@ impl LearnedUnit {
 /// Name and learned unit of a target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TargetSpec {
-    /// Name of the target's column.
+    /// Name of the target: that of its column, or with several horizons that of column and horizon, such as `load.ahead6`.
     pub name: String,
     /// The unit in which the target is learned.
     pub unit: LearnedUnit,
+    /// Column and horizon, if the data set has several horizons; otherwise `None`.
+    pub later: Option<Later>,
+}
+
+impl TargetSpec {
+    /// The target that is named as its column.
+    #[must_use]
+    pub fn new(name: impl Into<String>, unit: LearnedUnit) -> Self {
+        Self {
+            name: name.into(),
+            unit,
+            later: None,
+        }
+    }
+
+    /// The target in a row that lies ahead, one of several horizons of a column.
+    #[must_use]
+    pub fn ahead(later: Later, unit: LearnedUnit) -> Self {
+        Self {
+            name: later.name(),
+            unit,
+            later: Some(later),
+        }
+    }
+
+    /// Name of the target's column.
+    #[must_use]
+    pub fn column(&self) -> &str {
+        self.later
+            .as_ref()
+            .map_or(&self.name, |later| &later.column)
+    }
 }
 
 /// Values of one or several targets, `[n_targets][n_samples]`, each in its own unit.

@@ -85,6 +85,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         slope_reach: 1.0,
         targets: std::slice::from_ref(&target),
         target_weights: &[],
+        horizon_weights: &[],
         rows_before: 0,
         seed: 0,
         checkpoints: &NO_CHECKPOINTS,

@@ -40,8 +40,10 @@ pub struct Study<'a> {
     pub slope_reach: f64,
     /// The targets of the student; if there are several, one network predicts them all.
     pub targets: &'a [TargetSpec],
-    /// Weights of the targets in the loss; an empty list for equal weights.
+    /// Weights of the target columns in the loss; an empty list for equal weights.
     pub target_weights: &'a [f64],
+    /// Weights of the horizons of each target column in the loss; an empty list for equal weights.
+    pub horizon_weights: &'a [f64],
     /// Number of rows before each row that a recurrent student reads.
     pub rows_before: usize,
     /// Seed of the initial weights and of the order of the rows.
@@ -55,11 +57,14 @@ pub struct Study<'a> {
 impl Study<'_> {
     /// The share of each target in the loss; the shares add up to 1.
     fn shares(&self) -> Vec<f64> {
-        let equal = vec![1.0; self.targets.len()];
-        let weights = match self.target_weights {
-            [] => &equal,
-            given => given,
+        let of_first = |target: &&TargetSpec| target.column() == self.targets[0].column();
+        let horizons = self.targets.iter().filter(of_first).count().max(1);
+        let weight = |at: usize| {
+            let of_column = self.target_weights.get(at / horizons);
+            let of_horizon = self.horizon_weights.get(at % horizons);
+            of_column.unwrap_or(&1.0) * of_horizon.unwrap_or(&1.0)
         };
+        let weights: Vec<f64> = (0..self.targets.len()).map(weight).collect();
         let sum: f64 = weights.iter().sum();
         weights.iter().map(|weight| weight / sum).collect()
     }

@@ -124,6 +124,6 @@ impl<'a> Target<'a> {
             LearnedUnit::Log => TargetTransform::LogAffine { scale, shift },
         };
         let name = self.spec.name.clone();
-        Output { name, transform }
+        Output::new(name, transform)
     }
 }

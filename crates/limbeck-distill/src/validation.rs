@@ -421,6 +421,7 @@ mod tests {
             slope_reach: 1.0,
             targets: &specs,
             target_weights: &[],
+            horizon_weights: &[],
             rows_before: 0,
             seed: 3,
             checkpoints: &NO_CHECKPOINTS,

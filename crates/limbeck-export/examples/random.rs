@@ -110,8 +110,8 @@ fn output(rng: &mut impl Rng, at: usize, is_log: bool) -> Output {
     } else {
         TargetTransform::Affine { scale, shift }
     };
-    let name = ["target /* of */ \"it\"", "2nd", "x0"][at].into();
-    Output { name, transform }
+    let name = ["target /* of */ \"it\"", "2nd", "x0"][at];
+    Output::new(name, transform)
 }
 
 fn without_logarithms(mut parts: StudentParts) -> StudentParts {

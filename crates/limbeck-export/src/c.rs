@@ -46,7 +46,7 @@ pub struct CFiles {
 /// let student = Student::new(StudentParts {
 ///     encoder: Encoder::new(vec![InputColumn::new("raw mV", encoding)])?,
 ///     graph: Graph::new(1, vec![Node::new(Op::Relu, [0])])?,
-///     outputs: vec![Output { name: "temp".into(), transform: TargetTransform::Affine { scale: 10.0, shift: 5.0 } }],
+///     outputs: vec![Output::new("temp", TargetTransform::Affine { scale: 10.0, shift: 5.0 })],
 ///     sequence: None,
 ///     memory: None,
 ///     provenance: Default::default(),

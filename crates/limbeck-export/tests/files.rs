@@ -104,10 +104,7 @@ fn student(encodings: Vec<Encoding>) -> Student {
     let parts = StudentParts {
         encoder,
         graph,
-        outputs: vec![Output {
-            name: "y */".into(),
-            transform: target,
-        }],
+        outputs: vec![Output::new("y */", target)],
         sequence: None,
         memory: None,
         provenance: Default::default(),
@@ -171,13 +168,10 @@ fn looking_back() -> Student {
     let parts = StudentParts {
         graph: Graph::new(width, vec![Node::new(dense, [0])]).unwrap(),
         encoder,
-        outputs: vec![Output {
-            name: "level".into(),
-            transform: TargetTransform::Affine {
+        outputs: vec![Output::new("level", TargetTransform::Affine {
                 scale: 3.0,
                 shift: -1.0,
-            },
-        }],
+            })],
         sequence: Some(Sequence {
             series: vec![],
             time: KeyColumn {

@@ -13,6 +13,8 @@ use crate::Seen;
 pub enum Rule {
     /// `With(other)`: the option `other` must be on. Otherwise this option would have no effect.
     With(&'static str),
+    /// `WithAny(others)`: at least one of the options `others` must be on. Otherwise this option would have no effect.
+    WithAny(&'static [&'static str]),
     /// `Where(other, words, reason)`: the value of the option `other` must be one of `words`. Among them, [`A_NUMBER`] stands for any number.
     Where(&'static str, &'static [&'static str], &'static str),
     /// `Without(other, reason)`: the option `other` must not be on.
@@ -41,7 +43,10 @@ impl Rule {
         match *self {
             Self::With(other) | Self::Where(other, ..) | Self::Without(other, _) => vec![other],
             Self::Beside(other, needed, _) => [&[other], needed].concat(),
-            Self::Apart(others, _) | Self::Among(others) | Self::Each(others) => others.to_vec(),
+            Self::WithAny(others)
+            | Self::Apart(others, _)
+            | Self::Among(others)
+            | Self::Each(others) => others.to_vec(),
         }
     }
 
@@ -61,6 +66,10 @@ impl Rule {
         match *self {
             Self::With(other) => (!others[0].is_on()).then(|| {
                 format!("has no effect without `{other}`; set `{other}` too, or leave out `{key}`")
+            }),
+            Self::WithAny(_) => (!others.iter().any(|other| other.is_on())).then(|| {
+                let names = either(&quoted(&names));
+                format!("has no effect without {names}; set one of them too, or leave out `{key}`")
             }),
             Self::Where(other, words, why) => {
                 let found = others[0].to_string();

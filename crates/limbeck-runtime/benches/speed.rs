@@ -115,13 +115,10 @@ fn student(columns: usize, bins: usize, hidden: usize) -> Student {
             input_width: columns,
             nodes,
         },
-        outputs: vec![Output {
-            name: "y".into(),
-            transform: TargetTransform::Affine {
+        outputs: vec![Output::new("y", TargetTransform::Affine {
                 scale: 2.0,
                 shift: 1.0,
-            },
-        }],
+            })],
         sequence: None,
         memory: None,
         provenance: Default::default(),

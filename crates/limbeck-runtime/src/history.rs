@@ -309,7 +309,8 @@ pub struct Sequence {
     /// rows after it are a new series. `None` if steps of any length are allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest_step: Option<f64>,
-    /// The student predicts the target this number of rows later; 0 if it predicts the target of the same row.
+    /// The student predicts the target this number of rows later; 0 if it predicts the target of the same row. If outputs have horizons of their own
+    /// ([`Output::later`](crate::Output::later)), this is the largest of them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub horizon: u32,
     /// Which number of the later rows is predicted; of no importance if `horizon` is 0.

@@ -58,6 +58,6 @@ pub use plan::{Plan, Scratch};
 pub use recurrent::{Cell, Recurrent};
 pub use regimes::{RegimeColumn, RegimeSetting, Regimes};
 pub use stream::Stream;
-pub use student::{Golden, GoldenValue, Output, Student, StudentParts, TargetTransform};
+pub use student::{Golden, GoldenValue, Later, Output, Student, StudentParts, TargetTransform};
 pub use table::TableInterp;
 pub use trees::TreeEnsemble;

@@ -26,7 +26,7 @@ use crate::{Error, History, Regimes, Result, Scratch, Student, Value, memory::Re
 /// let student = Student::new(StudentParts {
 ///     encoder: Encoder::new(vec![mean])?,
 ///     graph: Graph::new(1, vec![Node::new(Op::Relu, [0])])?,
-///     outputs: vec![Output { name: "y".into(), transform: TargetTransform::Affine { scale: 1.0, shift: 0.0 } }],
+///     outputs: vec![Output::new("y", TargetTransform::Affine { scale: 1.0, shift: 0.0 })],
 ///     sequence: None,
 ///     memory: None,
 ///     provenance: Default::default(),
@@ -356,13 +356,10 @@ mod tests {
         Student::new(StudentParts {
             encoder: Encoder::new(columns).unwrap(),
             graph: Graph::new(8, vec![Node::new(dense, [0])]).unwrap(),
-            outputs: vec![Output {
-                name: "y".into(),
-                transform: TargetTransform::Affine {
+            outputs: vec![Output::new("y", TargetTransform::Affine {
                     scale: 2.0,
                     shift: -1.0,
-                },
-            }],
+                })],
             sequence: None,
             memory: None,
             provenance: Default::default(),

@@ -88,10 +88,48 @@ impl TargetTransform {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Output {
-    /// Name of the target column.
+    /// Name of the target: that of its column, or of column and horizon if a column is predicted for several horizons.
     pub name: String,
     /// Transform from the graph's output to the target's unit.
     pub transform: TargetTransform,
+    /// Column and horizon of the target, if a column is predicted for several horizons. `None` if the target is named as its column, and has the horizon
+    /// of the student's [`Sequence`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later: Option<Later>,
+}
+
+/// A number of a later row, as a target: one of several horizons of a column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Later {
+    /// Name of the target column.
+    pub column: String,
+    /// Number of rows from the present row to the row of the target.
+    pub horizon: u32,
+}
+
+impl Later {
+    /// The name of this target, such as `load.ahead6`.
+    pub fn name(&self) -> String {
+        format!("{}.ahead{}", self.column, self.horizon)
+    }
+}
+
+impl Output {
+    /// An output with the name of its target column.
+    pub fn new(name: impl Into<String>, transform: TargetTransform) -> Self {
+        Self {
+            name: name.into(),
+            transform,
+            later: None,
+        }
+    }
+
+    /// Name of the target column.
+    pub fn column(&self) -> &str {
+        let later = self.later.as_ref();
+        later.map_or(&self.name, |later| &later.column)
+    }
 }
 
 /// One raw cell of a golden row.
@@ -206,7 +244,7 @@ pub struct StudentParts {
 ///         scaling: Scaling::Standard { center: 1.0, scale: 2.0 },
 ///     })])?,
 ///     graph: Graph::new(1, vec![Node::new(Op::Relu, [0])])?,
-///     outputs: vec![Output { name: "y".into(), transform: TargetTransform::Affine { scale: 10.0, shift: 5.0 } }],
+///     outputs: vec![Output::new("y", TargetTransform::Affine { scale: 10.0, shift: 5.0 })],
 ///     sequence: None,
 ///     memory: None,
 ///     provenance: Default::default(),
@@ -621,7 +659,13 @@ impl Student {
             || self.memory.is_some()
             || self.encoder.columns.iter().any(is_newer);
         match &self.outputs[..] {
-            [Output { name, transform }] if !is_newer => {
+            [
+                Output {
+                    name,
+                    transform,
+                    later: None,
+                },
+            ] if !is_newer => {
                 file.put_json("target", transform)?;
                 file.put("target_name", name.as_str());
             }
@@ -742,8 +786,8 @@ fn outputs(file: &Container) -> Result<Vec<Output>> {
     if file.is_second_format() {
         return file.json("outputs");
     }
-    let (name, transform) = (file.text("target_name")?.into(), file.json("target")?);
-    Ok(vec![Output { name, transform }])
+    let (name, transform) = (file.text("target_name")?, file.json("target")?);
+    Ok(vec![Output::new(name, transform)])
 }
 
 impl Output {
@@ -778,12 +822,12 @@ impl StudentParts {
         let of = |output: &Output| {
             let is_own = |column: &InputColumn| {
                 let is_raw = column.date.is_none() && column.history.is_none();
-                column.name == output.name
+                column.name == output.column()
                     && is_raw
                     && matches!(column.encoding, Encoding::Number { .. })
             };
             let place = self.encoder.columns.iter().position(is_own);
-            let name = &output.name;
+            let name = output.column();
             match (place, output.transform) {
                 (Some(place), TargetTransform::Affine { .. }) => Ok(place),
                 (None, _) => Err(format!(
@@ -848,9 +892,17 @@ impl StudentParts {
 
     fn outputs_fault(&self) -> Option<String> {
         let mut outputs = self.outputs.iter().enumerate();
-        outputs.find_map(|(at, Output { name, transform })| {
+        outputs.find_map(|(at, output)| {
+            let Output {
+                name, transform, ..
+            } = output;
             if self.outputs[..at].iter().any(|other| other.name == *name) {
                 return Some(format!("two outputs are named `{name}`"));
+            }
+            if output.later.is_some() && self.sequence.is_none() {
+                return Some(format!(
+                    "output `{name}` predicts a later row, but the student does not say how rows form series"
+                ));
             }
             let is_finite = transform.is_finite();
             (!is_finite)
@@ -972,13 +1024,10 @@ mod tests {
         StudentParts {
             encoder: Encoder::new(columns).unwrap(),
             graph: Graph::new(5, vec![Node::new(ple, [0]), Node::new(layer, [1])]).unwrap(),
-            outputs: vec![Output {
-                name: "y".into(),
-                transform: TargetTransform::Affine {
+            outputs: vec![Output::new("y", TargetTransform::Affine {
                     scale: 2.0,
                     shift: 0.1,
-                },
-            }],
+                })],
             sequence: None,
             memory: None,
             provenance: [("seed".into(), "7".into()), ("data".into(), "a\nb".into())].into(),
@@ -1150,13 +1199,10 @@ mod tests {
                 .collect(),
             bias: vec![0.5, 0.0],
         };
-        parts.outputs.push(Output {
-            name: "z".into(),
-            transform: TargetTransform::LogAffine {
+        parts.outputs.push(Output::new("z", TargetTransform::LogAffine {
                 scale: 1.0,
                 shift: 2.0,
-            },
-        });
+            }));
         let rows = vec![vec![
             GoldenValue::Number(0.25),
             GoldenValue::Text("a".into()),

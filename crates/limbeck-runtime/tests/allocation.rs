@@ -76,13 +76,10 @@ fn student() -> Student {
             input_width: 5,
             nodes,
         },
-        outputs: vec![Output {
-            name: "y".into(),
-            transform: TargetTransform::LogAffine {
+        outputs: vec![Output::new("y", TargetTransform::LogAffine {
                 scale: 1.0,
                 shift: 0.0,
-            },
-        }],
+            })],
         sequence: None,
         memory: None,
         provenance: Default::default(),

@@ -110,20 +110,14 @@ pub fn fit_joint(data: &Dataset, recipe: &CheckedRecipe, session: &Session<'_>) 
 /// Refuses a data set that does not match the recipe. Both must have the same targets, with the same learned units. The data set must have
 /// predictions of a teacher if the recipe names a `teacher_column`, and must not have them otherwise.
 fn refuse_others(data: &Dataset, recipe: &Recipe) -> Result<()> {
-    let names = data.targets.specs.iter().map(|spec| &spec.name);
-    let same = names.eq(std::iter::once(&recipe.data.target).chain(&recipe.targets))
-        && data
-            .targets
-            .specs
-            .iter()
-            .all(|spec| spec.unit == recipe.data.learned_unit(&spec.name))
+    let same = data.targets.specs == recipe.data.targets(&recipe.targets)
         && data.given.is_some() == recipe.data.teacher_column.is_some();
     if same {
         return Ok(());
     }
     Err(Error::Recipe {
         place: "data".into(),
-        message: "the data set was made with another target, log_target or teacher_column than the recipe has; make it with the options of the recipe: Dataset::from_table(table, &recipe.data, …)".into(),
+        message: "the data set was made with another target, horizon, log_target or teacher_column than the recipe has; make it with the options of the recipe: Dataset::from_table(table, &recipe.data, …)".into(),
     })
 }
 

@@ -95,16 +95,23 @@ limbeck_options::options! {
             flag("unlabeled", "FILE"), under("Data"), example("\"more.csv\""),
             rules(&[Rule::Beside("data.teacher_column", &["teacher.model", "teacher.from"], "a column of predictions cannot label new rows")]),
         ];
-        /// More target columns besides `data.target`. No target is a feature of another. Each gets its own student and run, unless `joint` is set.
+        /// More target columns besides `data.target`. No target is a feature of another, unless a later row is predicted. Each gets its own student and
+        /// run, unless `joint` is set.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         targets: Vec<String> = Vec::new() => [example("[\"other\"]"), rules(SEVERAL)];
-        /// Train one student that predicts all targets, instead of one student per target. Rows without values of all targets are left out.
+        /// Train one student that predicts all targets and horizons, instead of one student for each. Rows without values of all targets are left out.
         joint: bool = false => [flag("joint", ""), under("Data"), rules(JOINT)];
         /// Weights of the targets in the loss of the joint student, `data.target` first. The errors of each target are divided by its standard
         /// deviation.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         target_weights: Vec<f64> = Vec::new() => [
             above(0.0), example("[2.0, 1.0]"), unset("equal"), rules(&[Rule::With("joint"), Rule::Each(&["data.target", "targets"])]),
+        ];
+        /// Weights of the horizons in the loss of the joint student, `data.horizon` first. The errors of each horizon are divided by the standard deviation
+        /// of its target.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        horizon_weights: Vec<f64> = Vec::new() => [
+            above(0.0), example("[2.0, 1.0]"), unset("equal"), rules(&[Rule::With("joint"), Rule::Each(&["data.horizon", "data.horizons"])]),
         ];
         /// How much work to do: fast for a first look, default, or best: slightly more accurate, but several times slower.
         quality: Quality = Quality::Default => [flag("quality", "LEVEL"), letter('q'), common()];
@@ -174,7 +181,7 @@ const ONE_TARGET: &str = "a teacher of this kind predicts only one target; run l
 
 /// Rules for the option `joint` (one student for several targets): several targets are required, and some options cannot be used.
 const JOINT: &[Rule] = &[
-    Rule::With("targets"),
+    Rule::WithAny(&["targets", "data.horizons"]),
     Rule::Where("student.kind", &["mlp", "auto"], NOT_JOINT),
     Rule::Where("objective.head", &["point"], NOT_JOINT),
     Rule::Where(
@@ -543,7 +550,7 @@ impl Recipe {
         let tables = [Some(self.table.clone()), self.data.test.clone(), split]
             .into_iter()
             .flatten()
-            .filter(|_| !self.targets.is_empty());
+            .filter(|_| self.has_several_targets());
         let teacher = &self.teacher;
         let beside = teacher.model.iter().flat_map(import::weights_beside);
         self.unlabeled
@@ -573,6 +580,12 @@ impl Recipe {
             options.window.get_or_insert(DEFAULT_WINDOW);
         }
         options
+    }
+
+    /// True if the recipe has several target columns, or several horizons.
+    #[must_use]
+    pub fn has_several_targets(&self) -> bool {
+        !self.targets.is_empty() || !self.data.horizons.is_empty()
     }
 
     /// Number of rows before each row that networks read: `data.window` less one for a recurrent student or a teacher of LSTMs, otherwise 0.
@@ -677,11 +690,15 @@ impl CheckedRecipe {
     ///
     /// [`Error::Recipe`] for several targets.
     pub(crate) fn refuse_several(&self) -> Result<()> {
-        if self.targets.is_empty() {
+        if !self.has_several_targets() {
             return Ok(());
         }
-        let message = "this command (in the library, this function) works with one target only; for several targets, use limbeck distill (distill_each), which makes a run for each target";
-        Err(recipe_error("targets", message))
+        let place = match self.targets.is_empty() {
+            true => "data.horizons",
+            false => "targets",
+        };
+        let message = "this command (in the library, this function) works with one target and one horizon only; for several, use limbeck distill (distill_each), which makes a run for each target and horizon";
+        Err(recipe_error(place, message))
     }
 
     /// Refuses a recipe that does not set `joint`, for functions that train one student for several targets.
@@ -926,6 +943,31 @@ mod tests {
         let student = recipe("time = 't'\n[student]\nkind = 'gru'\n");
         student.check().unwrap();
         assert!(student.rows_before() > 0);
+    }
+
+    #[test]
+    fn horizons_are_several_targets() {
+        let recipe = |data: &str, more: &str| {
+            let text =
+                format!("table = 'a.csv'\n{more}\n[data]\ntarget = 'y'\ntime = 't'\n{data}\n");
+            Recipe::parse(&text, "r", Table::new()).unwrap()
+        };
+        let refused = |data: &str, more: &str| recipe(data, more).check().unwrap_err().to_string();
+        let joint = recipe("horizon = 1\nhorizons = [6, 24]", "joint = true");
+        assert!(joint.check().unwrap().has_several_targets());
+        assert!(joint.check().unwrap().refuse_several().is_err());
+        assert!(refused("horizons = [6]", "").contains("data.horizons"));
+        let error = refused("horizon = 1", "joint = true");
+        assert!(
+            error.contains("has no effect without `targets` or `data.horizons`"),
+            "{error}"
+        );
+        let weights = "joint = true\nhorizon_weights = [2.0, 1.0]";
+        assert!(recipe("horizon = 1\nhorizons = [6]", weights).check().is_ok());
+        let error = refused("horizon = 1\nhorizons = [6, 24]", weights);
+        assert!(error.contains("the number of values is 2, expected 3"), "{error}");
+        let error = refused("horizon = 1\nhorizons = [6]\nteacher_column = 'p'", "");
+        assert!(error.contains("predicts only one horizon"), "{error}");
     }
 
     #[test]

@@ -8,6 +8,8 @@
 //! runs/x/student.limbeck   with `joint`: the student that predicts all targets
 //! ```
 //!
+//! Several horizons (`data.horizons`) are several targets, too: each column with each horizon. They are named as `load.ahead6`.
+//!
 //! Without `joint`, every student has its own teacher, size and verdict, and the recipe of each run drops the other targets. With `joint`, one
 //! network learns from a teacher for each target; the student of each run is that network reduced to one output. `metrics.csv` beside the joint
 //! student has the errors of all targets together, in standard deviations of each target; errors in the reports of the runs are in the unit of their
@@ -15,7 +17,7 @@
 
 use std::path::Path;
 
-use limbeck_data::DataOptions;
+use limbeck_data::{DataOptions, TargetSpec};
 
 use crate::error::{Error, Result};
 use crate::pipeline::{distill, distill_joint, go_on};
@@ -27,7 +29,8 @@ use crate::run::unfinished::{self, Ticket, Unfinished};
 use crate::run::{Run, open_each};
 use crate::session::{Event, Observer};
 
-/// Makes a run for each target of the recipe: `data.target`, then `targets`. With one target, it does the same as [`distill`].
+/// Makes a run for each target of the recipe: `data.target`, then `targets`, and each of these with each horizon. With one target, it does the same as
+/// [`distill`].
 ///
 /// ```no_run
 /// use limbeck::{Recipe, Silent, distill_each};
@@ -52,16 +55,16 @@ pub fn distill_each(
     observer: &dyn Observer,
 ) -> Result<Vec<Run>> {
     let out = out.as_ref();
-    if recipe.targets.is_empty() {
+    if !recipe.has_several_targets() {
         return Ok(vec![distill(recipe, out, observer)?]);
     }
     if recipe.joint {
         return distill_joint(recipe, out, observer);
     }
-    let recipes = each(recipe)?;
+    let runs = each(recipe)?;
     unfinished::refuse_taken(out)?;
     let run_dir = Unfinished::begin(out, &Ticket::new(recipe, None)?, recipe.checkpoint_every)?;
-    all(&recipes, run_dir, observer)
+    all(&runs, run_dir, observer)
 }
 
 /// Continues an unfinished run, or the unfinished runs of several targets.
@@ -88,7 +91,7 @@ pub fn resume(run: impl AsRef<Path>, observer: &dyn Observer) -> Result<Vec<Run>
         return open_each(last);
     };
     let recipe = ticket.recipe(run_dir.path())?;
-    if recipe.targets.is_empty() || recipe.joint {
+    if !recipe.has_several_targets() || recipe.joint {
         return go_on(run_dir, &ticket, observer);
     }
     all(&each(&recipe)?, run_dir, observer)
@@ -96,12 +99,12 @@ pub fn resume(run: impl AsRef<Path>, observer: &dyn Observer) -> Result<Vec<Run>
 
 /// Makes the runs of all targets in the folder `run_dir`. Finished runs in it are not changed.
 fn all(
-    recipes: &[CheckedRecipe],
+    runs: &[(Entry, CheckedRecipe)],
     run_dir: Unfinished,
     observer: &dyn Observer,
 ) -> Result<Vec<Run>> {
     let last = run_dir.last().to_owned();
-    match each_in(recipes, &run_dir, observer) {
+    match each_in(runs, &run_dir, observer) {
         Ok(()) => {
             run_dir.finish()?;
             open_each(last)
@@ -114,12 +117,14 @@ fn all(
     }
 }
 
-fn each_in(recipes: &[CheckedRecipe], run_dir: &Unfinished, observer: &dyn Observer) -> Result<()> {
-    let names = recipes.iter().map(|recipe| recipe.data.target.as_str());
-    let entries: Vec<Entry> = several::entries(names);
-    for (at, (recipe, entry)) in recipes.iter().zip(&entries).enumerate() {
+fn each_in(
+    runs: &[(Entry, CheckedRecipe)],
+    run_dir: &Unfinished,
+    observer: &dyn Observer,
+) -> Result<()> {
+    for (at, (entry, recipe)) in runs.iter().enumerate() {
         let out = run_dir.path().join(&entry.folder);
-        let name = format!("target {} of {}: {}", at + 1, recipes.len(), entry.target);
+        let name = format!("target {} of {}: {}", at + 1, runs.len(), entry.target);
         if out.exists() {
             continue;
         }
@@ -133,18 +138,21 @@ fn each_in(recipes: &[CheckedRecipe], run_dir: &Unfinished, observer: &dyn Obser
             false => distill(recipe, &out, observer).map(|_| ())?,
         }
     }
-    let run = |entry: Entry| -> Result<(Run, String)> {
+    let entries: Vec<Entry> = runs.iter().map(|(entry, _)| entry.clone()).collect();
+    let run = |entry: &Entry| -> Result<Run> {
         let made = Run::open(run_dir.path().join(&entry.folder))?;
-        Ok((made.at(run_dir.last().join(&entry.folder)), entry.folder))
+        Ok(made.at(run_dir.last().join(&entry.folder)))
     };
-    let runs = entries.iter().cloned().map(run);
-    let page = compare::targets_page(&runs.collect::<Result<Vec<_>>>()?);
+    let made = entries.iter().map(run).collect::<Result<Vec<_>>>()?;
+    let page = compare::targets_page(&made, &entries);
     write_file(run_dir.path(), PAGE, page.as_bytes())?;
     several::write(run_dir.path(), &entries)
 }
 
-/// The recipes of the runs, one for each target. Each recipe drops the other targets from the features, and has an equal part of the time limit.
-fn each(recipe: &Recipe) -> Result<Vec<CheckedRecipe>> {
+/// The runs, one for each target, and their recipes. Each recipe drops the other targets from the features, and has an equal part of the time limit.
+fn each(recipe: &Recipe) -> Result<Vec<(Entry, CheckedRecipe)>> {
+    let specs = recipe.data.targets(&recipe.targets);
+    let entries = several::entries(specs.iter().map(|spec| &*spec.name));
     let all = data_of_each(recipe);
     let share = recipe.time_limit.map(|limit| limit / all.len() as f64);
     let own = |data: DataOptions| {
@@ -156,7 +164,8 @@ fn each(recipe: &Recipe) -> Result<Vec<CheckedRecipe>> {
         };
         own.check()
     };
-    all.into_iter().map(own).collect()
+    let checked = all.into_iter().map(own).collect::<Result<Vec<_>>>()?;
+    Ok(entries.into_iter().zip(checked).collect())
 }
 
 /// The data options of the runs with one target each, for all targets of the recipe in order. In each, the other targets are dropped from the
@@ -164,16 +173,21 @@ fn each(recipe: &Recipe) -> Result<Vec<CheckedRecipe>> {
 #[must_use]
 pub fn data_of_each(recipe: &Recipe) -> Vec<DataOptions> {
     let all = std::iter::once(&recipe.data.target).chain(&recipe.targets);
-    let own = |target: &String| {
+    let own = |target: TargetSpec| {
         let mut own = recipe.data.clone();
-        own.target.clone_from(target);
-        own.log_targets.retain(|name| name == target);
-        let others = all.clone().filter(|other| *other != target);
+        target.column().clone_into(&mut own.target);
+        own.log_targets.retain(|name| name == target.column());
+        let others = all.clone().filter(|other| *other != target.column());
         let others = others.filter(|other| !recipe.data.drop.contains(other));
         own.drop.extend(others.cloned());
+        own.horizons.clear();
+        if let Some(later) = target.later {
+            own.horizon = later.horizon as usize;
+        }
         own
     };
-    all.clone().map(own).collect()
+    let each = recipe.data.targets(&recipe.targets).into_iter();
+    each.map(own).collect()
 }
 
 #[cfg(test)]
@@ -193,7 +207,7 @@ mod tests {
         let found = each(&several).unwrap();
         let drops: Vec<Vec<String>> = found
             .iter()
-            .map(|recipe| recipe.data.drop.clone())
+            .map(|(_, recipe)| recipe.data.drop.clone())
             .collect();
         assert_eq!(
             drops,
@@ -206,8 +220,30 @@ mod tests {
         assert!(
             found
                 .iter()
-                .all(|recipe| recipe.targets.is_empty() && recipe.time_limit == Some(10.0))
+                .all(|(_, recipe)| recipe.targets.is_empty() && recipe.time_limit == Some(10.0))
         );
+    }
+
+    #[test]
+    fn each_horizon_has_a_run() {
+        let mut several = recipe(&["a", "b"]);
+        several.data.time = Some("t".into());
+        (several.data.horizon, several.data.horizons) = (1, vec![6]);
+        let found = each(&several).unwrap();
+        let runs: Vec<(&str, &str, usize)> = found
+            .iter()
+            .map(|(entry, own)| (&*entry.folder, &*own.data.target, own.data.horizon))
+            .collect();
+        assert_eq!(
+            runs,
+            [
+                ("a_ahead1", "a", 1),
+                ("a_ahead6", "a", 6),
+                ("b_ahead1", "b", 1),
+                ("b_ahead6", "b", 6)
+            ]
+        );
+        assert!(found.iter().all(|(_, own)| own.data.horizons.is_empty()));
     }
 
     #[test]

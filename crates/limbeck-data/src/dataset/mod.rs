@@ -183,7 +183,9 @@ impl Dataset {
         for name in others {
             table.require(name, "option `targets`")?;
         }
-        let names = [std::slice::from_ref(&options.target), others].concat();
+        let columns = [std::slice::from_ref(&options.target), others].concat();
+        let specs = options.targets(others);
+        let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
         let mut findings = Findings::new(&options.checks, &options.keep)?;
         check_names(&table, options)?;
         let given_columns = table.columns.len();
@@ -198,12 +200,12 @@ impl Dataset {
             rows,
             mut values,
             missing: mut missing_targets,
-        } = read_targets(&source, options, &names, targets, &mut findings)?;
+        } = read_targets(&source, options, &specs, targets, &mut findings)?;
         let parts: Vec<SplitPart> = rows.iter().map(|row| parts[*row]).collect();
         let weight = source.weights(options, &rows)?;
         let mut given = source.given_teacher(options, &rows)?;
         let whole = series.as_ref().filter(|series| series.is_whole());
-        let tied = Tied::of(&source, options, (&names, &rows), whole, &mut findings)?;
+        let tied = Tied::of(&source, options, (&columns, &rows), whole, &mut findings)?;
         let ties = Ties::of(tied.group.as_deref(), tied.time.as_deref());
         let valid_given = parts.contains(&SplitPart::Valid);
         let mut split = split(&parts, &ties, source.has_split(options), options, seed)?;
@@ -222,13 +224,13 @@ impl Dataset {
         let total_rows = source.table.rows;
         let periods = periods(&source, options, &rows, (&split, whole.is_some()))?;
         let naive = match &series {
-            Some(series) => series.naive(&source, options, &names, &missing_targets, &rows)?,
+            Some(series) => series.naive(&source, options, &specs, &missing_targets, &rows)?,
             None => Vec::new(),
         };
         let all_rows = with_other_rows(&rows, total_rows, rows_before > 0);
         let found = Found {
             series: series.as_ref(),
-            names: &names,
+            names: &columns,
             values: &values,
             rows: &all_rows,
             learn: &learn,
@@ -247,7 +249,7 @@ impl Dataset {
             summarize(&values[0], &weight, &learn),
             LearnedRows::of(&hashed(&features), &values[0], &learn),
         );
-        let base = Series::base(options, (&values, &split), &features, &names)?;
+        let base = Series::base(options, (&values, &split), &features, &specs)?;
         keep_known(&name, &base, &mut split, &mut findings)?;
         learn_changes(&base, &mut values, given.as_mut());
         let numbers: Vec<&Vec<f64>> = values.iter().chain([&weight]).collect();
@@ -275,7 +277,7 @@ impl Dataset {
         };
         Ok(Self {
             features,
-            targets: target_set(names, values, options),
+            targets: Targets { specs, values },
             weight,
             blocks: dependence.blocks,
             split,
@@ -302,6 +304,11 @@ impl Dataset {
             self.targets.specs[at].clone(),
             self.targets.values[at].clone(),
         );
+        let later = spec.later.as_ref().map(|later| later.horizon);
+        let series = self.summary.series.clone().map(|mut series| {
+            series.sequence.horizon = later.unwrap_or(series.sequence.horizon);
+            series
+        });
         let learn = self.split.train_valid();
         let mut whole = values.clone();
         if let Some(base) = self.base.get(at) {
@@ -317,6 +324,7 @@ impl Dataset {
                     0 => self.summary.learned.clone(),
                     _ => LearnedRows::of(&hashed(&self.features), &whole, &learn),
                 },
+                series,
                 ..self.summary.clone()
             },
             targets: Targets::one(spec, values),
@@ -503,36 +511,44 @@ struct ReadTargets {
 fn read_targets(
     source: &Source,
     options: &DataOptions,
-    names: &[String],
+    specs: &[TargetSpec],
     (parts, series): (&[SplitPart], Option<&Series>),
     findings: &mut Findings<'_>,
 ) -> Result<ReadTargets> {
-    let all = names.iter().map(|name| source.target(name));
-    let mut values = all.collect::<Result<Vec<_>>>()?;
-    let mut missing = BTreeMap::new();
-    if let Some(series) = series.filter(|_| options.horizon > 0) {
-        for (name, target) in names.iter().zip(&mut values) {
+    let (mut columns, mut missing) = (BTreeMap::new(), BTreeMap::new());
+    for name in specs.iter().map(TargetSpec::column) {
+        if columns.contains_key(name) {
+            continue;
+        }
+        let mut values = source.target(name)?;
+        if options.horizon > 0 {
             let named = options.missing_numbers();
-            let all: Vec<usize> = (0..target.len()).collect();
-            let found = missing_in_target(source.name(), name, (target, &all), &named, findings)?;
-            target
+            let all: Vec<usize> = (0..values.len()).collect();
+            let found = missing_in_target(source.name(), name, (&values, &all), &named, findings)?;
+            values
                 .iter_mut()
                 .for_each(|value| *value = found.read(*value));
-            *target = series.ahead(target);
             if !found.is_empty() {
-                missing.insert(name.clone(), found);
+                missing.insert(name.to_owned(), found);
             }
         }
+        columns.insert(name, values);
     }
+    let series = series.filter(|_| options.horizon > 0);
+    let value = |spec: &TargetSpec| {
+        let column = &columns[spec.column()];
+        series.map_or_else(|| column.clone(), |series| series.ahead(spec, column))
+    };
+    let mut values: Vec<Vec<f64>> = specs.iter().map(value).collect();
     if let Some(cap) = options.target_cap {
         let capped = values.iter_mut().flatten().filter(|value| **value > cap);
         capped.for_each(|value| *value = cap);
     }
-    let rows = usable_rows(source, names, &values, parts, findings)?;
-    for (name, target) in names.iter().zip(&mut values) {
+    let rows = usable_rows(source, specs, &values, parts, findings)?;
+    for (spec, target) in specs.iter().zip(&mut values) {
         *target = rows.iter().map(|row| target[*row]).collect();
-        if options.learned_unit(name) == LearnedUnit::Log {
-            source.check_log_target(name, &rows, target)?;
+        if spec.unit == LearnedUnit::Log {
+            source.check_log_target(&spec.name, &rows, target)?;
         }
     }
     Ok(ReadTargets {
@@ -792,17 +808,36 @@ fn clean_targets(
     Ok(all)
 }
 
+/// For each column that is predicted, its values: those of its only target, or with several horizons those of one of them, NaN where any is missing.
+fn known_in_all<'s>(
+    specs: &'s [TargetSpec],
+    values: &'s [Vec<f64>],
+) -> Vec<(&'s str, Cow<'s, [f64]>)> {
+    let mut all: Vec<(&str, Cow<'_, [f64]>)> = Vec::new();
+    for (spec, values) in specs.iter().zip(values) {
+        match all.last_mut().filter(|(column, _)| *column == spec.column()) {
+            None => all.push((spec.column(), Cow::Borrowed(values))),
+            Some((_, known)) => {
+                let both = known.to_mut().iter_mut().zip(values);
+                both.filter(|(_, value)| value.is_nan())
+                    .for_each(|(known, _)| *known = f64::NAN);
+            }
+        }
+    }
+    all
+}
+
 /// Positions in the table of the rows that have a value of every target and are training, validation or test rows.
 fn usable_rows(
     source: &Source,
-    names: &[String],
+    specs: &[TargetSpec],
     values: &[Vec<f64>],
     parts: &[SplitPart],
     findings: &mut Findings<'_>,
 ) -> Result<Vec<usize>> {
     let mut rows: Vec<usize> = (0..parts.len()).collect();
-    for (name, target) in names.iter().zip(values) {
-        let usable = source.usable_rows(name, target, parts, findings)?;
+    for (column, target) in known_in_all(specs, values) {
+        let usable = source.usable_rows(column, &target, parts, findings)?;
         let mut is_usable = vec![false; parts.len()];
         usable.iter().for_each(|&row| is_usable[row] = true);
         rows.retain(|&row| is_usable[row]);
@@ -811,7 +846,11 @@ fn usable_rows(
         let message = format!(
             "{}: no row has a value of every target ({}); fill in the missing values, or name fewer targets",
             source.name(),
-            names.join(", ")
+            specs
+                .iter()
+                .map(|spec| &*spec.name)
+                .collect::<Vec<_>>()
+                .join(", ")
         );
         return Err(Error::Split { message });
     }
@@ -841,16 +880,6 @@ fn periods(
         is_feature: options.keep.contains(name),
         ..source.periods(name, rows, split)?
     }))
-}
-
-/// The targets with their names and learned units; `values` has one list for each name.
-fn target_set(names: Vec<String>, values: Vec<Vec<f64>>, options: &DataOptions) -> Targets {
-    let spec = |name: String| {
-        let unit = options.learned_unit(&name);
-        TargetSpec { name, unit }
-    };
-    let specs = names.into_iter().map(spec).collect();
-    Targets { specs, values }
 }
 
 /// Checks that each part of the split (training, validation and test rows) has a row with a weight above 0. A part without rows is not checked.

@@ -1,16 +1,16 @@
 //! Options of the data: target, features, split and checks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use limbeck_options::{Form, Options, Rule, Section, Spec, Value, View};
-use limbeck_runtime::{Forecast, Look, LookKind};
+use limbeck_runtime::{Forecast, Later, Look, LookKind};
 
 use crate::Result;
 use crate::checks::Findings;
 use crate::files::ReadOptions;
 use crate::kind::ColumnKind;
-use crate::targets::LearnedUnit;
+use crate::targets::{LearnedUnit, TargetSpec};
 use crate::text::{DecimalMark, Separator};
 use crate::warning::Action;
 
@@ -62,7 +62,7 @@ limbeck_options::options! {
             rules(&[IN_TIME, Rule::Without("data.group", "a series is a group already"), ONE_ROLE]),
         ];
         /// Statistics of earlier rows of the same series as features: lagN, diffN, rocN, logretN, meanN, minN, maxN, stdN, slopeN, volN or rsiN, with a
-        /// number of rows in place of N; of all number columns, or of one: COLUMN.lagN.
+        /// number of rows in place of N; of all number columns, or of one: COLUMN.lagN. A range such as lag1-24 stands for one of each number of rows.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         history: Vec<String> = Vec::new() => [
             flag("history", "STATISTIC"), under("Series"), example("[\"lag1\", \"mean7\", \"load.lag24\"]"), rules(&[IN_TIME]),
@@ -89,6 +89,16 @@ limbeck_options::options! {
         ///
         /// With a horizon, the target's present and earlier values are features.
         horizon: usize = 0 => [within(0.0, 10_000.0), flag("horizon", "ROWS"), under("Series"), common(), rules(&[IN_TIME])];
+        /// More horizons besides `horizon`. Each gets its own student and run, unless `joint` is set.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        horizons: Vec<usize> = Vec::new() => [within(1.0, 10_000.0), example("[6, 24]"), rules(&[
+            Rule::With("data.horizon"),
+            Rule::Without("teacher.from", ONE_HORIZON),
+            Rule::Without("teacher.with", ONE_HORIZON),
+            Rule::Without("teacher.model", ONE_HORIZON),
+            Rule::Without("teacher.command.command", ONE_HORIZON),
+            Rule::Without("data.teacher_column", ONE_HORIZON),
+        ])];
         /// Which number to predict of the rows up to the horizon.
         forecast: Ahead = Ahead::Value => [flag("forecast", "WHAT"), under("Series"), rules(&[Rule::With("data.horizon")])];
         /// What the models learn of a forecast; the student predicts the value in both cases.
@@ -244,6 +254,7 @@ impl Ahead {
 
 /// Series need an order of their rows.
 const IN_TIME: Rule = Rule::With("data.time");
+const ONE_HORIZON: &str = "a teacher of this kind predicts only one horizon; run limbeck distill once for each horizon";
 const PLAIN_NUMBERS: &str = "such a teacher expects the numbers of the table, not normalized ones";
 const ONE_SPLIT: &str = "only one of the two can choose the test rows";
 const ONE_ROLE: Rule = Rule::Apart(
@@ -280,6 +291,24 @@ pub const TARGET_RULES: &[Rule] = &[Rule::Apart(
 
 /// Window of forecasts without the options `window` and `history`, and of recurrent students without the option `window`.
 pub const DEFAULT_WINDOW: usize = 16;
+
+/// The statistics that a text names: one such as `lag7`, or one for each number of rows of a range, such as `lag1-24`.
+fn looks_of(text: &str) -> std::result::Result<Vec<Look>, String> {
+    let one = |text: &str| text.parse::<Look>();
+    let Some((first, last)) = text.split_once('-') else {
+        return Ok(vec![one(text)?]);
+    };
+    let first: Look = one(first)?;
+    match last.parse::<u32>() {
+        Ok(last) if last >= first.rows => (first.rows..=last)
+            .map(|rows| one(&format!("{}{rows}", first.kind.name())))
+            .collect(),
+        _ => Err(format!(
+            "`{text}`: found `{last}` behind the dash, expected a whole number of at least {}, the last number of rows of the range",
+            first.rows
+        )),
+    }
+}
 
 /// The statistics that the option `window` selects. With a horizon, they are differences rather than levels: a series may drift away from the levels of
 /// its training rows.
@@ -346,6 +375,49 @@ impl DataOptions {
         }
     }
 
+    /// All horizons: `horizon`, then `horizons`.
+    pub fn all_horizons(&self) -> impl Iterator<Item = usize> {
+        std::iter::once(self.horizon).chain(self.horizons.iter().copied())
+    }
+
+    /// The largest horizon; 0 if the targets of the same rows are predicted.
+    #[must_use]
+    pub fn longest_horizon(&self) -> usize {
+        self.all_horizons().max().unwrap_or(0)
+    }
+
+    /// The targets: each of the columns `target` and `others`, with one horizon or with each of several horizons.
+    #[must_use]
+    pub fn targets(&self, others: &[String]) -> Vec<TargetSpec> {
+        let columns = std::iter::once(&self.target).chain(others);
+        let of = |column: &String| -> Vec<TargetSpec> {
+            let unit = self.learned_unit(column);
+            if self.horizons.is_empty() {
+                return vec![TargetSpec::new(column, unit)];
+            }
+            let later = |horizon: usize| Later {
+                column: column.clone(),
+                horizon: horizon as u32,
+            };
+            self.all_horizons()
+                .map(|horizon| TargetSpec::ahead(later(horizon), unit))
+                .collect()
+        };
+        columns.flat_map(of).collect()
+    }
+
+    /// Refuses a horizon that is given twice.
+    fn check_horizons(&self) -> Result<()> {
+        let mut seen = BTreeSet::new();
+        match self.all_horizons().find(|horizon| !seen.insert(*horizon)) {
+            None => Ok(()),
+            Some(twice) => Err(crate::Error::option(
+                "horizons",
+                format!("the horizon {twice} is given twice; name each horizon once"),
+            )),
+        }
+    }
+
     /// True if the rows form series: then rows look back on earlier rows, or forecasts look ahead.
     #[must_use]
     pub fn has_series(&self) -> bool {
@@ -371,18 +443,18 @@ impl DataOptions {
                 Some((column, look)) => (Some(column.to_owned()), look),
                 None => (None, text.as_str()),
             };
-            let look: Look = look
-                .parse()
-                .map_err(|error| crate::Error::option("history", error))?;
-            all.push((column, look));
+            let looks =
+                looks_of(look).map_err(|message| crate::Error::option("history", message))?;
+            all.extend(looks.into_iter().map(|look| (column.clone(), look)));
         }
         let by_default = (self.horizon > 0 && self.history.is_empty()).then_some(DEFAULT_WINDOW);
         if let Some(window) = self.window.or(by_default) {
             all.extend(window_looks(window, self.horizon).map(|look| (None, look)));
         }
         if let Some(season) = self.season {
-            let before = season * self.horizon.div_ceil(season) - self.horizon;
-            for back in [before, season].into_iter().filter(|back| *back > 0) {
+            let before = |horizon: usize| season * horizon.div_ceil(season) - horizon;
+            let backs = self.all_horizons().map(before).chain([season]);
+            for back in backs.filter(|back| *back > 0) {
                 let look = Look {
                     kind: LookKind::Diff,
                     rows: back as u32,
@@ -427,6 +499,7 @@ impl DataOptions {
     pub fn check(&self) -> Result<()> {
         Findings::new(&self.checks, &self.keep)?;
         self.looks()?;
+        self.check_horizons()?;
         Ok(self.validate()?)
     }
 
@@ -440,6 +513,7 @@ impl DataOptions {
         };
         Findings::new(&self.checks, &self.keep)?;
         self.looks()?;
+        self.check_horizons()?;
         let given = has_test.then(|| PathBuf::from("a test table"));
         let own = Self {
             test: self.test.clone().or(given),

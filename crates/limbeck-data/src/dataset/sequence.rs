@@ -17,6 +17,7 @@ use crate::series::{
 };
 use crate::split::{Split, SplitPart};
 use crate::table::{Column, Values};
+use crate::targets::TargetSpec;
 use crate::{Error, Result};
 
 /// A forecast that needs no model, such as persistence: the target's value of an earlier row, repeated.
@@ -91,8 +92,10 @@ pub(super) struct Series {
     series: Vec<u32>,
     /// For each row of the table, its time.
     time: Vec<f64>,
-    /// For each row of the table, the row in which its target is known.
+    /// For each row of the table, the row in which its target is known; with several horizons, the last of its targets.
     target_rows: Vec<Option<usize>>,
+    /// True if there are several horizons.
+    several: bool,
     steps: Option<Steps>,
     /// Number of series.
     count: usize,
@@ -141,16 +144,17 @@ impl Series {
             series: columns.iter().map(|column| key_column(column)).collect(),
             time: key_column(column),
             longest_step: longest.filter(|_| options.gap != Gap::Ignore),
-            horizon: options.horizon as u32,
+            horizon: options.longest_horizon() as u32,
             forecast: options.forecast.forecast(),
             relative: false,
             rows_before: 0,
             regimes: None,
         };
         let runs = Runs::new(&order, &series, &time, &sequence);
-        let target_rows = runs.later(rows, options.horizon);
+        let target_rows = runs.later(rows, options.longest_horizon());
         let mut made = Self {
             whole: false,
+            several: !options.horizons.is_empty(),
             looks: options.looks()?,
             season: options.season,
             count: series.iter().max().map_or(0, |last| *last as usize + 1),
@@ -268,10 +272,16 @@ impl Series {
             .map(|(series, _)| series)
     }
 
-    /// The target to learn in each row of the table, from the target's value of each row.
-    pub(super) fn ahead(&self, target: &[f64]) -> Vec<f64> {
-        let horizon = self.sequence.horizon as usize;
-        self.runs.ahead(target, horizon, self.sequence.forecast)
+    /// Number of rows from a row to its target.
+    fn horizon_of(&self, target: &TargetSpec) -> usize {
+        let own = target.later.as_ref().map(|later| later.horizon);
+        own.unwrap_or(self.sequence.horizon) as usize
+    }
+
+    /// The target to learn in each row of the table, from the value of the target's column in each row.
+    pub(super) fn ahead(&self, target: &TargetSpec, column: &[f64]) -> Vec<f64> {
+        let horizon = self.horizon_of(target);
+        self.runs.ahead(column, horizon, self.sequence.forecast)
     }
 
     /// Removes training and validation rows whose target is known only in a validation or test row. `rows` has the position in the table of each row of
@@ -321,7 +331,7 @@ impl Series {
     /// For each row of the table: true if its target is made from a row that is `held`.
     fn looks_into(&self, held: &[bool]) -> Vec<bool> {
         let horizon = self.sequence.horizon as usize;
-        let all = matches!(self.sequence.forecast, Forecast::Mean | Forecast::Sum);
+        let all = self.several || matches!(self.sequence.forecast, Forecast::Mean | Forecast::Sum);
         let mut into = vec![false; held.len()];
         for run in &self.runs.runs {
             // Position in the run of the next row that is held.
@@ -544,8 +554,9 @@ impl Series {
 
     /// For each target, the present value to add to what is learned; empty if the forecast itself is learned. `values` are the forecasts to learn.
     ///
-    /// Changes are learned if the option `learn` says so, or if on validation rows the present value is a better forecast of every target than the mean
-    /// of the training rows. A target's own column must be a feature, because the student adds it.
+    /// Changes are learned if the option `learn` says so, or if on validation rows the present value is a better forecast of the targets than the mean
+    /// of the training rows: if its squared error is smaller, as a share of that of the mean and on average over the targets. A target's own column must
+    /// be a feature, because the student adds it.
     ///
     /// # Errors
     ///
@@ -554,26 +565,28 @@ impl Series {
         options: &DataOptions,
         (values, split): (&[Vec<f64>], &Split),
         features: &Features,
-        names: &[String],
+        targets: &[TargetSpec],
     ) -> Result<Vec<Vec<f64>>> {
         if options.horizon == 0 || options.learn == Learn::Value {
             return Ok(Vec::new());
         }
-        let own = |name: &String| {
-            let own = features.columns.iter().find(|column| column.name == *name);
+        let own = |target: &TargetSpec| {
+            let mut columns = features.columns.iter();
+            let own = columns.find(|column| column.name == target.column());
             match own.map(|column| &column.values) {
                 Some(FeatureValues::Number(values)) => Some(values.clone()),
                 _ => None,
             }
         };
-        let present: Option<Vec<Vec<f64>>> = names.iter().map(own).collect();
+        let present: Option<Vec<Vec<f64>>> = targets.iter().map(own).collect();
         let is_plain = matches!(options.forecast, Ahead::Value | Ahead::Mean)
             && !options.log_target
             && options.log_targets.is_empty()
             && options.target_cap.is_none();
         let persists = |present: &[Vec<f64>]| {
-            let mut both = values.iter().zip(present);
-            both.all(|(values, present)| is_persistent(values, present, split))
+            let both = values.iter().zip(present);
+            let ratios = both.map(|(values, present)| of_persistence(values, present, split));
+            ratios.sum::<f64>() < values.len() as f64
         };
         match (present.filter(|_| is_plain), options.learn) {
             (Some(present), Learn::Change) => Ok(present),
@@ -592,7 +605,7 @@ impl Series {
         &self,
         source: &Source,
         options: &DataOptions,
-        targets: &[String],
+        targets: &[TargetSpec],
         missing: &BTreeMap<String, MissingNumbers>,
         rows: &[usize],
     ) -> Result<Vec<Naive>> {
@@ -604,15 +617,15 @@ impl Series {
             Some((1, PERSISTENCE)),
             self.season.map(|season| (season, "seasonal naive")),
         ];
-        for (target, target_name) in targets.iter().enumerate() {
-            let mut values = source.target(target_name)?;
-            if let Some(missing) = missing.get(target_name) {
+        for (target, spec) in targets.iter().enumerate() {
+            let mut values = source.target(spec.column())?;
+            if let Some(missing) = missing.get(spec.column()) {
                 values
                     .iter_mut()
                     .for_each(|value| *value = missing.read(*value));
             }
             for (season, name) in seasons.into_iter().flatten() {
-                let repeated = self.repeated(&values, season);
+                let repeated = self.repeated(&values, season, self.horizon_of(spec));
                 let capped = |&row: &usize| match options.target_cap {
                     Some(cap) if repeated[row] > cap => cap,
                     _ => repeated[row],
@@ -627,11 +640,10 @@ impl Series {
         Ok(all)
     }
 
-    /// The forecast of each row of the table, if the target repeats its last `season` values; NaN where one of them is missing.
+    /// The forecast of each row of the table, `horizon` rows ahead, if the target repeats its last `season` values; NaN where one of them is missing.
     ///
     /// `ŷ_k = y_{k − m ⌈k / m⌉}` for the row `k` rows ahead, where `m` is the season and `y_0` the target of the present row.
-    fn repeated(&self, target: &[f64], season: usize) -> Vec<f64> {
-        let horizon = self.sequence.horizon as usize;
+    fn repeated(&self, target: &[f64], season: usize, horizon: usize) -> Vec<f64> {
         let mut all = vec![f64::NAN; target.len()];
         for run in &self.runs.runs {
             for (at, &row) in run.iter().enumerate() {
@@ -684,8 +696,8 @@ const AUDITED: usize = 20_000;
 /// Name of the forecast that the target keeps its present value.
 const PERSISTENCE: &str = "persistence";
 
-/// True if on validation rows the present value of the target is a better forecast than the mean over the training rows.
-fn is_persistent(values: &[f64], present: &[f64], split: &Split) -> bool {
+/// The squared error of the present value as forecast of the target, divided by that of the mean over the training rows; on validation rows.
+fn of_persistence(values: &[f64], present: &[f64], split: &Split) -> f64 {
     let mean = split.train.iter().map(|&row| values[row]).sum::<f64>() / split.train.len() as f64;
     let known = split.valid.iter().filter(|&&row| !present[row].is_nan());
     let squares = known.map(|&row| {
@@ -693,7 +705,8 @@ fn is_persistent(values: &[f64], present: &[f64], split: &Split) -> bool {
         (of_mean * of_mean, of_present * of_present)
     });
     let sums = squares.fold((0.0, 0.0), |sum, next| (sum.0 + next.0, sum.1 + next.1));
-    sums.1 < sums.0
+    // Without an error of the mean, neither is better.
+    if sums.0 > 0.0 { sums.1 / sums.0 } else { 1.0 }
 }
 
 /// Name of each series: the cells of its first row in the series columns. `series` has the number of the series of each row.

@@ -475,6 +475,7 @@ mod tests {
             slope_reach: 1.0,
             targets: std::slice::from_ref(&Y),
             target_weights: &[],
+            horizon_weights: &[],
             rows_before: 0,
             seed: 3,
             checkpoints: &NO_CHECKPOINTS,

@@ -10,9 +10,10 @@ use serde::Serialize;
 use toml::Value;
 
 use crate::error::{Error, Result};
+use crate::report::Report;
 use crate::report::page::{CHARTS, STYLE, THEME, escape};
 use crate::run::files::{PAGE, PREDICTIONS, REPORT};
-use crate::run::several;
+use crate::run::several::{self, Entry};
 use crate::run::unfinished::Unfinished;
 use crate::run::{Run, open_each};
 
@@ -354,24 +355,21 @@ pub fn page(runs: &[Run]) -> Result<String> {
 
 /// The page of a run with several targets: the verdict for each target, and a link to the page of its run. Each run comes with the name of its
 /// folder, which is beside this page.
-pub(crate) fn targets_page(runs: &[(Run, String)]) -> String {
-    let line = |(run, folder): &(Run, String)| {
-        let (folder, target) = (escape(folder), escape(&run.report().predicted()));
+pub(crate) fn targets_page(runs: &[Run], entries: &[Entry]) -> String {
+    let line = |(run, entry): (&Run, &Entry)| {
+        let (folder, target) = (escape(&entry.folder), escape(&run.report().predicted()));
         let sentence = escape(&run.report().proof.verdict.sentence);
         format!("<li><a href=\"{folder}/{PAGE}\">{target}</a>: {sentence}</li>")
     };
-    let list: String = runs.iter().map(line).collect();
-    let joint = runs
-        .first()
-        .and_then(|(run, _)| run.report().joint.as_ref());
+    let list: String = runs.iter().zip(entries).map(line).collect();
+    let joint = runs.first().and_then(|run| run.report().joint.as_ref());
     let student = joint.map_or_else(String::new, |joint| {
         let (parameters, bytes) = (grouped(joint.parameters), grouped(joint.bytes));
         format!("<p>One student predicts all targets: {parameters} parameters, {bytes} bytes.</p>")
     });
-    let runs: Vec<Run> = runs.iter().map(|(run, _)| run.clone()).collect();
     let title = counted(runs.len(), "target");
     let text = format!("{student}<h2>Each target</h2><ul>{list}</ul>");
-    document(&title, &runs, &text)
+    document(&title, runs, &text)
 }
 
 /// The options that differ between runs, as an HTML table; empty if none differ.
@@ -398,13 +396,9 @@ fn document(title: &str, runs: &[Run], after: &str) -> String {
     let header: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
     let runs_table = grid("runs", &header, &rows, &words);
     let errors = errors(runs);
-    let chart = |(at, target): (usize, &Errors)| {
-        let (name, height) = (escape(&target.name), 110 + 50 * target.runs.len());
-        format!(
-            "<figure><div class=\"plot\" style=\"height:{height}px\"><canvas id=\"errors-{at}\" role=\"img\" aria-label=\"test error of {name} by run: teacher, baseline, distilled, shipped\"></canvas></div></figure>"
-        )
-    };
-    let charts: String = errors.iter().enumerate().map(chart).collect();
+    let charts: String = (errors.iter().enumerate())
+        .map(|(at, target)| target.chart(at))
+        .collect();
     // Escape `<`, so that no text can end the script element.
     let data = serde_json::to_string(&errors)
         .unwrap_or_default()
@@ -450,27 +444,72 @@ struct Errors {
     runs: Vec<String>,
     /// Test errors of `teacher`, `baseline`, `distilled` and `shipped`, each in the order of the runs.
     sides: BTreeMap<&'static str, Vec<f64>>,
+    /// Number of rows ahead of the target of each run; 0 for targets of the same row.
+    horizons: Vec<u32>,
+    /// Test errors of persistence, the forecast that repeats the present value; `None` in a run without it.
+    persistence: Vec<Option<f64>>,
 }
 
-/// The test errors of the runs, one entry for each predicted quantity (a target or a quantile of it), since units and metrics differ.
+impl Errors {
+    fn new(name: String, measure: &'static str) -> Self {
+        Self {
+            name,
+            measure,
+            runs: Vec::new(),
+            sides: BTreeMap::new(),
+            horizons: Vec::new(),
+            persistence: Vec::new(),
+        }
+    }
+
+    /// True if the runs differ in their horizon, so that errors are drawn over the horizon.
+    fn is_by_horizon(&self) -> bool {
+        let different: BTreeSet<&u32> = self.horizons.iter().collect();
+        different.len() > 1 && different.len() == self.horizons.len()
+    }
+
+    /// The chart of the errors, as an HTML figure. `at` is its position on the page.
+    fn chart(&self, at: usize) -> String {
+        let (by, height) = match self.is_by_horizon() {
+            true => ("horizon", 360),
+            false => ("run", 110 + 50 * self.runs.len()),
+        };
+        let name = escape(&self.name);
+        format!(
+            "<figure><div class=\"plot\" style=\"height:{height}px\"><canvas id=\"errors-{at}\" data-by=\"{by}\" role=\"img\" aria-label=\"test error of {name} by {by}: teacher, baseline, distilled, shipped\"></canvas></div></figure>"
+        )
+    }
+}
+
+/// The horizon of a run: number of rows ahead of its target.
+fn horizon(report: &Report) -> u32 {
+    report.data.sequence().map_or(0, |sequence| sequence.horizon)
+}
+
+/// The predicted quantity of a run, without its horizon.
+fn quantity(report: &Report) -> String {
+    let own = format!(".ahead{}", horizon(report));
+    report.predicted().replacen(&own, "", 1)
+}
+
+/// The test errors of the runs, one entry for each predicted quantity (a target or a quantile of it, at any horizon), since units and metrics differ.
 fn errors(runs: &[Run]) -> Vec<Errors> {
     let mut all: Vec<Errors> = Vec::new();
     for run in runs {
         let (report, test) = (run.report(), &run.report().test);
-        let name = report.predicted();
+        let name = quantity(report);
         let at = all
             .iter()
             .position(|target| target.name == name)
             .unwrap_or_else(|| {
-                all.push(Errors {
-                    name,
-                    measure: report.measure().name(),
-                    runs: Vec::new(),
-                    sides: BTreeMap::new(),
-                });
+                all.push(Errors::new(name, report.measure().name()));
                 all.len() - 1
             });
         all[at].runs.push(run.path().display().to_string());
+        all[at].horizons.push(horizon(report));
+        let mut naive = report.naive.iter();
+        let persistence = naive.find(|naive| naive.name == "persistence");
+        all[at].persistence.push(persistence.map(|naive| naive.rmse));
         let sides = [
             ("teacher", test.teacher.error()),
             ("baseline", test.baseline.error()),

@@ -35,7 +35,7 @@ use limbeck_data::{Content, Features, Table};
 use limbeck_runtime::Student;
 
 pub use files::*;
-pub use several::{TARGETS, joint_student};
+pub use several::{TARGETS, joint_student, target_names};
 pub use unfinished::{is_taken, unfinished};
 
 use crate::error::{Error, Result};

@@ -20,6 +20,23 @@ pub(crate) struct Entry {
 
 /// The folders of the runs in `path`, if it is a folder for several targets; otherwise `None`.
 pub(crate) fn list(path: &Path) -> Result<Option<Vec<PathBuf>>> {
+    let entries = read(path)?;
+    let folder = |entry: Entry| path.join(entry.folder);
+    Ok(entries.map(|entries| entries.into_iter().map(folder).collect()))
+}
+
+/// The names of the targets of the runs in `path`, in their order; empty if it is no folder for several targets.
+///
+/// # Errors
+///
+/// [`Error::File`] or [`Error::NotARun`] if the list of targets cannot be read.
+pub fn target_names(path: &Path) -> Result<Vec<String>> {
+    let entries = read(path)?.unwrap_or_default();
+    Ok(entries.into_iter().map(|entry| entry.target).collect())
+}
+
+/// Reads the list of targets; `None` if there is none.
+fn read(path: &Path) -> Result<Option<Vec<Entry>>> {
     let file = path.join(TARGETS);
     let text = match std::fs::read_to_string(&file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -41,12 +58,7 @@ pub(crate) fn list(path: &Path) -> Result<Option<Vec<PathBuf>>> {
             entry.folder
         )));
     }
-    Ok(Some(
-        entries
-            .into_iter()
-            .map(|entry| path.join(entry.folder))
-            .collect(),
-    ))
+    Ok(Some(entries))
 }
 
 /// Refuses a folder of several runs where one run is expected.

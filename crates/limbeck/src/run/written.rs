@@ -119,11 +119,11 @@ pub(crate) fn write_joint(run_dir: &Unfinished, data: &Dataset, joint: &Joint) -
     let run = |(fitted, entry): (&Fitted, &several::Entry)| {
         let (recipe, report) = (fitted.recipe.clone(), fitted.proven.report.clone());
         let path = run_dir.last().join(&entry.folder);
-        (Run::assemble(path, recipe, report), entry.folder.clone())
+        Run::assemble(path, recipe, report)
     };
-    let runs: Vec<(Run, String)> = joint.targets.iter().zip(&entries).map(run).collect();
-    write_file(out, PAGE, compare::targets_page(&runs).as_bytes())?;
+    let runs: Vec<Run> = joint.targets.iter().zip(&entries).map(run).collect();
+    write_file(out, PAGE, compare::targets_page(&runs, &entries).as_bytes())?;
     several::write(out, &entries)?;
     Manifest::of_run(out)?.write(&out.join(super::files::MANIFEST))?;
-    Ok(runs.into_iter().map(|(run, _)| run).collect())
+    Ok(runs)
 }

@@ -1185,6 +1185,7 @@ mod tests {
             hints: &Default::default(),
             transfer: &Default::default(),
             target_weights: &[],
+            horizon_weights: &[],
             rows_before: 0,
             seed: 0,
         };

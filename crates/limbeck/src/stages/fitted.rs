@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use limbeck_data::{Dataset, Table};
+use limbeck_data::{Dataset, Table, TargetSpec};
 use limbeck_distill::search::{Choice, Refitted};
 use limbeck_distill::student::StudentKind;
 use limbeck_runtime::Student;
@@ -111,6 +111,7 @@ pub(crate) fn study_options(recipe: &Recipe) -> StudyOptions<'_> {
         hints: &recipe.hints,
         transfer: &recipe.transfer,
         target_weights: &recipe.target_weights,
+        horizon_weights: &recipe.horizon_weights,
         rows_before: recipe.rows_before(),
         seed: recipe.seed,
     }
@@ -339,15 +340,17 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
     let ((proven, student), _, refits) = students.train(prove)?;
     drop(students);
     drop(others);
-    let fitted = |((proven, choice), labels): ((Proven, Choice), LabelStore)| Fitted {
-        recipe: recipe_of(&own, &proven.report.target),
+    let specs = &data.targets.specs;
+    let fitted = |(spec, ((proven, choice), labels)): (&TargetSpec, (_, LabelStore))| Fitted {
+        recipe: recipe_of(&own, spec),
         dropped: resolved.plan.dropped.clone(),
         labels,
         proven,
         choice,
         refits: refits.clone(),
     };
-    let targets = proven.into_iter().zip(stores).map(fitted).collect();
+    let each = specs.iter().zip(proven.into_iter().zip(stores));
+    let targets = each.map(fitted).collect();
     Ok(Joint {
         recipe: recipe.clone(),
         student,
@@ -355,20 +358,35 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
     })
 }
 
-/// The recipe for one of several targets of a joint student: `target` comes first, and each target keeps its weight.
-fn recipe_of(recipe: &Recipe, target: &str) -> Recipe {
+/// The recipe for one of several targets of a joint student: its column and its horizon come first, and each column and horizon keeps its weight.
+fn recipe_of(recipe: &Recipe, target: &TargetSpec) -> Recipe {
     let mut own = recipe.clone();
-    let all = std::iter::once(&recipe.data.target).chain(&recipe.targets);
-    let mut order: Vec<(usize, &String)> = all.enumerate().collect();
-    order.sort_by_key(|(at, name)| (*name != target, *at));
-    let weights = &recipe.target_weights;
-    own.target_weights = order
-        .iter()
-        .filter_map(|(at, _)| weights.get(*at).copied())
-        .collect();
-    own.targets = order[1..].iter().map(|(_, name)| (*name).clone()).collect();
-    own.data.target = target.to_owned();
+    let columns = std::iter::once(&recipe.data.target).chain(&recipe.targets);
+    let columns: Vec<String> = columns.cloned().collect();
+    let (columns, weights) = first_of(&columns, &recipe.target_weights, target.column());
+    (own.targets, own.target_weights) = (columns, weights);
+    own.data.target = own.targets.remove(0);
+    if let Some(later) = &target.later {
+        let all: Vec<usize> = recipe.data.all_horizons().collect();
+        let first = later.horizon as usize;
+        let (horizons, weights) = first_of(&all, &recipe.horizon_weights, &first);
+        (own.data.horizons, own.horizon_weights) = (horizons, weights);
+        own.data.horizon = own.data.horizons.remove(0);
+    }
     own
+}
+
+/// The values in their order, but with `first` before all others; and their weights, if there are any.
+fn first_of<T: Clone + PartialEq<F>, F: ?Sized>(
+    values: &[T],
+    weights: &[f64],
+    first: &F,
+) -> (Vec<T>, Vec<f64>) {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by_key(|&at| (values[at] != *first, at));
+    let weights = order.iter().filter_map(|&at| weights.get(at).copied());
+    let weights = weights.collect();
+    (order.iter().map(|&at| values[at].clone()).collect(), weights)
 }
 
 fn labels_of(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<LabelStore> {
@@ -417,6 +435,8 @@ fn agree(stores: Vec<&mut LabelStore>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use limbeck_data::LearnedUnit;
+
     use super::*;
 
     #[test]
@@ -424,13 +444,19 @@ mod tests {
         let mut recipe = Recipe::for_table("t.csv", "a");
         recipe.targets = vec!["b".into(), "c".into()];
         recipe.target_weights = vec![1.0, 2.0, 3.0];
-        let own = recipe_of(&recipe, "b");
+        let column = |name: &str| TargetSpec::new(name, LearnedUnit::Own);
+        let own = recipe_of(&recipe, &column("b"));
         assert_eq!(
             (own.data.target.as_str(), own.targets),
             ("b", vec!["a".to_owned(), "c".into()])
         );
         assert_eq!(own.target_weights, [2.0, 1.0, 3.0]);
         recipe.target_weights.clear();
-        assert!(recipe_of(&recipe, "c").target_weights.is_empty());
+        assert!(recipe_of(&recipe, &column("c")).target_weights.is_empty());
+        (recipe.data.horizon, recipe.data.horizons) = (1, vec![6, 24]);
+        recipe.horizon_weights = vec![3.0, 2.0, 1.0];
+        let own = recipe_of(&recipe, &recipe.data.targets(&recipe.targets)[4]);
+        assert_eq!((&*own.data.target, own.data.horizon), ("b", 6));
+        assert_eq!((own.data.horizons, own.horizon_weights), (vec![1, 24], vec![2.0, 3.0, 1.0]));
     }
 }

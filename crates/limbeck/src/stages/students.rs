@@ -24,8 +24,10 @@ pub(crate) struct StudyOptions<'a> {
     pub(crate) hints: &'a HintOptions,
     /// Options of the new rows; some of them, such as the weight of perturbed rows, also apply to training.
     pub(crate) transfer: &'a TransferOptions,
-    /// Weights of the targets in the loss; empty for equal weights.
+    /// Weights of the target columns in the loss; empty for equal weights.
     pub(crate) target_weights: &'a [f64],
+    /// Weights of the horizons in the loss; empty for equal weights.
+    pub(crate) horizon_weights: &'a [f64],
     /// Number of rows before each row that a recurrent student reads.
     pub(crate) rows_before: usize,
     pub(crate) seed: u64,
@@ -41,6 +43,7 @@ impl<'a> StudyOptions<'a> {
             slope_reach: self.transfer.slope_reach,
             targets,
             target_weights: self.target_weights,
+            horizon_weights: self.horizon_weights,
             rows_before: self.rows_before,
             seed: self.seed,
             checkpoints: session.checkpoints(),
@@ -53,6 +56,7 @@ impl<'a> StudyOptions<'a> {
         Study {
             checkpoints: &NO_CHECKPOINTS,
             target_weights: &[],
+            horizon_weights: &[],
             ..self.study(&data.targets.specs[..1], session)
         }
     }
