@@ -116,14 +116,16 @@ impl<'a> Target<'a> {
         self.held.map_or_else(Vec::new, answers)
     }
 
-    /// Description of the student's output for this target: its name, and the transform from the standardized prediction to the target's unit.
+    /// Description of the student's output for this target: its name, its horizon, and the transform from the standardized prediction to the target's unit.
     pub(crate) fn output(&self) -> Output {
         let (scale, shift) = (self.scale, self.center);
         let transform = match self.spec.unit {
             LearnedUnit::Own => TargetTransform::Affine { scale, shift },
             LearnedUnit::Log => TargetTransform::LogAffine { scale, shift },
         };
-        let name = self.spec.name.clone();
-        Output::new(name, transform)
+        Output {
+            later: self.spec.later.clone(),
+            ..Output::new(&self.spec.name, transform)
+        }
     }
 }

@@ -893,16 +893,9 @@ impl StudentParts {
     fn outputs_fault(&self) -> Option<String> {
         let mut outputs = self.outputs.iter().enumerate();
         outputs.find_map(|(at, output)| {
-            let Output {
-                name, transform, ..
-            } = output;
+            let (name, transform) = (&output.name, &output.transform);
             if self.outputs[..at].iter().any(|other| other.name == *name) {
                 return Some(format!("two outputs are named `{name}`"));
-            }
-            if output.later.is_some() && self.sequence.is_none() {
-                return Some(format!(
-                    "output `{name}` predicts a later row, but the student does not say how rows form series"
-                ));
             }
             let is_finite = transform.is_finite();
             (!is_finite)
