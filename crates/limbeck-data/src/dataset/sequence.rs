@@ -1,5 +1,7 @@
 //! Data sets whose rows form series: their order, statistics of earlier rows, targets that lie ahead, and the leak audit.
 
+mod judges;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use limbeck_runtime::{Forecast, HistorySource, KeyKind, Look, MissingNumbers, Sequence};
@@ -19,7 +21,7 @@ use crate::split::{Split, SplitPart};
 use crate::table::{Column, Values};
 use crate::{Error, Result};
 
-/// A forecast that needs no model, such as persistence: the target's value of an earlier row, repeated.
+/// A forecast from the target's own past alone: an earlier value, repeated (such as persistence), or a small linear model of earlier values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Naive {
     /// Name of the forecast.
