@@ -957,7 +957,8 @@ mod tests {
         let step = data.target()[data.split.train[0]] + data.base[0][data.split.train[0]]
             - load[data.split.train[0]];
         assert!((-4.0..=8.0).contains(&step), "{step}");
-        assert_eq!(data.naive.len(), 1);
+        let names: Vec<&str> = data.naive.iter().map(|naive| &naive.name[..]).collect();
+        assert_eq!(names, ["persistence", "linear on lags"]);
         assert_eq!(data.naive[0].predictions, load);
     }
 

@@ -572,3 +572,55 @@ fn direction(share: &Share) -> String {
         _ => format!("{} %", percent(share.value)),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::float_cmp, reason = "values worked by hand are exact")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variances_of_each_form_are_worked_by_hand() {
+        let of = |kind| Variance(kind).of(2.0);
+        assert_eq!(of(MeasureKind::Qlike), 2.0);
+        assert_eq!(of(MeasureKind::QlikeVolatility), 4.0);
+        assert_eq!(of(MeasureKind::QlikeLogVariance), 2f64.exp());
+        assert_eq!(of(MeasureKind::QlikeLogVolatility), 4f64.exp());
+        // A volatility below 0 is no variance: it is raised, not squared.
+        assert!(Variance(MeasureKind::QlikeVolatility).of(-2.0) < 0.0);
+        assert!(!needs_training_rows(&[
+            MeasureKind::Qlike,
+            MeasureKind::Phm08
+        ]));
+        assert!(needs_training_rows(&[MeasureKind::QlikeLogVolatility]));
+    }
+
+    #[test]
+    fn the_factor_is_the_weighted_mean_of_truth_by_forecast() {
+        // 2 / 1 with weight 1, 2 / 2 with weight 3; the last row has no forecast.
+        let found = factor(
+            &[1.0, 2.0, 1.0],
+            &[2.0, 2.0, 9.0],
+            &[1.0, 3.0, 1.0],
+            &[0.0, 0.0, f64::NAN],
+        );
+        assert_eq!(found, 1.25);
+        assert_eq!(factor(&[], &[], &[], &[]), 1.0);
+    }
+
+    #[test]
+    fn the_share_of_right_directions_has_an_interval_over_blocks() {
+        // Right, wrong, no change in truth, right; a second seed has all three right.
+        let target = [2.0, 2.0, 1.0, 0.0];
+        let seeds = [vec![3.0, 0.5, 5.0, 0.5], vec![3.0, 3.0, 5.0, 0.5]];
+        let found = share(&seeds, &target, &[1.0; 4], &[1.0; 4], None).unwrap();
+        assert!((found.value - (2.0 / 3.0 + 1.0) / 2.0).abs() < 1e-12);
+        assert_eq!(found.high, Some(1.0));
+        // One seed with hits 1, 0 and 1: mean 2/3, standard error √(1/3 / 3) = 1/3, and t of 2 degrees is 4.303: below 0.
+        let one = share(&seeds[..1], &target, &[1.0; 4], &[1.0; 4], None).unwrap();
+        assert_eq!((one.low, one.high), (Some(0.0), Some(1.0)));
+        // One block has no interval, and without changes there is no share.
+        let blocked = share(&seeds, &target, &[1.0; 4], &[1.0; 4], Some(&[3; 4])).unwrap();
+        assert_eq!((blocked.low, blocked.high), (None, None));
+        assert_eq!(share(&seeds, &[1.0; 4], &[1.0; 4], &[1.0; 4], None), None);
+    }
+}
