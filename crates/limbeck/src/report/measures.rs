@@ -292,8 +292,8 @@ impl<'a> Measures<'a> {
                 .flatten();
         }
         if let Some(form) = self.variance {
-            let train = (&model.train[..], &self.learned);
-            self.measure_variance(form, (&test, &target, &weight), train, &mut found);
+            let rows = (&test[..], &target[..], &weight[..]);
+            self.measure_variance(form, rows, &model.train, &mut found);
         }
         if self.rows.kinds.contains(&MeasureKind::Phm08) {
             found.phm08 = Some(mean(&test, |pred| phm08(pred, &target, &weight)));
@@ -329,9 +329,10 @@ impl<'a> Measures<'a> {
         &self,
         form: Variance,
         (test, target, weight): (&[Vec<f64>], &[f64], &[f64]),
-        (train, (learned, learned_weight)): (&[Vec<f64>], &(Vec<f64>, Vec<f64>)),
+        train: &[Vec<f64>],
         found: &mut ModelMeasures,
     ) {
+        let (learned, learned_weight) = &self.learned;
         let variances =
             |values: &[f64]| -> Vec<f64> { values.iter().map(|value| form.of(*value)).collect() };
         let (truth, known) = (variances(target), variances(learned));
