@@ -5,7 +5,7 @@ is computed here need pyarrow as well, and are left out without it.
 Each result is kept in evidence/results-series/, so that an interrupted series goes on where it was. Delete a file to measure it again.
 
   RENDER=1           only write the document, from the results that exist
-  ONLY=A,B           only these cases
+  ONLY="A;B"         only these cases
   LIMBECK=FILE       the program to measure (default target/release/limbeck)
   LIMBECK_DATA=DIR   where the data sets are (default ../shared/data); without it the script says so and ends
 """
@@ -25,7 +25,7 @@ DATA = Path(os.environ.get("LIMBECK_DATA") or ROOT.parent / "shared" / "data")
 RESULTS = ROOT / "evidence" / "results-series"
 LIMBECK = os.environ.get("LIMBECK") or str(ROOT / "target" / "release" / "limbeck")
 RENDER = os.environ.get("RENDER") == "1"
-ONLY = os.environ.get("ONLY", "").split(",") if os.environ.get("ONLY") else None
+ONLY = os.environ.get("ONLY", "").split(";") if os.environ.get("ONLY") else None
 SEEDS = ["--repeats", "5", "--max-repeats", "5"]
 
 ENGINE = ["--target", "rul", "--series", "part,unit", "--time", "cycle", "--keep", "cycle", "--window", "30", "--target-cap", "125", "--params", "3000"]
