@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""Students that look back on earlier rows, on real series: writes docs/series.md. Needs nothing beyond python3 and a built limbeck.
+"""Students that look back on earlier rows, on real series: writes docs/series.md. Needs nothing beyond python3 and a built limbeck; cases with a column that
+is computed here need pyarrow as well, and are left out without it.
 
 Each result is kept in evidence/results-series/, so that an interrupted series goes on where it was. Delete a file to measure it again.
 
   RENDER=1           only write the document, from the results that exist
-  ONLY=A,B           only these cases
+  ONLY="A;B"         only these cases
   LIMBECK=FILE       the program to measure (default target/release/limbeck)
   LIMBECK_DATA=DIR   where the data sets are (default ../shared/data); without it the script says so and ends
 """
+import importlib.util
 import json
+import math
 import os
 import resource
 import subprocess
@@ -22,13 +25,16 @@ DATA = Path(os.environ.get("LIMBECK_DATA") or ROOT.parent / "shared" / "data")
 RESULTS = ROOT / "evidence" / "results-series"
 LIMBECK = os.environ.get("LIMBECK") or str(ROOT / "target" / "release" / "limbeck")
 RENDER = os.environ.get("RENDER") == "1"
-ONLY = os.environ.get("ONLY", "").split(",") if os.environ.get("ONLY") else None
+ONLY = os.environ.get("ONLY", "").split(";") if os.environ.get("ONLY") else None
 SEEDS = ["--repeats", "5", "--max-repeats", "5"]
 
 ENGINE = ["--target", "rul", "--series", "part,unit", "--time", "cycle", "--keep", "cycle", "--window", "30", "--target-cap", "125", "--params", "3000"]
 POWER = ["--target", "OT", "--time", "date", "--season", "24", "--window", "48", "--params", "5000"]
 SHARES = ["--series", "ticker", "--time", "date", "--params", "5000"]
 PRICES = "adj_close.logret1,adj_close.logret5,adj_close.vol5,adj_close.vol22,adj_close.vol66,volume.diff1,volume.mean5"
+
+# Daily squared log returns, in percent squared, are computed here: the mean of the next five is a variance, whose past is known, so that HAR can be asked.
+VARIANCE = ["--target", "square", "--drop", "y_ret1,y_vol5", "--horizon", "5", "--forecast", "mean", "--history", f"{PRICES},square.mean5,square.mean22", "--judge", "har", "--measure", "qlike"]
 
 # name: folder, split, options, what it is.
 CASES = {
@@ -44,7 +50,27 @@ CASES = {
     "ETTh1, 24 hours, GRU": ("etth1", "informer", [*POWER, "--horizon", "24", "--student", "gru"], "a day later, by a recurrent student"),
     "shares, volatility": ("stocks", "time", [*SHARES, "--target", "y_vol5", "--drop", "y_ret1", "--history", PRICES], "logarithm of the volatility of the next five days, 470 shares"),
     "shares, next return": ("stocks", "time", [*SHARES, "--target", "y_ret1", "--drop", "y_vol5", "--history", PRICES], "log return of the next day: an R² above .02 would be a leak"),
+    "shares, variance": ("stocks", "time", [*SHARES, *VARIANCE], "mean of the squared log returns (in percent squared) of the next five days, with HAR as judge"),
 }
+
+
+def with_squares(source, made):
+    """Writes the table of shares with another column, the squared log return of each day in percent squared."""
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(source)
+    price, ticker, day = (table[name].to_pylist() for name in ("adj_close", "ticker", "date"))
+    squares = [None] * len(price)
+    order = sorted(range(len(price)), key=lambda row: (ticker[row], day[row]))
+    for before, row in zip(order, order[1:]):
+        if ticker[before] == ticker[row] and price[before] and price[row]:
+            squares[row] = (100 * math.log(price[row] / price[before])) ** 2
+    pyarrow.parquet.write_table(table.append_column("square", pyarrow.array(squares, pyarrow.float64())), made)
+
+
+def has_pyarrow():
+    return importlib.util.find_spec("pyarrow") is not None
 
 
 def measure(name):
@@ -52,8 +78,11 @@ def measure(name):
     folder, split, options, _ = CASES[name]
     meta = json.loads((DATA / folder / "meta.json").read_text())
     with tempfile.TemporaryDirectory() as place:
-        out = Path(place) / "run"
-        command = [LIMBECK, "distill", DATA / folder / meta["file"], *options, *SEEDS, "--split-file", f"{DATA / folder / 'splits.csv'}:{split}", "--quiet", "--out", out]
+        out, table = Path(place) / "run", DATA / folder / meta["file"]
+        if "square" in options:
+            table = Path(place) / "shares.parquet"
+            with_squares(DATA / folder / meta["file"], table)
+        command = [LIMBECK, "distill", table, *options, *SEEDS, "--split-file", f"{DATA / folder / 'splits.csv'}:{split}", "--quiet", "--out", out]
         began, before = time.time(), resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -73,6 +102,7 @@ def measure(name):
         "saved": report["verdict"]["error_saved"],
         "verdict": report["verdict"]["kind"],
         "file": file and {key: file.get(key) for key in ("value", "low", "high", "significant", "worth_having")},
+        "measures": (report.get("measures") or {}).get("models"),
         "naive": [[one["name"], one["rmse"], one["mae_ratio"]] for one in report.get("naive", [])],
         "parameters": report["student"]["parameters"],
         "bytes": report["student"]["bytes"],
@@ -84,7 +114,8 @@ def measure(name):
 
 def result(name):
     path = RESULTS / (name.replace(", ", "-").replace(" ", "_") + ".json")
-    if not path.exists() and not RENDER and (not ONLY or name in ONLY):
+    is_possible = "square" not in CASES[name][2] or has_pyarrow()
+    if not path.exists() and not RENDER and is_possible and (not ONLY or name in ONLY):
         print(name, "...", end=" ", flush=True)
         RESULTS.mkdir(parents=True, exist_ok=True)
         found = measure(name)
@@ -103,6 +134,34 @@ def row(name, found):
     kind, rmse, r2 = found["shipped"]
     return (f"| {name} | {found['test']} | {number(naive.get('persistence'))} | {number(found['teacher'][1])} ({found['teacher'][0]}) | {number(found['baseline'])} | {number(found['distilled'])} "
             f"| {interval} | {found['verdict']} | {number(rmse)} ({kind}) | {number(r2)} | {found['parameters']} | {found['user_s']:.0f} | {found['peak_mb'] or '–'} |")
+
+
+def share(direction):
+    return "–" if not direction else f"{100 * direction['value']:.1f} % ({100 * direction['low']:.1f} to {100 * direction['high']:.1f})"
+
+
+def judged(name, found):
+    """The rows of a case in the table of judges: each model with its RMSE and its further measures."""
+    rmse = {"teacher": found["teacher"][1], "baseline": found["baseline"], "distilled": found["distilled"], "shipped": found["shipped"][1]}
+    rmse |= {one[0]: one[1] for one in found["naive"]}
+    words = {"baseline": "alone"}
+    return [f"| {name} | {words.get(one['name'], one['name'])} | {number(rmse.get(one['name']))} | {number(one.get('mase'))} | {number(one.get('r2_change'))} | {share(one.get('direction'))} "
+            f"| {number(one.get('qlike'))} |" for one in found["measures"]]
+
+
+def judges(known):
+    rows = [row for name, found in known.items() if found.get("measures") for row in judged(name, found)]
+    if not rows:
+        return ""
+    return f"""
+## Judges
+
+*Linear on lags* and *HAR* know only the target's own past; HAR is fitted anew on each day of the test rows. The scale of the MASE is the error of persistence on training rows. Cases that were measured before there were judges are not listed.
+
+| case | model | RMSE | MASE | R² of changes | right direction | QLIKE |
+|---|---|---|---|---|---|---|
+{chr(10).join(rows)}
+"""
 
 
 def document(results):
@@ -127,7 +186,7 @@ All tests of the leak audit passed in {audits} of {len(known)} runs. Changes fro
 {cases}
 
 Students are small networks on statistics of the last rows, and in the cases with *GRU* recurrent networks on the last rows themselves. Each run predicts one horizon.
-"""
+{judges(known)}"""
 
 
 def main():

@@ -105,7 +105,7 @@ fn errors_of(report: &Report) -> [&'static str; 3] {
     if report.quantile.is_some() {
         ["pinball loss", "covered", "RMSE"]
     } else {
-        ["RMSE", "MAE", "R²"]
+        ["RMSE", "MAE", report.r2_name()]
     }
 }
 
@@ -118,6 +118,22 @@ pub(crate) fn result(report: &Report, style: Style) -> String {
     text.push('\n');
     text.push_str(&models(report).render(style));
     for note in report.model_notes() {
+        text.push_str(&style.dim(&note));
+        text.push('\n');
+    }
+    text.push_str(&measures(report, style));
+    text
+}
+
+/// The table of further measures with its footnotes, after an empty line; empty if there are none.
+fn measures(report: &Report, style: Style) -> String {
+    let Some((header, rows)) = report.measure_table() else {
+        return String::new();
+    };
+    let mut grid = Grid::new(&header, &format!("l{}", "r".repeat(header.len() - 1)));
+    rows.into_iter().for_each(|row| grid.row(row));
+    let mut text = format!("\n{}", grid.render(style));
+    for note in report.measure_notes() {
         text.push_str(&style.dim(&note));
         text.push('\n');
     }

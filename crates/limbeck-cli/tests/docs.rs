@@ -98,6 +98,7 @@ fn write_tables(folder: &Path) {
     std::fs::write(folder.join("building.csv"), building).unwrap();
     std::fs::write(folder.join("machines.csv"), machines()).unwrap();
     std::fs::write(folder.join("engines.csv"), engines()).unwrap();
+    std::fs::write(folder.join("shares.csv"), shares()).unwrap();
 }
 
 /// Flights of twelve engines at two altitudes, with a pressure that follows the altitude and a little wear.
@@ -114,6 +115,23 @@ fn engines() -> String {
                 35 * high,
                 0.25 + 0.5 * f64::from(high),
                 60 + 3 * engine - cycle
+            );
+        }
+    }
+    text
+}
+
+/// Daily squared returns of five shares.
+fn shares() -> String {
+    let mut text = String::from("share,day,volume,square\n");
+    for day in 0..160u32 {
+        for share in 0..5u32 {
+            let calm = 1.0 + f64::from((day / 9 + share) % 4);
+            let square = calm * (1.0 + f64::from((day * 37 + share * 11) % 101)) / 100.0;
+            let _ = writeln!(
+                text,
+                "s{share},{day},{},{square:.4}",
+                100 + (day * 13 + share) % 17
             );
         }
     }

@@ -26,6 +26,7 @@
 //! | [`stream`] | adds columns to tables larger than memory |
 //! | [`ranges`] | ranges of number features in training, and counts of values outside them |
 //! | [`metrics`], [`crossed`], [`bootstrap`] | RMSE, MAE, R² and intervals over rows and seeds, in f64 |
+//! | [`measures`] | measures of forecasts and of remaining life: MASE, direction, QLIKE, PHM 2008 |
 //! | [`rng`] | random number generators, one per task |
 //! | [`checkpoint`] | [`Checkpoints`]: saved results of finished parts of a run |
 //! | [`stop`] | [`Stop`]: ends long work early, on request or at a deadline |
@@ -79,7 +80,9 @@ pub mod kind;
 mod layout;
 mod learned;
 mod lines;
+pub mod measures;
 pub mod metrics;
+mod moments;
 mod narrow;
 mod numbers;
 mod parquet;
@@ -108,8 +111,8 @@ pub use cells::{MISSING, Values};
 pub use checkpoint::Checkpoints;
 pub use checks::Check;
 pub use dataset::{
-    Ahead, Audit, DEFAULT_WINDOW, DataOptions, DataSummary, Dataset, Gap, HoldOut, Learn, Naive,
-    SeriesSummary, TARGET_RULES, Timeline,
+    Ahead, Audit, DEFAULT_WINDOW, DataOptions, DataSummary, Dataset, Gap, HoldOut, JudgeKind,
+    Learn, MeasureKind, Naive, SeriesSummary, TARGET_RULES, Timeline,
 };
 pub use encode::{EncodeOptions, EncodeScaling, fit_encoder};
 pub use error::{Error, Result};

@@ -179,6 +179,7 @@ impl Dataset {
                 .as_ref()
                 .map(|timeline| timeline.select(&kept)),
             naive: self.naive.iter().map(|naive| naive.select(&kept)).collect(),
+            uncapped: self.uncapped.iter().map(|values| pick(values)).collect(),
             given: self.given.as_ref().map(|given| crate::GivenTeacher {
                 prediction: pick(&given.prediction),
                 std: given.std.as_ref().map(|std| pick(std)),

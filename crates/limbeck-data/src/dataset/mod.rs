@@ -25,7 +25,9 @@ use std::path::Path;
 
 use limbeck_runtime::{DateSource, HistorySource, MissingNumbers, Regimes, Sequence};
 
-pub use options::{Ahead, DEFAULT_WINDOW, DataOptions, Gap, HoldOut, Learn, TARGET_RULES};
+pub use options::{
+    Ahead, DEFAULT_WINDOW, DataOptions, Gap, HoldOut, JudgeKind, Learn, MeasureKind, TARGET_RULES,
+};
 pub use sequence::{Naive, Timeline};
 pub use summary::{Audit, DataSummary, Period, Periods, SeriesSummary, TargetSummary};
 
@@ -82,8 +84,10 @@ pub struct Dataset {
     pub base: Vec<Vec<f64>>,
     /// Series and time of each row; `None` unless rows form series.
     pub timeline: Option<Timeline>,
-    /// Forecasts without a model, such as persistence; empty if targets belong to their own row.
+    /// Forecasts from the target's own past alone, such as persistence; empty if targets belong to their own row.
     pub naive: Vec<Naive>,
+    /// For each target, its values before the option `target_cap` limited them; empty without the option.
+    pub uncapped: Vec<Vec<f64>>,
     /// Predictions of a teacher, from the column that the option `teacher_column` names; `None` if the option is not set.
     pub given: Option<GivenTeacher>,
     /// Summary of the data for the report.
@@ -199,6 +203,7 @@ impl Dataset {
         let ReadTargets {
             rows,
             mut values,
+            uncapped,
             missing: mut missing_targets,
         } = read_targets(&source, options, &specs, targets, &mut findings)?;
         let parts: Vec<SplitPart> = rows.iter().map(|row| parts[*row]).collect();
@@ -223,10 +228,14 @@ impl Dataset {
         check_targets(&name, (&names, &values), &learn, options, &mut findings)?;
         let total_rows = source.table.rows;
         let periods = periods(&source, options, &rows, (&split, whole.is_some()))?;
-        let naive = match &series {
+        let mut naive = match &series {
             Some(series) => series.naive(&source, options, &specs, &missing_targets, &rows)?,
             None => Vec::new(),
         };
+        if let Some(series) = &series {
+            let used = (&rows[..], &split, &weight[..]);
+            naive.extend(series.judges(&source, options, &specs, &missing_targets, used)?);
+        }
         let all_rows = with_other_rows(&rows, total_rows, rows_before > 0);
         let found = Found {
             series: series.as_ref(),
@@ -288,6 +297,7 @@ impl Dataset {
             timeline: series.as_ref().map(|series| series.timeline(&rows)),
             rows,
             naive,
+            uncapped,
             given,
             summary,
         })
@@ -335,6 +345,7 @@ impl Dataset {
                 .filter(|naive| naive.target == at)
                 .map(Naive::alone)
                 .collect(),
+            uncapped: self.uncapped.get(at).cloned().into_iter().collect(),
             ..self.clone()
         }
     }
@@ -503,6 +514,8 @@ struct ReadTargets {
     rows: Vec<usize>,
     /// For each target, its values in these rows.
     values: Vec<Vec<f64>>,
+    /// The same before the option `target_cap` limited them; empty without the option.
+    uncapped: Vec<Vec<f64>>,
     /// Numbers that mean *missing* in a target, by its name, if targets were looked up in later rows; otherwise empty.
     missing: BTreeMap<String, MissingNumbers>,
 }
@@ -540,11 +553,16 @@ fn read_targets(
         series.map_or_else(|| column.clone(), |series| series.ahead(spec, column))
     };
     let mut values: Vec<Vec<f64>> = specs.iter().map(value).collect();
+    let mut uncapped = Vec::new();
     if let Some(cap) = options.target_cap {
+        uncapped.clone_from(&values);
         let capped = values.iter_mut().flatten().filter(|value| **value > cap);
         capped.for_each(|value| *value = cap);
     }
     let rows = usable_rows(source, specs, &values, parts, findings)?;
+    for target in &mut uncapped {
+        *target = rows.iter().map(|row| target[*row]).collect();
+    }
     for (spec, target) in specs.iter().zip(&mut values) {
         *target = rows.iter().map(|row| target[*row]).collect();
         if spec.unit == LearnedUnit::Log {
@@ -554,6 +572,7 @@ fn read_targets(
     Ok(ReadTargets {
         rows,
         values,
+        uncapped,
         missing,
     })
 }

@@ -122,6 +122,16 @@ limbeck_options::options! {
         gap: Gap = Gap::Split => [flag("gap", "ACTION"), under("Series"), rules(&[IN_TIME])];
         /// Which rows to hold out for validation and test, if no split is given.
         hold_out: HoldOut = HoldOut::Auto => [flag("hold-out", "WHICH"), under("Series"), rules(&[IN_TIME])];
+        /// Models of the target's own past to compare with, besides persistence and linear on lags, which every run with a horizon has.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        judges: Vec<JudgeKind> = Vec::new() => [flag("judge", "MODEL"), under("Series"), example("[\"har\"]"), rules(&[Rule::With("data.horizon")])];
+        /// Measures of test errors besides RMSE, MAE and R².
+        ///
+        /// With a horizon, MASE and the share of changes whose direction is right are always measured.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        measures: Vec<MeasureKind> = Vec::new() => [
+            flag("measure", "MEASURE"), under("Series"), example("[\"qlike\"]"), rules(&[Rule::Without("objective.quantile", "such a measure is not of quantiles")]),
+        ];
         /// Upper limit of the target: larger values are learned and scored as this number.
         #[serde(skip_serializing_if = "Option::is_none")]
         target_cap: Option<f64> = None => [flag("target-cap", "NUMBER"), unset("no limit"), example("125")];
@@ -200,6 +210,32 @@ limbeck_options::words! {
 }
 
 limbeck_options::words! {
+    /// A model of the target's own past.
+    pub enum JudgeKind {
+        /// Regression on the means of the target's last 1, 5 and 22 values, fitted anew as time goes on over the test rows (Corsi 2009).
+        #[default]
+        Har = "har",
+    }
+}
+
+limbeck_options::words! {
+    /// A measure of test errors; `y` is the target, `f` the forecast of a variance `v`.
+    pub enum MeasureKind {
+        /// QLIKE of a target that is a variance: the mean of `v/f - ln(v/f) - 1` (Patton 2011).
+        #[default]
+        Qlike = "qlike",
+        /// QLIKE of a target that is a volatility (a standard deviation): `v = y²`.
+        QlikeVolatility = "qlike_volatility",
+        /// QLIKE of a target that is the logarithm of a variance: `v = exp(y)`.
+        QlikeLogVariance = "qlike_log_variance",
+        /// QLIKE of a target that is the logarithm of a volatility: `v = exp(2 y)`.
+        QlikeLogVolatility = "qlike_log_volatility",
+        /// The score of the PHM 2008 challenge for a remaining life: late predictions cost more than early ones.
+        Phm08 = "phm08",
+    }
+}
+
+limbeck_options::words! {
     /// What the models learn of a forecast.
     pub enum Learn {
         /// The change, if on validation rows the present value is a better forecast than the mean of the training rows; otherwise the value.
@@ -235,6 +271,14 @@ limbeck_options::words! {
         Time = "time",
         /// Whole series at random.
         Series = "series",
+    }
+}
+
+impl MeasureKind {
+    /// True for all kinds of QLIKE.
+    #[must_use]
+    pub fn is_qlike(self) -> bool {
+        self != Self::Phm08
     }
 }
 
@@ -471,6 +515,22 @@ impl DataOptions {
         Ok(kept)
     }
 
+    /// Refuses two kinds of QLIKE: a target has one meaning.
+    fn check_measures(&self) -> Result<()> {
+        let kinds = self.measures.iter().filter(|kind| kind.is_qlike());
+        let names: Vec<&str> = kinds.map(|kind| kind.name()).collect();
+        match names[..] {
+            [] | [_] => Ok(()),
+            _ => Err(crate::Error::option(
+                "measures",
+                format!(
+                    "found {}, expected one of them: a target is either a variance, a volatility or the logarithm of one",
+                    names.join(" and ")
+                ),
+            )),
+        }
+    }
+
     /// Options that name a single column: pairs of option name and column name.
     pub(crate) fn single_columns(&self) -> Vec<(&'static str, &str)> {
         let optional = [
@@ -500,6 +560,7 @@ impl DataOptions {
         Findings::new(&self.checks, &self.keep)?;
         self.looks()?;
         self.check_horizons()?;
+        self.check_measures()?;
         Ok(self.validate()?)
     }
 
@@ -514,6 +575,7 @@ impl DataOptions {
         Findings::new(&self.checks, &self.keep)?;
         self.looks()?;
         self.check_horizons()?;
+        self.check_measures()?;
         let given = has_test.then(|| PathBuf::from("a test table"));
         let own = Self {
             test: self.test.clone().or(given),

@@ -1,5 +1,7 @@
 //! Data sets whose rows form series: their order, statistics of earlier rows, targets that lie ahead, and the leak audit.
 
+mod judges;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use limbeck_runtime::{Forecast, HistorySource, KeyKind, Look, MissingNumbers, Sequence};
@@ -20,7 +22,7 @@ use crate::table::{Column, Values};
 use crate::targets::TargetSpec;
 use crate::{Error, Result};
 
-/// A forecast that needs no model, such as persistence: the target's value of an earlier row, repeated.
+/// A forecast from the target's own past alone: an earlier value, repeated (such as persistence), or a small linear model of earlier values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Naive {
     /// Name of the forecast.
@@ -968,7 +970,8 @@ mod tests {
         let step = data.target()[data.split.train[0]] + data.base[0][data.split.train[0]]
             - load[data.split.train[0]];
         assert!((-4.0..=8.0).contains(&step), "{step}");
-        assert_eq!(data.naive.len(), 1);
+        let names: Vec<&str> = data.naive.iter().map(|naive| &naive.name[..]).collect();
+        assert_eq!(names, ["persistence", "linear on lags"]);
         assert_eq!(data.naive[0].predictions, load);
     }
 

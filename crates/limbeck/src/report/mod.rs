@@ -14,7 +14,8 @@
 //! | `selection` | trials of both students on validation rows: `baseline`, `distilled`; `closed_form_alpha` |
 //! | `shipped` | `kind` (`baseline` or `distilled`), its setting, and the validation errors that decided |
 //! | `test` | `teacher`, `baseline`, `distilled`, `shipped`: `rmse`, `mae`, `r2`; students also `fidelity_rmse` (RMSE to the teacher), `fidelity_r2` (R² to the teacher) |
-//! | `naive` | forecasts without a model, if later rows are predicted: `name`, `rows` (test rows for which it is known), `rmse`, `mae`, `r2`; `shipped_rmse` and `teacher_rmse` on the same rows; `mae_ratio`: MAE of the shipped student divided by that of the forecast |
+//! | `naive` | forecasts from the target's own past alone, if later rows are predicted (persistence, the seasonal naive forecast, linear on lags, HAR): `name`, `rows` (test rows for which it is known), `rmse`, `mae`, `r2`; `shipped_rmse` and `teacher_rmse` on the same rows; `mae_ratio`: MAE of the shipped student divided by that of the forecast |
+//! | `measures` | further measures, for forecasts and with the option `measures`: `mase_scale`, `scale_by_series`, `changed_rows`, `without_variance`; `models` with `name` (`teacher`, `baseline`, `distilled`, `shipped`, then those of `naive`), `mase`, `r2_change` (R² of changes from the present value), `direction` (share of changes with the right direction: `value`, `low`, `high`), `qlike`, `qlike_factor`, `qlike_raised`, `phm08`, and `uncapped` (`rmse` and `phm08` against targets before `target_cap`) |
 //! | `test_seeds` | the metrics of `baseline` and `distilled` for each `seed` |
 //! | `baselines` | baselines of every kind of student, trained without a teacher within the same budget: `models` with `kind`, `spec`, `parameters`, `bytes`, `valid_error`, `test`; `best`: the best kind on validation rows; `as_good`: another kind that is no worse than the shipped student on validation rows and no larger |
 //! | `method` | comparison of the distilled student with the baseline: `kind`, `error_saved` and `teacher_lead` (`value`, `low`, `high`), `level` (of the intervals), `blocks` (number of test groups, time periods or single rows), `seeds`, `se_rows` and `se_seeds` (standard errors of `error_saved` over test rows and over seeds); `reason` if there is no verdict |
@@ -39,6 +40,7 @@ use serde::{Deserialize, Serialize};
 
 mod answers;
 pub mod compare;
+mod measures;
 mod models;
 mod naive;
 pub mod outer;
@@ -47,6 +49,8 @@ mod shipped;
 pub(crate) mod verdict;
 
 pub(crate) use answers::Answers;
+pub use measures::{MeasuresReport, ModelMeasures, Share, Uncapped};
+pub(crate) use measures::{Predicted, Rows, needs_training_rows};
 pub use models::{ModelRow, Role};
 pub use naive::NaiveScores;
 pub(crate) use naive::Tested;
@@ -96,9 +100,12 @@ pub struct Report {
     pub shipped: Shipped,
     /// Test metrics of the teacher and the students.
     pub test: TestScores,
-    /// Test errors of forecasts without a model; empty unless the target is that of a later row.
+    /// Test errors of forecasts from the target's own past alone; empty unless the target is that of a later row.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub naive: Vec<NaiveScores>,
+    /// Further measures of all models; `None` if none applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measures: Option<MeasuresReport>,
     /// Test metrics of both students, for each training seed.
     pub test_seeds: Vec<SeedScores>,
     /// Baselines of every kind of student, trained without a teacher. `None` if they could not be fitted, for example because the run was stopped or
@@ -558,7 +565,7 @@ mod tests {
     }
 
     /// A report with schema 1, whose keys had other names.
-    const SCHEMA_1: &str = r#"{
+    pub(super) const SCHEMA_1: &str = r#"{
         "schema":1,"version":"0.1.0","seed":0,"interrupted":false,"target":"y","log_target":false,
         "data":{"source":"a.csv","rows":100,"columns":2,"train":70,"valid":10,"test":20,"features":[{"name":"x","kind":"number"}],
             "target":{"mean":1.0,"standard_deviation":2.0,"min":0.0,"max":9.0},"warnings":[]},

@@ -49,13 +49,13 @@ pub enum Role {
     Shipped,
     /// The best file without a teacher.
     BestBaseline,
-    /// A forecast without a model, such as persistence.
+    /// A forecast from the target's own past alone, such as persistence.
     Naive,
 }
 
 impl Report {
     /// The rows of the table of models: teacher, baseline, distilled student, shipped file and, if known, the best file without a teacher. For
-    /// forecasts, also those without a model.
+    /// forecasts, also those from the target's own past alone.
     #[must_use]
     pub fn models(&self) -> Vec<ModelRow> {
         let test = &self.test;
@@ -206,10 +206,13 @@ fn student(side: ShippedKind) -> &'static str {
     }
 }
 
-/// The row of a forecast without a model.
+/// The row of a forecast from the target's own past.
 fn naive_row(naive: &NaiveScores) -> ModelRow {
     ModelRow {
-        name: format!("{} (no model)", naive.name),
+        name: match naive::is_model(&naive.name) {
+            true => format!("{} (no teacher)", naive.name),
+            false => format!("{} (no model)", naive.name),
+        },
         role: Role::Naive,
         rmse: naive.rmse,
         mae: naive.mae,

@@ -1,4 +1,4 @@
-//! Errors of forecasts without a model, beside those of the shipped student and the teacher.
+//! Errors of forecasts from the target's own past alone, beside those of the shipped student and the teacher.
 
 use limbeck_data::Naive;
 use limbeck_data::metrics::{self, Scores};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Report;
 
-/// Test errors of a forecast without a model, such as persistence, in the unit of the target.
+/// Test errors of a forecast from the target's own past alone, such as persistence, in the unit of the target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NaiveScores {
     /// Name of the forecast.
@@ -67,7 +67,7 @@ impl NaiveScores {
     }
 }
 
-/// The sentence on forecasts without a model that are at least as good as the shipped student; `None` if there are none, or if a quantile is predicted.
+/// The sentence on the best forecast from the target's own past that is at least as good as the shipped student; `None` if there are none, or if a quantile is predicted.
 pub(super) fn alarm(report: &Report) -> Option<String> {
     let better = |naive: &&NaiveScores| naive.rmse <= naive.shipped_rmse;
     let all = report.naive.iter().filter(|_| report.quantile.is_none());
@@ -96,14 +96,25 @@ pub(super) fn alarm(report: &Report) -> Option<String> {
         ),
     };
     Some(format!(
-        "{teacher} {is} than {}, a forecast without a model (RMSE {}{student}).",
+        "{teacher} {is} than {}{} (RMSE {}{student}).",
         described(&best.name),
+        match is_model(&best.name) {
+            true => "",
+            false => ", a forecast without a model",
+        },
         short(best.rmse)
     ))
 }
 
+/// True if the forecast is that of a small linear model, rather than a value repeated.
+pub(super) fn is_model(name: &str) -> bool {
+    !matches!(name, "persistence" | "seasonal naive")
+}
+
 fn described(name: &str) -> &str {
     match name {
+        "linear on lags" => "linear on lags, a linear model of the target's own last values",
+        "HAR" => "HAR, a regression on means of the target's last 1, 5 and 22 values",
         "persistence" => "persistence, which repeats the present value",
         "seasonal naive" => {
             "the seasonal naive forecast, which repeats the value of a season before"
@@ -156,5 +167,40 @@ mod tests {
             (0.0, Some(0.25 / 1.5))
         );
         assert_eq!(NaiveScores::of(&naive, &[2], &tested), None);
+    }
+
+    /// A report with these test RMSEs of persistence, linear on lags, the shipped student and the teacher.
+    fn report(persistence: f64, linear: f64, shipped: f64, teacher: f64) -> Report {
+        let mut report: Report = serde_json::from_str(super::super::tests::SCHEMA_1).unwrap();
+        let scores = |name: &str, rmse| NaiveScores {
+            name: name.into(),
+            rows: 20,
+            rmse,
+            mae: rmse,
+            r2: None,
+            shipped_rmse: shipped,
+            teacher_rmse: teacher,
+            mae_ratio: None,
+        };
+        report.naive = vec![
+            scores("persistence", persistence),
+            scores("linear on lags", linear),
+        ];
+        report
+    }
+
+    #[test]
+    fn the_best_judge_begins_the_verdict() {
+        assert_eq!(alarm(&report(3.0, 2.5, 2.0, 1.0)), None);
+        let both = alarm(&report(1.5, 1.25, 2.0, 1.75)).unwrap();
+        assert_eq!(
+            both,
+            "Neither the shipped student nor the teacher (RMSE 1.750) is better than linear on lags, a linear model of the target's own last values (RMSE 1.250; the student has RMSE 2.000)."
+        );
+        let student = alarm(&report(1.5, 9.0, 2.0, 1.0)).unwrap();
+        assert_eq!(
+            student,
+            "The shipped student is not better than persistence, which repeats the present value, a forecast without a model (RMSE 1.500; the student has RMSE 2.000, the teacher 1.000)."
+        );
     }
 }

@@ -122,6 +122,7 @@ fn proof_options(recipe: &Recipe) -> ProofOptions<'_> {
     ProofOptions {
         repeats: (recipe.repeats, recipe.max_repeats),
         worth: recipe.worth,
+        measures: &recipe.data.measures,
         formats: &recipe.export,
         is_imported: recipe.teacher.model.is_some(),
     }

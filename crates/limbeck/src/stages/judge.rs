@@ -27,6 +27,14 @@ pub(crate) struct Judge<'a> {
     base: Vec<f64>,
 }
 
+/// For some rows of the data set, the number to add to what is learned.
+fn base_of(data: &Dataset, rows: &[usize]) -> Vec<f64> {
+    match data.base.first() {
+        Some(base) => rows.iter().map(|&row| base[row]).collect(),
+        None => vec![0.0; rows.len()],
+    }
+}
+
 /// The sum of two lists, row by row.
 fn sum(mut values: Vec<f64>, base: &[f64]) -> Vec<f64> {
     values
@@ -52,10 +60,7 @@ impl<'a> Judge<'a> {
         at: usize,
     ) -> Self {
         let unit = data.spec().unit;
-        let base: Vec<f64> = match data.base.first() {
-            Some(base) => test.rows.iter().map(|&row| base[row]).collect(),
-            None => vec![0.0; test.rows.len()],
-        };
+        let base = base_of(data, &test.rows);
         let teacher: Vec<f64> = test
             .teacher
             .iter()
@@ -80,6 +85,25 @@ impl<'a> Judge<'a> {
         let features = &self.test.features;
         let learned = limbeck_distill::predict(&student, features)?;
         Ok(sum(learned, &self.base))
+    }
+
+    /// Predictions of a trial's student on any rows of the data set, in the target's unit.
+    pub(crate) fn answers_of(
+        &self,
+        (data, rows): (&Dataset, &[usize]),
+        stage: &Stage<'_>,
+        trial: &Trial,
+    ) -> Result<Vec<f64>> {
+        let student = stage.student_of(trial, self.at, BTreeMap::new(), Vec::new())?;
+        let learned = limbeck_distill::predict(&student, &data.features.select(rows))?;
+        Ok(sum(learned, &base_of(data, rows)))
+    }
+
+    /// The teacher's predictions of what the students predict, for rows with these labels, in the target's unit.
+    pub(crate) fn teacher_of(&self, data: &Dataset, known: &KnownRows) -> Vec<f64> {
+        let both = known.teacher.iter().zip(&known.std);
+        let answer = |(&mean, &sd)| data.spec().unit.target(self.objective.answer(mean, sd));
+        sum(both.map(answer).collect(), &base_of(data, &known.rows))
     }
 
     /// Predicts the test rows with all refits in `trials`, one pair per seed, and tests the differences for significance.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use limbeck_data::{Column, LearnedUnit, Table};
-use limbeck_distill::search::{Choice, KnownRows, Search, Stage, Study, Trial};
+use limbeck_distill::search::{Choice, KnownRows, Refitted, Search, Stage, Study, Trial};
 use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_nets::Shape;
 use limbeck_runtime::{GoldenValue, Stream, Student, Value};
@@ -17,8 +17,9 @@ use super::timing::{best_microseconds, peak_memory_bytes};
 use crate::error::Result;
 use crate::report::{
     self, Answers, BaselineModel, BaselinesReport, FileReport, Fold, JointReport, Measured,
-    NaiveScores, Outer, Report, SeedScores, Selection, Shipped, ShippedKind, Size, Sizes,
-    StudentReport, StudentScores, TestScores, Tested, TrialReport, verdict,
+    MeasuresReport, NaiveScores, Outer, Predicted, Report, Rows, SeedScores, Selection, Shipped,
+    ShippedKind, Size, Sizes, StudentReport, StudentScores, TestScores, Tested, TrialReport,
+    verdict,
 };
 use crate::run::curves;
 use crate::run::files::PREDICTIONS;
@@ -174,6 +175,7 @@ impl Case<'_> {
             },
             shipped,
             naive: self.naive(judge, &answers),
+            measures: self.measures(trained, &judged, &answers)?,
             test: test.0,
             test_seeds: test.1,
             proof: verdict::without_gains(judged.proof, is_alarming),
@@ -331,7 +333,7 @@ impl Case<'_> {
         }))
     }
 
-    /// Test errors of forecasts without a model.
+    /// Test errors of forecasts from the target's own past alone.
     fn naive(&self, judge: &Judge<'_>, answers: &Answers) -> Vec<NaiveScores> {
         let tested = Tested {
             target: &judge.target,
@@ -342,6 +344,67 @@ impl Case<'_> {
         let naive = self.known.data.naive.iter();
         let scores = naive.filter_map(|naive| NaiveScores::of(naive, &judge.test.rows, &tested));
         scores.collect()
+    }
+
+    /// Further measures of teacher, students and judges; `None` if none applies, or if a quantile is predicted.
+    fn measures(
+        &self,
+        trained: &Trained<'_>,
+        judged: &Judged,
+        answers: &Answers,
+    ) -> Result<Option<MeasuresReport>> {
+        let (judge, data, kinds) = (self.judge(trained), self.known.data, self.proof.measures);
+        if self.options.objective.quantile.is_some() || data.naive.is_empty() && kinds.is_empty() {
+            return Ok(None);
+        }
+        let learn = data.split.train_valid();
+        let is_needed = report::needs_training_rows(kinds);
+        let student = |trial: &Trial| judge.answers_of((data, &learn), trained.stage, trial);
+        let train = |trials: Vec<&Trial>| -> Result<Vec<Vec<f64>>> {
+            let trials = trials.into_iter().filter(|_| is_needed);
+            trials.map(student).collect()
+        };
+        let sides = |side: fn(&Refitted) -> &Trial| trained.refits.iter().map(side).collect();
+        let (_, winner) = self.shipped(trained);
+        let labels = || judge.teacher_of(data, &self.known.labels.known(data, &learn));
+        let mut models = vec![
+            Predicted {
+                name: "teacher".into(),
+                test: vec![answers.teacher.clone()],
+                train: is_needed.then(labels).into_iter().collect(),
+            },
+            Predicted {
+                name: "baseline".into(),
+                test: judged.baseline.clone(),
+                train: train(sides(|pair| &pair.baseline))?,
+            },
+            Predicted {
+                name: "distilled".into(),
+                test: judged.distilled.clone(),
+                train: train(sides(|pair| &pair.distilled))?,
+            },
+            Predicted {
+                name: "shipped".into(),
+                test: vec![answers.shipped.clone()],
+                train: train(vec![winner])?,
+            },
+        ];
+        let pick =
+            |values: &[f64], rows: &[usize]| vec![rows.iter().map(|&row| values[row]).collect()];
+        models.extend(data.naive.iter().map(|naive| Predicted {
+            name: naive.name.clone(),
+            test: pick(&naive.predictions, &judge.test.rows),
+            train: pick(&naive.predictions, &learn),
+        }));
+        let rows = Rows {
+            data,
+            kinds,
+            rows: &judge.test.rows,
+            target: &judge.target,
+            weight: &judge.test.weight,
+            blocks: judge.test.blocks.as_deref(),
+        };
+        Ok(MeasuresReport::of(&rows, &models))
     }
 
     /// The student with the description of the series on which it was trained, if the rows form series.

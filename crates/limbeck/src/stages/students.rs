@@ -1,7 +1,7 @@
 //! Trains both students: chooses their settings on validation rows, and fits them again on training and validation rows.
 
 use limbeck_data::checkpoint::NO_CHECKPOINTS;
-use limbeck_data::{Dataset, Features, TargetSpec};
+use limbeck_data::{Dataset, Features, MeasureKind, TargetSpec};
 use limbeck_distill::hints::{HintKind, HintOptions};
 use limbeck_distill::objective::ObjectiveOptions;
 use limbeck_distill::search::{
@@ -70,6 +70,8 @@ pub(crate) struct ProofOptions<'a> {
     pub(crate) repeats: (usize, usize),
     /// Smallest gain that is worth having, as a share of the error without a teacher.
     pub(crate) worth: f64,
+    /// Measures besides RMSE, MAE and R².
+    pub(crate) measures: &'a [MeasureKind],
     /// Formats to which the shipped student is exported.
     pub(crate) formats: &'a [Format],
     /// True if the teacher is a model file or the teacher of another run (option `teacher.model`).

@@ -3,6 +3,7 @@
 //! The tables and sentences are written here, so that the page can be read without scripts. Chart.js draws the charts, from data at the end of the
 //! page. Chart.js 4 (MIT license, 209 kB) is part of the page, so that it works offline.
 
+mod by_series;
 mod slices;
 mod timeline;
 
@@ -96,7 +97,7 @@ pub(crate) fn page(source: &Source<'_>) -> String {
     let (first, rest) = sentence
         .split_once(". ")
         .map_or((sentence.as_str(), ""), |(first, rest)| (first, rest));
-    let parts: [(&str, String); 22] = [
+    let parts: [(&str, String); 24] = [
         (
             "TITLE",
             escape(&format!("{}: {}", report.target, report.data.source)),
@@ -124,6 +125,7 @@ pub(crate) fn page(source: &Source<'_>) -> String {
         ("INTERVAL", interval(report)),
         ("CHECKS", checks(report)),
         ("MODELS", models(report)),
+        ("MEASURES", measures(report)),
         ("MEASURE", measure.name().into()),
         ("SHIPPED", shipped(report)),
         (
@@ -155,6 +157,10 @@ pub(crate) fn page(source: &Source<'_>) -> String {
                 .collect(),
         ),
         ("TIMELINES", over_time.html),
+        (
+            "SERIES",
+            by_series::table(report, source.timeline, source.rows, (answers, weight)),
+        ),
         ("LAYERS", layers(source.chosen)),
         ("RECIPE", escape(source.recipe)),
         ("USE", usage(source.run, source.formats)),
@@ -354,7 +360,12 @@ fn tiles(report: &Report) -> String {
         .shipped
         .r2
         .filter(|_| report.quantile.is_none())
-        .map_or_else(String::new, |r2| format!(", R² {}", short(r2)));
+        .map_or_else(String::new, |r2| {
+            let changes = report.r2_of_changes();
+            let changes =
+                changes.map_or_else(String::new, |r2| format!(" (R² of changes {})", short(r2)));
+            format!(", {} {}{changes}", report.r2_name(), short(r2))
+        });
     let against = report.file.as_ref().filter(|file| !file.against.is_shipped);
     let beside = against.map_or_else(String::new, |file| {
         format!(
@@ -457,7 +468,7 @@ fn models(report: &Report) -> String {
     let header = if report.quantile.is_some() {
         ["pinball loss", "covered", "RMSE"]
     } else {
-        ["RMSE", "MAE", "R²"]
+        ["RMSE", "MAE", report.r2_name()]
     };
     let header = header.into_iter().chain([
         "RMSE to the teacher",
@@ -476,6 +487,36 @@ fn models(report: &Report) -> String {
         .collect();
     format!(
         "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"models on test rows\"><table><thead><tr><th scope=\"col\">test rows</th>{header}</tr></thead><tbody>{rows}</tbody></table></div>{notes}"
+    )
+}
+
+/// The table of further measures, as HTML; empty if there are none.
+fn measures(report: &Report) -> String {
+    let Some((header, rows)) = report.measure_table() else {
+        return String::new();
+    };
+    let header: String = header
+        .iter()
+        .map(|name| format!("<th scope=\"col\">{name}</th>"))
+        .collect();
+    let row = |cells: &Vec<String>| {
+        let others: String = cells[1..]
+            .iter()
+            .map(|cell| format!("<td>{}</td>", escape(cell)))
+            .collect();
+        format!(
+            "<tr><th scope=\"row\">{}</th>{others}</tr>",
+            escape(&cells[0])
+        )
+    };
+    let rows: String = rows.iter().map(row).collect();
+    let notes: String = report
+        .measure_notes()
+        .iter()
+        .map(|note| format!("<p class=\"small\">{}</p>", prose(note)))
+        .collect();
+    format!(
+        "<h3>Further measures</h3><div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"further measures on test rows\"><table><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>{notes}"
     )
 }
 
