@@ -26,6 +26,7 @@
 //! | [`stream`] | adds columns to tables larger than memory |
 //! | [`ranges`] | ranges of number features in training, and counts of values outside them |
 //! | [`metrics`], [`crossed`], [`bootstrap`] | RMSE, MAE, R² and intervals over rows and seeds, in f64 |
+//! | [`ridge`] | linear regression with a penalty, in closed form |
 //! | [`rng`] | random number generators, one per task |
 //! | [`checkpoint`] | [`Checkpoints`]: saved results of finished parts of a run |
 //! | [`stop`] | [`Stop`]: ends long work early, on request or at a deadline |
@@ -90,6 +91,7 @@ mod reading;
 mod records;
 mod regimes;
 mod resplit;
+pub mod ridge;
 pub mod rng;
 mod sentinels;
 mod series;
