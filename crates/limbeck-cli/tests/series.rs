@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::series::{column, report, rows};
-use common::{Place, QUICK};
+use common::{Place, QUICK, TARGET};
 
 fn place() -> Place {
     let place = Place::empty();
@@ -378,4 +378,54 @@ fn each_horizon_has_its_own_run_without_joint() {
     let args = "--target load --horizon 2,2 --out twice";
     let args: Vec<&str> = args.split(' ').collect();
     distill(&place, &args).fails(&["the horizon 2 is given twice"]);
+}
+
+#[test]
+fn a_linear_teacher_forecasts_a_series_that_drifts() {
+    let place = place();
+    let args = "--target load --horizon 2 --window 6 --teacher linear --out run";
+    let args: Vec<&str> = args.split(' ').collect();
+    distill(&place, &args).succeeds();
+    let found = report(&place, "run");
+    assert_eq!(found["teacher"]["kind"], "linear");
+    let rmse = |model: &serde_json::Value| model["rmse"].as_f64().unwrap();
+    // The load follows the rain of the hours before, which a linear model of them finds.
+    assert!(
+        rmse(&found["test"]["teacher"]) < 0.9 * rmse(&found["naive"][0]),
+        "{found}"
+    );
+    // Options with their default values are not written.
+    assert!(!place.text("run/recipe.toml").contains("linear]"));
+    place
+        .limbeck(&["predict", "run", "machines.csv", "-o", "predicted.csv"])
+        .succeeds();
+}
+
+#[test]
+fn a_linear_teacher_takes_its_penalties_from_the_recipe() {
+    let place = Place::with_table();
+    let recipe = QUICK.replace("kind = 'trees'", "kind = 'linear'");
+    let distill = |recipe: &str| {
+        let sensor = ["distill", "sensor.csv", "--target", TARGET];
+        place.limbeck(&[&sensor[..], &["--recipe", recipe, "--out", "run"]].concat())
+    };
+    let refused = recipe.clone() + "[teacher.linear]\npenalties = [0.0]\n";
+    place.file("wrong.toml", refused);
+    let refused = distill("wrong.toml");
+    assert!(
+        refused.stderr.contains("teacher.linear.penalties"),
+        "{}",
+        refused.stderr
+    );
+    place.file(
+        "linear.toml",
+        recipe + "[teacher.linear]\npenalties = [0.5]\n",
+    );
+    distill("linear.toml").succeeds();
+    assert_eq!(report(&place, "run")["teacher"]["kind"], "linear");
+    let recipe = place.text("run/recipe.toml");
+    assert!(
+        recipe.contains("[teacher.linear]\npenalties = [0.5]"),
+        "{recipe}"
+    );
 }

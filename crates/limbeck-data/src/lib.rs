@@ -27,6 +27,7 @@
 //! | [`ranges`] | ranges of number features in training, and counts of values outside them |
 //! | [`metrics`], [`crossed`], [`bootstrap`] | RMSE, MAE, R² and intervals over rows and seeds, in f64 |
 //! | [`measures`] | measures of forecasts and of remaining life: MASE, direction, QLIKE, PHM 2008 |
+//! | [`ridge`] | linear regression with a penalty, in closed form |
 //! | [`rng`] | random number generators, one per task |
 //! | [`checkpoint`] | [`Checkpoints`]: saved results of finished parts of a run |
 //! | [`stop`] | [`Stop`]: ends long work early, on request or at a deadline |
@@ -93,6 +94,7 @@ mod reading;
 mod records;
 mod regimes;
 mod resplit;
+pub mod ridge;
 pub mod rng;
 mod sentinels;
 mod series;

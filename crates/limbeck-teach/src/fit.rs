@@ -1,4 +1,4 @@
-//! One fitted model of a teacher: boosted trees, an ensemble of networks (perceptrons or LSTMs), or a Gaussian process.
+//! One fitted model of a teacher: boosted trees, an ensemble of networks (perceptrons or LSTMs), a Gaussian process, or a linear model.
 
 use limbeck_data::Features;
 use limbeck_data::checkpoint::Checkpoints;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::forest::Forest;
 use crate::learner::Learner;
+use crate::linear::Linear;
 use crate::lstm::LstmOptions;
 use crate::network::{self, Members, NetworkEnsemble, NetworkOptions};
 use crate::process::{Process, ProcessPlan};
@@ -29,6 +30,8 @@ pub(crate) enum Fit {
     Network(NetworkEnsemble),
     /// A Gaussian process.
     Process(Process),
+    /// A linear model.
+    Linear(Linear),
 }
 
 /// The options of all later fits of the learners. [`FittedTeacher::fit_folds`](crate::FittedTeacher::fit_folds) chooses them.
@@ -47,6 +50,9 @@ pub(crate) struct FoldChoices {
     /// The kernel of the Gaussian process and the transformation of its target; `None` if the teacher has no Gaussian process.
     #[serde(default)]
     pub(crate) process: Option<ProcessPlan>,
+    /// The penalty of the linear model; `None` if the teacher has no linear model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) penalty: Option<f64>,
 }
 
 /// The options of all later fits of LSTMs.
@@ -55,6 +61,9 @@ pub(crate) struct LstmPlan {
     pub(crate) options: LstmOptions,
     /// Fraction of the training schedule after which training stops.
     pub(crate) stop: f64,
+    /// True if they read changes in place of levels, see [`Members`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) reads_changes: bool,
 }
 
 /// One fit that is to be made.
@@ -67,7 +76,7 @@ struct Job<'m> {
 }
 
 impl FoldChoices {
-    /// Fits one model on the given rows of `sample`. Trees and networks are saved in the checkpoints `work.kept`; if the model has a checkpoint
+    /// Fits one model on the given rows of `sample`. All but Gaussian processes are saved in the checkpoints `work.kept`; if the model has a checkpoint
     /// already, it is read instead of fitted.
     ///
     /// # Errors
@@ -107,7 +116,10 @@ impl FoldChoices {
             .map(Fit::Network),
             Learner::Lstm => {
                 let plan = planned(self.lstm.as_ref(), "options for its LSTMs")?;
-                let members = Members::from(&plan.options);
+                let members = Members {
+                    reads_changes: plan.reads_changes,
+                    ..(&plan.options).into()
+                };
                 let (members, work) = ((&members, plan.stop), (work, job.meter));
                 NetworkEnsemble::fit_within(sample, rows, members, job.seed, &name, work)
                     .map(Fit::Network)
@@ -117,16 +129,20 @@ impl FoldChoices {
                 let plan = planned(self.process.as_ref(), "kernel for its Gaussian process")?;
                 Process::fit(sample, rows, plan, work.stop).map(Fit::Process)
             }
+            Learner::Linear => {
+                let penalty = planned(self.penalty.as_ref(), "penalty for its linear model")?;
+                Linear::fit(sample, rows, *penalty, &name, work).map(Fit::Linear)
+            }
         }
     }
 
     /// Amount of work of one fit of a learner, as a [`Meter`] counts it: boosting rounds for trees, points of the training curve for networks, 1 for
-    /// a Gaussian process.
+    /// a Gaussian process or a linear model.
     fn units(&self, learner: Learner) -> usize {
         match learner {
             Learner::Trees => self.trees.rounds,
             Learner::Network | Learner::Lstm => network::CURVE,
-            Learner::Process => 1,
+            Learner::Process | Learner::Linear => 1,
         }
     }
 
@@ -157,7 +173,7 @@ impl FoldChoices {
         (0..count as u32).into_par_iter().map(fit).collect()
     }
 
-    /// Fits a learner on all rows of a sample, `count` times with different seeds; a Gaussian process, which has no seed, only once.
+    /// Fits a learner on all rows of a sample, `count` times with different seeds; a learner without a seed only once.
     ///
     /// # Errors
     ///
@@ -170,9 +186,9 @@ impl FoldChoices {
         name: &str,
         (seed, work): (u64, Work<'_>),
     ) -> Result<Vec<Fit>> {
-        // A Gaussian process has no seed.
         let count = match learner {
-            Learner::Process => 1,
+            // They have no seed.
+            Learner::Process | Learner::Linear => 1,
             Learner::Trees | Learner::Network | Learner::Lstm => count,
         };
         let rows: Vec<usize> = (0..sample.target.len()).collect();
@@ -228,6 +244,7 @@ impl Fit {
                 .predict(features)
                 .map(|(mean, std)| (mean, Some(std))),
             Self::Process(process) => Ok((process.predict(features)?, None)),
+            Self::Linear(linear) => Ok((linear.predict(features)?, None)),
         }
     }
 
@@ -237,6 +254,7 @@ impl Fit {
             Self::Trees(forest) => forest.parameters(),
             Self::Network(network) => network.parameters(),
             Self::Process(process) => process.parameters(),
+            Self::Linear(linear) => linear.parameters(),
         }
     }
 
@@ -252,6 +270,7 @@ impl Fit {
             }
             Self::Network(network) => network.store(container, name)?,
             Self::Process(process) => process.store(container, name)?,
+            Self::Linear(linear) => linear.store(container, name)?,
         }
         Ok(())
     }
@@ -273,6 +292,7 @@ impl Fit {
                 NetworkEnsemble::restore(container, name).map(Self::Network)
             }
             Learner::Process => Process::restore(container, name).map(Self::Process),
+            Learner::Linear => Linear::restore(container, name).map(Self::Linear),
         }
     }
 }

@@ -44,6 +44,7 @@ impl FittedTeacher {
     /// - Trees: three layers, which are leaf embeddings of the first, the middle and the last third of the trees. Boosting goes from coarse to fine,
     ///   as the layers of a network do. (One or two trees give one or two layers.)
     /// - A Gaussian process: one layer, which holds the kernel's values between the row and the first 128 rows that the process was fitted on.
+    /// - A linear model: one layer, which holds what each encoded column adds to the prediction.
     ///
     /// A leaf embedding encodes the leaves that a row reaches in the trees of one layer. With `ℓ_i(x)` the leaf of tree `i`, a hash function `h` (its
     /// values are indices of features) and a hash function `s` (its values are 1 and −1), feature `j` is
@@ -66,6 +67,10 @@ impl FittedTeacher {
             Some(Fit::Trees(forest)) => forest_layers(forest, features),
             Some(Fit::Network(network)) => network_layers(network, features),
             Some(Fit::Process(process)) => process_layers(process, features),
+            Some(Fit::Linear(linear)) => {
+                let (width, values) = linear.terms(features)?;
+                Ok(vec![FeatureLayer { width, values }])
+            }
             None => Ok(Vec::new()),
         }
     }

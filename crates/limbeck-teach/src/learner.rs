@@ -15,6 +15,8 @@ pub enum Learner {
     /// A Gaussian process.
     #[serde(rename = "gp")]
     Process,
+    /// Ridge regression.
+    Linear,
 }
 
 impl Learner {
@@ -26,6 +28,7 @@ impl Learner {
             Self::Network => "network",
             Self::Lstm => "lstm",
             Self::Process => "gp",
+            Self::Linear => "linear",
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Teachers: accurate, slow models that label rows for a student.
 //!
 //! - [`FittedTeacher`] is the teacher that limbeck fits itself: boosted trees ([`trees`], stored as a [`Forest`]), an ensemble of
-//!   perceptrons or LSTMs ([`network`]), a Gaussian process ([`process`]), or a weighted mean of them, with out-of-fold [`Labels`];
+//!   perceptrons or LSTMs ([`network`]), a Gaussian process ([`process`]), a linear model ([`linear`]), or a weighted mean of them, with out-of-fold
+//!   [`Labels`];
 //! - [`command::CommandTeacher`] runs the user's own scoring program;
 //! - [`import::ImportedTeacher`] reads a model file of another library.
 //!
@@ -20,6 +21,7 @@ pub mod import;
 mod inputs;
 mod layers;
 mod learner;
+pub mod linear;
 pub mod lstm;
 pub mod network;
 mod predictive_std;

@@ -74,6 +74,7 @@ impl From<&LstmOptions> for Members {
     fn from(options: &LstmOptions) -> Self {
         Self {
             is_recurrent: true,
+            reads_changes: false,
             options: options.training(),
             input_noise: options.input_noise,
         }

@@ -5,12 +5,13 @@
 //! learning with parameter-efficient ensembling*, 2024, section 3.2); the prediction is the mean over the members. The training time is chosen by the
 //! out-of-fold error of all folds together, so that no rows are held out for early stopping.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use limbeck_data::checkpoint::Saver;
 use limbeck_data::encode::{EncodeOptions, fit_encoder, ple_edges};
-use limbeck_data::{Feature, Features, metrics};
+use limbeck_data::{Features, metrics};
 use limbeck_nets::loss::{PointLoss, StepContext, StepLoss};
 use limbeck_nets::losses::{Hard, LabelLoss};
 use limbeck_nets::{
@@ -106,6 +107,9 @@ impl NetworkOptions {
 pub struct Members {
     /// True for LSTMs, which read a row and the [`Sample::rows_before`] rows before it; false for perceptrons, which read the row alone.
     pub(crate) is_recurrent: bool,
+    /// True for LSTMs that do not read columns whose change from the row before they can read: in forecasts, a series may drift away from the levels
+    /// of its training rows.
+    pub(crate) reads_changes: bool,
     /// Their training. The hidden layers of LSTMs are their layers of units.
     pub(crate) options: NetworkOptions,
     /// Noise on numbers during training, in their standard deviations.
@@ -116,6 +120,7 @@ impl From<&NetworkOptions> for Members {
     fn from(options: &NetworkOptions) -> Self {
         Self {
             is_recurrent: false,
+            reads_changes: false,
             options: options.clone(),
             input_noise: 0.0,
         }
@@ -123,18 +128,19 @@ impl From<&NetworkOptions> for Members {
 }
 
 impl Members {
-    /// The learner that consists of such members.
-    fn learner(&self) -> Learner {
-        match self.is_recurrent {
-            true => Learner::Lstm,
-            false => Learner::Network,
+    /// The name of an ensemble of such members, in checkpoints and progress.
+    fn name(&self) -> &'static str {
+        match (self.is_recurrent, self.reads_changes) {
+            (true, false) => Learner::Lstm.name(),
+            (true, true) => "lstm-changes",
+            (false, _) => Learner::Network.name(),
         }
     }
 
     /// Encoder, shape and inputs for the given rows of a sample. The networks have `outputs` outputs.
     fn reading(&self, sample: &Sample<'_>, rows: &[usize], outputs: usize) -> Result<Reading> {
         match self.is_recurrent {
-            true => Reading::of_windows(sample, rows, &self.options, outputs),
+            true => Reading::of_windows(sample, rows, self, outputs),
             false => Reading::of_rows(sample, rows, &self.options, outputs),
         }
     }
@@ -187,13 +193,19 @@ impl Reading {
     fn of_windows(
         sample: &Sample<'_>,
         rows: &[usize],
-        options: &NetworkOptions,
+        members: &Members,
         outputs: usize,
     ) -> Result<Self> {
-        let steps = sample.features.only(Feature::is_step);
+        let replaced = match members.reads_changes {
+            true => changing(sample.features),
+            false => BTreeSet::new(),
+        };
+        let steps = sample.features.only(|column| {
+            column.is_step() && (column.history.is_some() || !replaced.contains(&column.name))
+        });
         let encoder = fit_encoder(&steps, rows, &encode_options());
         let window = sample.rows_before + 1;
-        let (step, units) = (step_numbers(&encoder), options.hidden.clone());
+        let (step, units) = (step_numbers(&encoder), members.options.hidden.clone());
         let shape = RecurrentShape::new(Cell::Lstm, step, window, units, outputs)?;
         let features = sample.features.select(rows);
         let series = EncodedSeries::new(&encoder, &[&features])?;
@@ -203,6 +215,18 @@ impl Reading {
             encoder,
         })
     }
+}
+
+/// The columns whose change from the row before is a feature, too.
+fn changing(features: &Features) -> BTreeSet<&String> {
+    let steps = features.columns.iter().filter(|column| column.is_step());
+    let changes = steps.filter_map(|column| column.history.as_ref());
+    changes.map(|history| &history.column).collect()
+}
+
+/// True if LSTMs can read changes in place of some columns.
+pub(crate) fn has_changes(features: &Features) -> bool {
+    !changing(features).is_empty()
 }
 
 /// The options of the encoder of a teacher's networks.
@@ -431,6 +455,8 @@ pub struct NetworkFolds {
     pub networks: Vec<NetworkEnsemble>,
     /// The fraction of the training schedule at which the weights of all ensembles were taken: there, the total out-of-fold error was smallest.
     pub stop: f64,
+    /// The total out-of-fold error at this point: the weighted sum of squared errors over the judging folds.
+    pub(crate) error: f64,
 }
 
 impl NetworkEnsemble {
@@ -528,7 +554,7 @@ impl NetworkEnsemble {
     }
 
     /// Trains one ensemble per fold. All of them get the weights from the same point of the training schedule: the one with the smallest total error
-    /// over the judging folds (the folds whose errors decide, see [`judges`](limbeck_data::Folds::judges)).
+    /// over the [judging folds](Sample::judges), whose errors decide.
     ///
     /// # Errors
     ///
@@ -540,7 +566,7 @@ impl NetworkEnsemble {
         work: Work<'_>,
     ) -> Result<NetworkFolds> {
         let members = &members.into();
-        let name = members.learner().name();
+        let name = members.name();
         let count = sample.folds.count();
         let meter = work.part(format!("{name}, {count} folds"), count * CURVE);
         let curves: Vec<(Curve, Vec<f64>, f64)> = (0..count as u32)
@@ -569,7 +595,7 @@ impl NetworkEnsemble {
             .map(|(_, errors, _)| errors.len())
             .min()
             .unwrap_or(0);
-        let judges = sample.folds.judges();
+        let judges = sample.judges();
         let total = |point: usize| {
             judges
                 .iter()
@@ -580,6 +606,7 @@ impl NetworkEnsemble {
         let best = (0..points)
             .min_by(|&a, &b| total(a).total_cmp(&total(b)))
             .unwrap_or(0);
+        let error = if points > 0 { total(best) } else { f64::NAN };
         let stop = curves.first().map_or(1.0, |(curve, ..)| {
             curve.points[best].0 as f64
                 / curve.points.last().map_or(1, |(step, _)| (*step).max(1)) as f64
@@ -591,6 +618,7 @@ impl NetworkEnsemble {
         Ok(NetworkFolds {
             networks: networks.collect(),
             stop,
+            error,
         })
     }
 
@@ -823,6 +851,7 @@ mod tests {
             weight: &[1.0; 400],
             folds: Folds::default(),
             rows_before: 0,
+            horizon: 0,
         };
         let options = NetworkOptions {
             members: 2,

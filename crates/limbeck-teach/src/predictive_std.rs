@@ -102,6 +102,7 @@ mod tests {
             weight: &weight,
             folds: Folds::default(),
             rows_before: 0,
+            horizon: 0,
         };
         let known: Vec<usize> = (0..errors.len()).collect();
         PredictiveStd::fit(&sample, &known, errors, raw)

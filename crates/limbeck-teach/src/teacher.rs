@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::fit::{Fit, FoldChoices, LstmPlan, Predicted};
 use crate::learner::Learner;
+use crate::linear::{Linear, LinearOptions};
 use crate::lstm::LstmOptions;
 use crate::network::{self, Members, NetworkEnsemble, NetworkFolds, NetworkOptions};
 use crate::predictive_std::PredictiveStd;
@@ -23,7 +24,7 @@ limbeck_options::words! {
     /// The learners (kinds of models) that a teacher consists of.
     pub enum TeacherKind {
         /// A weighted mean of trees, networks and, for few rows, a Gaussian process, with weights by out-of-fold error; learners with almost no
-        /// weight are left out. If the student is recurrent, LSTMs are in the mean, too.
+        /// weight are left out. If the student is recurrent, LSTMs are in the mean, too; in forecasts, a linear model.
         #[default]
         Auto = "auto",
         /// Boosted trees.
@@ -34,6 +35,8 @@ limbeck_options::words! {
         Lstm = "lstm",
         /// An exact Gaussian process, even with more rows than `gp.most_rows`.
         Gp = "gp",
+        /// Ridge regression, even with more columns than `linear.most_columns`.
+        Linear = "linear",
     }
 }
 
@@ -65,6 +68,9 @@ limbeck_options::options! {
         lstm: LstmOptions;
         /// Options of Gaussian processes.
         gp: ProcessOptions;
+        /// Options of linear models.
+        #[serde(skip_serializing_if = "LinearOptions::is_default")]
+        linear: LinearOptions;
     }
 }
 
@@ -72,9 +78,10 @@ limbeck_options::options! {
 const FITS_OF_MANY: usize = 2;
 
 impl TeacherOptions {
-    /// Checks the numbers of folds and fits, and the options of LSTMs and Gaussian processes.
+    /// Checks the numbers of folds and fits, and the options of LSTMs, Gaussian processes and linear models.
     fn check(&self) -> Result<()> {
-        let views = [self.view(), self.lstm.view(), self.gp.view()];
+        let (lstm, gp) = (self.lstm.view(), self.gp.view());
+        let views = [self.view(), lstm, gp, self.linear.view()];
         Ok(limbeck_options::check(&views)?)
     }
 
@@ -83,7 +90,18 @@ impl TeacherOptions {
         match self.kind {
             TeacherKind::Lstm => true,
             TeacherKind::Auto => sample.features.past.is_some() && self.lstm.members > 0,
-            TeacherKind::Trees | TeacherKind::Network | TeacherKind::Gp => false,
+            _ => false,
+        }
+    }
+
+    /// True if a linear model is fitted on this sample: it was asked for, or the mix `auto` has one, since the sample has forecasts.
+    fn has_linear(&self, sample: &Sample<'_>) -> bool {
+        match self.kind {
+            TeacherKind::Linear => true,
+            TeacherKind::Auto => {
+                sample.horizon > 0 && sample.features.columns.len() <= self.linear.most_columns
+            }
+            _ => false,
         }
     }
 
@@ -224,7 +242,7 @@ impl FittedTeacher {
     /// Fits one teacher per fold, and labels each row of the sample by the teacher that was not fitted on it. A teacher is a weighted mean of learners.
     ///
     /// The weights of the learners are chosen by out-of-fold error; learners with almost no weight are left out. If the folds are stretches of time,
-    /// only the errors on the last stretch count.
+    /// only the errors on the last stretch count, except in forecasts ([`Sample::judges`]).
     ///
     /// The teacher for new rows is the mean over the models of the folds, with these exceptions, which are fitted again on all rows of the sample:
     ///
@@ -250,6 +268,7 @@ impl FittedTeacher {
             stop: 1.0,
             lstm: None,
             process: None,
+            penalty: None,
         };
         let mut candidates = Vec::new();
         if matches!(options.kind, TeacherKind::Auto | TeacherKind::Trees) {
@@ -268,10 +287,11 @@ impl FittedTeacher {
             candidates.push(Candidate::of_networks(Learner::Network, fitted, sample)?);
         }
         if options.has_lstm(sample) {
-            let fitted = NetworkEnsemble::fit_folds(sample, &options.lstm, seed, work)?;
+            let (fitted, reads_changes) = lstm_folds(sample, &options.lstm, seed, work)?;
             plan.lstm = Some(LstmPlan {
                 options: options.lstm.clone(),
                 stop: fitted.stop,
+                reads_changes,
             });
             candidates.push(Candidate::of_networks(Learner::Lstm, fitted, sample)?);
         }
@@ -283,7 +303,13 @@ impl FittedTeacher {
             let folds = plan.folds(sample, Learner::Process, seed, work)?;
             candidates.push(Candidate::new(Learner::Process, folds, sample)?);
         }
-        let judges = sample.folds.judges();
+        if options.has_linear(sample) {
+            let fitted = Linear::fit_folds(sample, &options.linear, work)?;
+            plan.penalty = Some(fitted.penalty);
+            let fits = fitted.fits.into_iter().map(Fit::Linear).collect();
+            candidates.push(Candidate::new(Learner::Linear, fits, sample)?);
+        }
+        let judges = sample.judges();
         let known = |folds: &dyn Fn(u32) -> bool| -> Vec<usize> {
             (0..sample.folds.of.len())
                 .filter(|&row| folds(sample.folds.of[row]))
@@ -630,6 +656,7 @@ impl FittedTeacher {
                 stop,
                 lstm: None,
                 process: None,
+                penalty: None,
             },
         })
     }
@@ -730,6 +757,32 @@ fn network_options(
         return Ok(Some(options.network.larger()));
     }
     Ok((error(&mixed) < (1.0 - WORTH) * error(&tree)).then(|| options.network.clone()))
+}
+
+/// The LSTMs of all folds, and whether they read changes in place of levels. In forecasts, both are fitted, and those with the smaller out-of-fold error
+/// are used: levels are of use if a series stays near them, and mislead if it drifts away.
+fn lstm_folds(
+    sample: &Sample<'_>,
+    options: &LstmOptions,
+    seed: u64,
+    work: Work<'_>,
+) -> Result<(NetworkFolds, bool)> {
+    let fit = |reads_changes: bool| {
+        let members = Members {
+            reads_changes,
+            ..options.into()
+        };
+        NetworkEnsemble::fit_folds(sample, members, seed, work)
+    };
+    let of_levels = fit(false)?;
+    if sample.horizon == 0 || !network::has_changes(sample.features) {
+        return Ok((of_levels, false));
+    }
+    let of_changes = fit(true)?;
+    Ok(match of_changes.error < of_levels.error {
+        true => (of_changes, true),
+        false => (of_levels, false),
+    })
 }
 
 /// Chooses the options of the trees, by the error on held-out folds.
@@ -863,6 +916,7 @@ mod tests {
                 ..NetworkOptions::default()
             },
             lstm: LstmOptions::default(),
+            linear: LinearOptions::default(),
             gp: ProcessOptions {
                 evidence_rows: 60,
                 steps: 8,
@@ -884,6 +938,7 @@ mod tests {
             weight: &weight,
             folds: folds.clone(),
             rows_before: 0,
+            horizon: 0,
         };
         let first = FittedTeacher::fit_folds(&sample, &quick(kind), 4, kept.into()).unwrap();
         // Other targets, so that early and last fits differ: of so few rows, both are fitted on all.
@@ -907,6 +962,7 @@ mod tests {
             TeacherKind::Trees,
             TeacherKind::Network,
             TeacherKind::Gp,
+            TeacherKind::Linear,
             TeacherKind::Auto,
         ] {
             let (first, last) = fitted(&Folds::random(150, 3, 0), kind, &NO_CHECKPOINTS);
@@ -959,6 +1015,10 @@ mod tests {
                 ],
             ),
             (TeacherKind::Gp, ["gp-kernel"; 4]),
+            (
+                TeacherKind::Linear,
+                ["linear-1", "linear-3", "linear-early-1", "linear-full-1"],
+            ),
         ];
         for (kind, pieces) in pieces {
             let folder = tempfile::tempdir().unwrap();
@@ -974,6 +1034,93 @@ mod tests {
                 "{kind:?}"
             );
         }
+    }
+
+    /// A series of noise that rises by `drift` in each row, and its change from the row before. The target is the change if the series drifts, otherwise
+    /// its level.
+    fn series(rows: usize, drift: f64) -> (Features, Vec<f64>) {
+        let noise = |i: usize| ((i * i + 3 * i) as f64 * 0.569_840).fract();
+        let x: Vec<f64> = (0..rows).map(|i| drift * i as f64 + noise(i)).collect();
+        let change: Vec<f64> = (0..rows).map(|i| x[i] - x[i.saturating_sub(1)]).collect();
+        let target = if drift > 0.0 { &change } else { &x }.clone();
+        let number = |name: &str, values| Feature {
+            name: name.into(),
+            values: FeatureValues::Number(values),
+            integer: false,
+            missing: limbeck_data::MissingNumbers::default(),
+            date: None,
+            history: None,
+        };
+        let history = limbeck_runtime::HistorySource {
+            column: "x".into(),
+            look: "diff1".parse().unwrap(),
+        };
+        let diff = Feature {
+            history: Some(history),
+            ..number("x.diff1", change)
+        };
+        let mut features = Features {
+            columns: vec![number("x", x), diff],
+            rows,
+            past: None,
+        };
+        features.past = Some(limbeck_data::Past::new(&features, &[(0..rows).collect()]));
+        (features, target)
+    }
+
+    fn of_series(drift: f64, horizon: usize, kind: TeacherKind) -> FoldTeachers {
+        let (x, y) = series(240, drift);
+        let weight = vec![1.0; y.len()];
+        let sample = Sample {
+            features: &x,
+            target: &y,
+            weight: &weight,
+            folds: Folds::stretches(&(0..240).collect::<Vec<u32>>(), 3, 0),
+            rows_before: 3,
+            horizon,
+        };
+        let options = TeacherOptions {
+            lstm: LstmOptions {
+                members: 1,
+                units: vec![8],
+                steps: (150, 150),
+                learning_rate: 0.02,
+                ..LstmOptions::default()
+            },
+            ..quick(kind)
+        };
+        FittedTeacher::fit_folds(&sample, &options, 4, (&*NO_CHECKPOINTS).into()).unwrap()
+    }
+
+    #[test]
+    fn lstms_read_changes_where_levels_drift() {
+        let reads_changes = |drift, horizon| {
+            let fitted = of_series(drift, horizon, TeacherKind::Lstm);
+            let bytes = fitted.teacher.to_bytes().unwrap();
+            let again = FittedTeacher::from_bytes(&bytes).unwrap();
+            assert_eq!(again.plan, fitted.teacher.plan);
+            again.plan.lstm.unwrap().reads_changes
+        };
+        assert!(
+            reads_changes(0.05, 1),
+            "levels of x drift, and only its change matters"
+        );
+        assert!(!reads_changes(0.0, 1), "the level of x is the target");
+        assert!(!reads_changes(0.05, 0), "no forecast");
+    }
+
+    #[test]
+    fn linear_model_takes_part_in_forecasts_only() {
+        let shares = |horizon| of_series(0.05, horizon, TeacherKind::Auto).teacher.shares();
+        let has_linear = |shares: Vec<Share>| {
+            let mut learners = shares.into_iter().map(|share| share.learner);
+            learners.any(|learner| learner == Learner::Linear)
+        };
+        assert!(
+            has_linear(shares(1)),
+            "the target is a linear function of x.diff1"
+        );
+        assert!(!has_linear(shares(0)));
     }
 
     #[test]

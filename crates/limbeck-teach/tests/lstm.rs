@@ -121,6 +121,7 @@ fn sample<'s>(features: &'s Features, target: &'s [f64], weight: &'s [f64]) -> S
         weight,
         folds: folds(),
         rows_before: 14,
+        horizon: 0,
     }
 }
 

@@ -13,6 +13,7 @@ use limbeck_distill::transfer::TransferOptions;
 use limbeck_options::{Options, Rule, View};
 use limbeck_teach::command::CommandOptions;
 use limbeck_teach::import;
+use limbeck_teach::linear::LinearOptions;
 use limbeck_teach::lstm::LstmOptions;
 use limbeck_teach::network::NetworkOptions;
 use limbeck_teach::process::ProcessOptions;
@@ -186,7 +187,7 @@ const JOINT: &[Rule] = &[
     Rule::Where("objective.head", &["point"], NOT_JOINT),
     Rule::Where(
         "teacher.kind",
-        &["auto", "trees", "network", "gp"],
+        &["auto", "trees", "network", "gp", "linear"],
         NOT_JOINT,
     ),
     Rule::Without("hints.kind", NOT_JOINT),
@@ -265,6 +266,9 @@ limbeck_options::options! {
         lstm: LstmOptions;
         /// Options of Gaussian processes.
         gp: ProcessOptions;
+        /// Options of linear models.
+        #[serde(skip_serializing_if = "LinearOptions::is_default")]
+        linear: LinearOptions;
     }
 }
 
@@ -307,6 +311,7 @@ impl TeacherSection {
             network,
             lstm,
             gp,
+            linear,
             ..
         } = self.clone();
         TeacherOptions {
@@ -318,6 +323,7 @@ impl TeacherSection {
             network,
             lstm,
             gp,
+            linear,
         }
     }
 
@@ -332,11 +338,12 @@ impl TeacherSection {
             network,
             lstm,
             gp,
+            linear,
         } = options;
         (self.kind, self.folds, self.fits) = (kind, folds, fits);
         self.choose_trees = choose_trees;
         (self.trees, self.network) = (trees, network);
-        (self.lstm, self.gp) = (lstm, gp);
+        (self.lstm, self.gp, self.linear) = (lstm, gp, linear);
     }
 }
 
@@ -494,6 +501,7 @@ impl Recipe {
             teacher.network.view(),
             teacher.lstm.view(),
             teacher.gp.view(),
+            teacher.linear.view(),
             self.transfer.view(),
             self.student.view(),
             self.objective.view(),

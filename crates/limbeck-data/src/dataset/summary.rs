@@ -333,6 +333,13 @@ impl DataSummary {
             .map_or(0, |sequence| sequence.rows_before as usize)
     }
 
+    /// Number of rows that the targets lie ahead, in forecasts; 0 if they belong to their own rows.
+    #[must_use]
+    pub fn horizon(&self) -> usize {
+        self.sequence()
+            .map_or(0, |sequence| sequence.horizon as usize)
+    }
+
     /// Names and kinds of the columns that the features are read from: the schema for [`Table::read_like`](crate::Table::read_like).
     #[must_use]
     pub fn schema(&self) -> Vec<(String, ColumnKind)> {

@@ -399,6 +399,7 @@ mod tests {
             weight: &vec![1.0; rows],
             folds: Folds::default(),
             rows_before: 0,
+            horizon: 0,
         };
         let options = ProcessOptions {
             evidence_rows: 120,

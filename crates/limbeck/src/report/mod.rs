@@ -179,7 +179,7 @@ pub struct Member {
 /// The teacher.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TeacherReport {
-    /// `trees`, `network`, `gp`, `stack`, `command`, `column`, or the format of a model file: `lightgbm`, `xgboost`, `catboost`, `onnx`. For the
+    /// `trees`, `network`, `lstm`, `gp`, `linear`, `stack`, `command`, `column`, or the format of a model file: `lightgbm`, `xgboost`, `catboost`, `onnx`. For the
     /// teacher of another run, its kind with ` of another run`. If there are several teachers, their kinds joined by ` + `.
     pub kind: String,
     /// Number of parameters; `None` unless limbeck fitted the teacher or read its file.

@@ -85,7 +85,7 @@ const FEWEST_ROWS: f64 = 5000.0;
 const LEAST_COLUMNS: usize = 24;
 /// Maximum number of cells (rows × columns) of new rows for each second of the time limit.
 const CELLS: f64 = 1.5e6;
-/// Multiplications per second of a Gaussian process on one thread, as assumed for its plan.
+/// Multiplications per second of a Gaussian process or a linear model on one thread, as assumed for a plan.
 const PRODUCTS: f64 = 2e9;
 
 /// The options that a time limit may change, with the values to use.
@@ -579,7 +579,7 @@ impl Budget<'_> {
         2.0 * start * (splits + 1) as f64 + steps * step / self.threads()
     }
 
-    /// Chooses options of networks and Gaussian processes that keep to the time limit. Nothing is done if the teacher has only trees.
+    /// Chooses options of networks, Gaussian processes and linear models that keep to the time limit. Nothing is done if the teacher has only trees.
     fn other_learners(&self, resolved: &mut Resolved, data: &Dataset) -> Result<()> {
         let kind = self.asked.teacher.kind;
         if resolved.plan.teacher.kind == TeacherKind::Trees {
@@ -591,6 +591,9 @@ impl Budget<'_> {
             || kind == TeacherKind::Auto && train <= resolved.plan.teacher.gp.most_rows
         {
             self.process(resolved, data, seconds)?;
+        }
+        if kind == TeacherKind::Auto && data.summary.horizon() > 0 {
+            self.linear(resolved, data, seconds);
         }
         let beside = seconds * (1.0 - TREES);
         match kind {
@@ -604,7 +607,7 @@ impl Budget<'_> {
             TeacherKind::Auto => self.network(resolved, data, beside),
             TeacherKind::Network => self.network(resolved, data, seconds),
             TeacherKind::Lstm => self.lstm(resolved, data, seconds),
-            TeacherKind::Gp | TeacherKind::Trees => Ok(()),
+            TeacherKind::Gp | TeacherKind::Trees | TeacherKind::Linear => Ok(()),
         }
     }
 
@@ -634,6 +637,20 @@ impl Budget<'_> {
         Ok(())
     }
 
+    /// Leaves the linear model out of the mix if its fits take more than a fifth of the time beside trees. `seconds` is the teacher's time on one thread.
+    fn linear(&self, resolved: &mut Resolved, data: &Dataset, seconds: f64) {
+        let (rows, columns) = (data.split.train.len() as f64, data.features.columns.len());
+        // One fit per fold, and two on all rows, each with half of the products of all pairs of columns.
+        let fits = (resolved.plan.teacher.folds + 2) as f64;
+        let products = fits * rows * (columns * columns) as f64 / 2.0;
+        let takes = products / PRODUCTS;
+        let most = &mut resolved.plan.teacher.linear.most_columns;
+        if columns <= *most && takes > seconds * (1.0 - TREES) / 5.0 {
+            *most = 0;
+            resolved.notes.push(format!("{LIMITED}, {NO_LINEAR}"));
+        }
+    }
+
     /// Chooses options of networks that take at most `seconds` on one thread. If that leaves them too few steps beside trees, the teacher is made of
     /// trees alone.
     fn network(&self, resolved: &mut Resolved, data: &Dataset, seconds: f64) -> Result<()> {
@@ -659,6 +676,11 @@ impl Budget<'_> {
             wanted: wanted as f64,
             good: GOOD_LSTM.min(wanted as f64),
             is_alone: self.asked.teacher.kind == TeacherKind::Lstm,
+        };
+        // In forecasts, two kinds of LSTMs are fitted, of which one is used.
+        let seconds = match data.summary.horizon() {
+            0 => seconds,
+            _ => seconds / 2.0,
         };
         match self.steps_within(resolved, data, (&lstm).into(), steps, seconds)? {
             Some(most) => shorten(&mut resolved.plan.teacher.lstm.steps, most),
@@ -797,6 +819,7 @@ impl Budget<'_> {
         );
         let of = Sample {
             rows_before: self.study.rows_before,
+            horizon: data.summary.horizon(),
             ..fold_less(&features, &target, &weight)
         };
         let all: Vec<usize> = (0..rows.len()).collect();
@@ -848,6 +871,7 @@ impl Budget<'_> {
 const LIMITED: &str = "to stay within the time limit";
 const NO_PROCESS: &str = "the teacher has no Gaussian process";
 const NO_LSTM: &str = "the teacher has no LSTMs";
+const NO_LINEAR: &str = "the teacher has no linear model";
 const NARROWED: &str = "to stay within the time limit and the budget of parameters";
 
 /// The note on what the fit of a teacher by `taken` leaves out, compared with `asked`; `None` if it leaves out nothing.
@@ -992,6 +1016,7 @@ fn fold_less<'s>(features: &'s Features, target: &'s [f64], weight: &'s [f64]) -
         weight,
         folds: Folds::default(),
         rows_before: 0,
+        horizon: 0,
     }
 }
 
@@ -1020,7 +1045,9 @@ fn sample_of_cells(data: &Dataset) -> Vec<usize> {
 /// Leaves out all learners except trees, and adds a note.
 fn leave_trees_alone(resolved: &mut Resolved) {
     resolved.plan.teacher.kind = TeacherKind::Trees;
-    resolved.notes.retain(|note| !note.ends_with(NO_PROCESS));
+    let without = [NO_PROCESS, NO_LINEAR];
+    let notes = &mut resolved.notes;
+    notes.retain(|note| !without.iter().any(|end| note.ends_with(end)));
     resolved.notes.push(format!(
         "{LIMITED}, the teacher is made of boosted trees alone"
     ));

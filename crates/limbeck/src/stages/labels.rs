@@ -262,6 +262,7 @@ impl<'a> Context<'a> {
             weight: &weight,
             folds,
             rows_before: self.data.summary.rows_before(),
+            horizon: self.data.summary.horizon(),
         };
         self.session.begin("teacher: out-of-fold fits");
         let fitted = self.session.time("teacher folds", || {
@@ -325,6 +326,7 @@ impl<'a> Context<'a> {
             weight: &weight,
             folds: Folds::default(),
             rows_before: self.data.summary.rows_before(),
+            horizon: self.data.summary.horizon(),
         };
         let teacher = self.session.time("teacher full", || {
             let (options, seed) = (self.options.teacher.options(), self.options.seed);
@@ -515,6 +517,7 @@ impl<'a> Context<'a> {
             weight: &weight,
             folds: Folds::default(),
             rows_before: 0,
+            horizon: 0,
         };
         let known: Vec<usize> = (0..rows.len()).collect();
         let (std, notes) =

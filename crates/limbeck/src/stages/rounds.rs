@@ -154,13 +154,14 @@ impl Rounds<'_> {
         };
         let (features, target, weight) = sample_of(&split.train);
         let folds = Folds::new(data, &split.train, teaching.folds, seed);
-        let rows_before = data.summary.rows_before();
+        let (rows_before, horizon) = (data.summary.rows_before(), data.summary.horizon());
         let sample = Sample {
             features: &features,
             target: &target,
             weight: &weight,
             folds,
             rows_before,
+            horizon,
         };
         let options = teaching.options();
         let fit = |work: Work<'_>| FittedTeacher::fit_folds(&sample, &options, seed, work);
@@ -172,6 +173,7 @@ impl Rounds<'_> {
             weight: &weight,
             folds: Folds::default(),
             rows_before,
+            horizon,
         };
         let fit = |work: Work<'_>| fitted.teacher.with_full_fit(&sample, &options, seed, work);
         let teacher = session.teach(fit)?;
