@@ -49,6 +49,7 @@ pub struct CFiles {
 ///     outputs: vec![Output { name: "temp".into(), transform: TargetTransform::Affine { scale: 10.0, shift: 5.0 } }],
 ///     sequence: None,
 ///     memory: None,
+///     intervals: None,
 ///     provenance: Default::default(),
 ///     golden: vec![],
 /// })?;

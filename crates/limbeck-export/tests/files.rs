@@ -110,6 +110,7 @@ fn student(encodings: Vec<Encoding>) -> Student {
         }],
         sequence: None,
         memory: None,
+        intervals: None,
         provenance: Default::default(),
         golden: vec![],
     };
@@ -192,6 +193,7 @@ fn looking_back() -> Student {
             regimes: None,
         }),
         memory: None,
+        intervals: None,
         provenance: Default::default(),
         golden: vec![],
     };

@@ -29,6 +29,7 @@ use crate::{Error, History, Regimes, Result, Scratch, Student, Value, memory::Re
 ///     outputs: vec![Output { name: "y".into(), transform: TargetTransform::Affine { scale: 1.0, shift: 0.0 } }],
 ///     sequence: None,
 ///     memory: None,
+///     intervals: None,
 ///     provenance: Default::default(),
 ///     golden: vec![],
 /// })?;
@@ -365,6 +366,7 @@ mod tests {
             }],
             sequence: None,
             memory: None,
+            intervals: None,
             provenance: Default::default(),
             golden: vec![],
         })

@@ -85,6 +85,7 @@ fn student() -> Student {
         }],
         sequence: None,
         memory: None,
+        intervals: None,
         provenance: Default::default(),
         golden: vec![],
     };
