@@ -34,7 +34,11 @@ impl Dataset {
         let rows = self.split.train_valid().len() as f64;
         let units = self.calibration_units() as f64;
         let independent = self.fold_kind == FoldKind::Random;
-        let most = if independent { MOST_ROWS as f64 / rows } else { 1.0 };
+        let most = if independent {
+            MOST_ROWS as f64 / rows
+        } else {
+            1.0
+        };
         let least = (LEAST_ROWS as f64 / rows).max(needed as f64 / units);
         let share = CALIBRATION_SHARE.min(most).max(least);
         (share <= MOST_SHARE).then_some(share)
@@ -196,7 +200,10 @@ mod tests {
         assert!((share - 0.225).abs() < 1e-9 && held.len() == 180, "{share}");
         let blocks = data.blocks.as_ref().unwrap();
         let learned = rest.split.train_valid();
-        assert!(held.iter().all(|&row| learned.iter().all(|&other| blocks[other] != blocks[row])));
+        assert!(
+            held.iter()
+                .all(|&row| learned.iter().all(|&other| blocks[other] != blocks[row]))
+        );
         // 19 groups would be half of them.
         assert_eq!(data.calibration_share(19), None);
     }
@@ -209,7 +216,11 @@ mod tests {
         let first = |rows: &[usize]| rows.iter().copied().min().unwrap();
         let Split { train, valid, test } = &rest.split;
         assert!(last(train) < first(valid) && last(valid) < first(&held));
-        assert!(last(&held) < first(test) && held.len() >= 120, "{}", held.len());
+        assert!(
+            last(&held) < first(test) && held.len() >= 120,
+            "{}",
+            held.len()
+        );
     }
 
     #[test]
@@ -223,11 +234,18 @@ mod tests {
     fn folds_test_each_learned_row_once() {
         let data = data(300, |_| ());
         let folds = data.calibration_folds(5, 0).unwrap();
-        let mut tested: Vec<usize> = folds.iter().flat_map(|one| one.split.test.clone()).collect();
+        let mut tested: Vec<usize> = folds
+            .iter()
+            .flat_map(|one| one.split.test.clone())
+            .collect();
         tested.sort_unstable();
         assert_eq!(tested, data.split.train_valid());
         let test = &data.split.test;
         let learned = folds.iter().flat_map(|one| one.split.train_valid());
-        assert!(learned.into_iter().all(|row| test.binary_search(&row).is_err()));
+        assert!(
+            learned
+                .into_iter()
+                .all(|row| test.binary_search(&row).is_err())
+        );
     }
 }

@@ -196,7 +196,10 @@ pub fn coverage(inside: &[bool], weight: &[f64], blocks: Option<&[u32]>) -> Opti
             (n.clamp(least.min(most), most), t_quantile(degrees))
         }
     };
-    let (zz, half) = (z * z / n, z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt());
+    let (zz, half) = (
+        z * z / n,
+        z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt(),
+    );
     let end = |side: f64| ((share + zz / 2.0 + side * half) / (1.0 + zz)).clamp(0.0, 1.0);
     Some(Coverage {
         coverage: share,
@@ -231,7 +234,11 @@ mod tests {
             for (level, &score) in Widths::levels(n).zip(&widths.scores) {
                 // In whole numbers: level is a multiple of 1 / 10 000.
                 let steps = (level * 10_000.0).round() as usize;
-                assert_eq!(score as usize, (steps * (n + 1)).div_ceil(10_000), "{n} {level}");
+                assert_eq!(
+                    score as usize,
+                    (steps * (n + 1)).div_ceil(10_000),
+                    "{n} {level}"
+                );
             }
         }
     }
@@ -270,7 +277,10 @@ mod tests {
         assert!(spread(&[5.0; 800], &sizes).is_empty());
         assert!(spread(&p, &[0.0; 800]).is_empty());
         // Two predictions: two knots, with the means of their rows.
-        let two: Vec<f64> = p.iter().map(|&p| if p < 400.0 { 0.0 } else { 1.0 }).collect();
+        let two: Vec<f64> = p
+            .iter()
+            .map(|&p| if p < 400.0 { 0.0 } else { 1.0 })
+            .collect();
         assert_eq!(spread(&two, &sizes), [(0.0, 1.0), (1.0, 3.0)]);
     }
 
@@ -289,13 +299,19 @@ mod tests {
         let (sets, n) = (4000u64, 40);
         let knots = spread(
             &(0..800).map(|i| f64::from(i) / 80.0).collect::<Vec<_>>(),
-            &(0..800).map(|i| 0.2 + f64::from(i) / 80.0).collect::<Vec<_>>(),
+            &(0..800)
+                .map(|i| 0.2 + f64::from(i) / 80.0)
+                .collect::<Vec<_>>(),
         );
         for level in [0.5, 0.8, 0.9, 0.95] {
             let is_inside = |set: &u64| {
                 let mut rng = generator(3, "coverage", *set);
                 let rows = rows(n + 1, &mut rng);
-                let scale = Widths { count: 1, scores: Vec::new(), spread: knots.clone() };
+                let scale = Widths {
+                    count: 1,
+                    scores: Vec::new(),
+                    spread: knots.clone(),
+                };
                 let score = |(p, y): &(f64, f64)| size(*y, *p, false) / scale.spread_at(*p);
                 let scores: Vec<f64> = rows[..n].iter().map(score).collect();
                 let widths = widths(&scores, None, knots.clone()).unwrap();
@@ -304,7 +320,10 @@ mod tests {
             let found = (0..sets).filter(is_inside).count() as f64 / sets as f64;
             let expected = (41.0 * level).ceil() / 41.0;
             let error = (expected * (1.0 - expected) / sets as f64).sqrt();
-            assert!((found - expected).abs() < 4.0 * error, "{level}: {found}, {expected}");
+            assert!(
+                (found - expected).abs() < 4.0 * error,
+                "{level}: {found}, {expected}"
+            );
         }
     }
 

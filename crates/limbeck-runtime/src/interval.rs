@@ -99,10 +99,13 @@ impl Widths {
     /// assert_eq!(Widths::levels(100_000).count(), 113);
     /// ```
     pub fn levels(count: usize) -> impl Iterator<Item = f64> {
-        let count = count as u64;
+        // A file may have any count.
+        let count = count as u128;
         (0..GRID)
             .map(grid)
-            .take_while(move |level| level * (count + 1) <= STEPS * count)
+            .take_while(move |level| {
+                u128::from(*level) * (count + 1) <= u128::from(STEPS) * count
+            })
             .map(|level| level as f64 / STEPS as f64)
     }
 
@@ -127,11 +130,13 @@ impl Widths {
     pub fn score(&self, level: f64) -> Result<f64> {
         let at = index(level);
         let score = at.and_then(|at| self.scores.get(at));
-        score.map(|&score| f64::from(score)).ok_or_else(|| Error::InvalidLevel {
-            level,
-            count: self.count,
-            needed: Self::needed(level),
-        })
+        score
+            .map(|&score| f64::from(score))
+            .ok_or_else(|| Error::InvalidLevel {
+                level,
+                count: self.count,
+                needed: Self::needed(level),
+            })
     }
 
     /// The spread at a prediction; see the formula above.
@@ -144,7 +149,9 @@ impl Widths {
             let slope = (pair[1].1 - pair[0].1) / width;
             slope * (prediction - pair[0].0).max(0.0).min(width)
         };
-        self.spread.windows(2).fold(first, |sum, pair| sum + part(pair))
+        self.spread
+            .windows(2)
+            .fold(first, |sum, pair| sum + part(pair))
     }
 
     /// The interval around a prediction; `is_log` for an output with a logarithmic transform.
@@ -177,7 +184,9 @@ impl Widths {
         let is_fine = |score: &f32| score.is_finite() && *score >= 0.0;
         if !self.scores.iter().all(is_fine) || self.scores.windows(2).any(|pair| pair[0] > pair[1])
         {
-            return Some("the scores of the intervals are not ascending numbers of 0 or more".into());
+            return Some(
+                "the scores of the intervals are not ascending numbers of 0 or more".into(),
+            );
         }
         let knots = &self.spread;
         let are_fine = knots
@@ -208,6 +217,12 @@ fn index(level: f64) -> Option<usize> {
 }
 
 impl Intervals {
+    /// Adds the widths of further outputs; levels that they do not have are removed.
+    pub fn add(&mut self, others: Self) {
+        self.levels.retain(|level| others.levels.contains(level));
+        self.outputs.extend(others.outputs);
+    }
+
     /// What is wrong with the intervals of a student with this number of outputs; `None` if nothing is.
     pub(crate) fn fault(&self, outputs: usize) -> Option<String> {
         let found = self.outputs.len();
@@ -254,7 +269,10 @@ impl Intervals {
             Ok(Widths {
                 count,
                 scores: file.f32s(&scores(at))?.to_vec(),
-                spread: knots.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect(),
+                spread: knots
+                    .chunks_exact(2)
+                    .map(|pair| (pair[0], pair[1]))
+                    .collect(),
             })
         };
         let outputs = counts.into_iter().enumerate().map(one);
@@ -283,14 +301,16 @@ mod tests {
     fn widths() -> Widths {
         Widths {
             count: 19,
-            scores: Widths::levels(19).map(|level| (10.0 * level) as f32).collect(),
+            scores: Widths::levels(19)
+                .map(|level| (10.0 * level) as f32)
+                .collect(),
             spread: alloc::vec![(0.0, 1.0), (2.0, 3.0), (3.0, 2.5)],
         }
     }
 
     #[test]
     fn levels_are_those_of_the_table() {
-        let all: Vec<f64> = Widths::levels(usize::MAX >> 20).collect();
+        let all: Vec<f64> = Widths::levels(usize::MAX).collect();
         assert_eq!((all.len(), all[0], all[99]), (113, 0.5, 0.995));
         assert_eq!(all[100..105], [0.996, 0.997, 0.998, 0.999, 0.9991]);
         assert_eq!(all[112], 0.9999);
@@ -310,7 +330,14 @@ mod tests {
     fn unsupported_levels_say_how_many_rows_they_need() {
         let error = widths().score(0.96).unwrap_err();
         assert!(
-            matches!(error, Error::InvalidLevel { count: 19, needed: Some(24), .. }),
+            matches!(
+                error,
+                Error::InvalidLevel {
+                    count: 19,
+                    needed: Some(24),
+                    ..
+                }
+            ),
             "{error}"
         );
         let error = widths().score(0.3).unwrap_err().to_string();
@@ -323,14 +350,24 @@ mod tests {
         let widths = widths();
         let at = [-9.0, 0.0, 0.5, 2.0, 2.5, 3.0, 1e9].map(|p| widths.spread_at(p));
         assert_eq!(at, [1.0, 1.0, 1.5, 3.0, 2.75, 2.5, 2.5]);
-        assert_eq!(Widths { spread: Vec::new(), ..widths }.spread_at(7.0), 1.0);
+        assert_eq!(
+            Widths {
+                spread: Vec::new(),
+                ..widths
+            }
+            .spread_at(7.0),
+            1.0
+        );
     }
 
     #[test]
     fn ends_match_hand_values() {
         // The score of 0.9 is 9, the spread at 1 is 2.
         let found = widths().around(1.0, false, 0.9).unwrap();
-        assert_eq!((found.low, found.prediction, found.high), (-17.0, 1.0, 19.0));
+        assert_eq!(
+            (found.low, found.prediction, found.high),
+            (-17.0, 1.0, 19.0)
+        );
         let ratio = Widths {
             scores: alloc::vec![core::f32::consts::LN_2; 91],
             spread: Vec::new(),

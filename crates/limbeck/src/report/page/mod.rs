@@ -3,6 +3,7 @@
 //! The tables and sentences are written here, so that the page can be read without scripts. Chart.js draws the charts, from data at the end of the
 //! page. Chart.js 4 (MIT license, 209 kB) is part of the page, so that it works offline.
 
+mod coverage;
 mod slices;
 mod timeline;
 
@@ -131,7 +132,8 @@ pub(crate) fn page(source: &Source<'_>) -> String {
             report
                 .outer
                 .as_ref()
-                .map_or_else(String::new, |outer| other_splits(outer, measure.name())),
+                .map_or_else(String::new, |outer| other_splits(outer, measure.name()))
+                + &coverage::coverage(report),
         ),
         (
             "DISAGREE",
