@@ -178,23 +178,20 @@ impl Evaluate {
         self.tell_learned(source, &targets, &rows);
         let weight = rows.extra.get(targets.len()).map(Vec::as_slice);
         let outputs = targets.iter().zip(&rows.extra).zip(&predictions);
-        let figures = |(at, ((target, truth), pred)): (usize, _)| {
-            let mut own = self.output(source, target, (truth, pred), (weight, rows.first_line))?;
+        let mut found = Vec::new();
+        for (at, ((target, truth), pred)) in outputs.enumerate() {
+            let lines = (weight, rows.first_line);
+            let mut own = self.output(source, target, (truth, pred), lines)?;
             let of_level = |(&level, columns): (&f64, &Vec<Vec<f64>>)| {
                 let ends = [&columns[3 * at + 1], &columns[3 * at + 2]];
-                covered(
-                    level,
-                    ends,
-                    |row| source.is_known(target, truth[row]),
-                    truth,
-                    weight,
-                )
+                let is_known = |row: usize| source.is_known(target, truth[row]);
+                covered(level, ends, is_known, truth, weight)
             };
             let levels = self.interval.iter().zip(&intervals);
             own.intervals = levels.map(of_level).collect();
-            Ok(own)
-        };
-        outputs.enumerate().map(figures).collect()
+            found.push(own);
+        }
+        Ok(found)
     }
 
     /// Warns if the student's run learned from many of the rows in the table to evaluate: then the errors are too small.

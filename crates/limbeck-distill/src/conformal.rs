@@ -212,7 +212,7 @@ pub fn coverage(inside: &[bool], weight: &[f64], blocks: Option<&[u32]>) -> Opti
 mod tests {
     use super::*;
     use limbeck_data::{generator, rng::normal};
-    use rand::Rng;
+    use rand::{Rng, RngExt};
 
     #[test]
     fn quantile_matches_hand_values() {

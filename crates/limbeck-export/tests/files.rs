@@ -11,8 +11,8 @@ use std::process::Command;
 use limbeck_export::{c, golden, onnx};
 use limbeck_runtime::{
     Cell, DatePart, DateSource, Encoder, Encoding, Forecast, GoldenValue, Graph, HistorySource,
-    InputColumn, Intervals, KeyColumn, KeyKind, Look, LookKind, Memory, MissingNumbers, Node, Op, Output,
-    Recurrent, RegimeColumn, RegimeSetting, Regimes, Scaling, Sequence, Stream, Student,
+    InputColumn, Intervals, KeyColumn, KeyKind, Look, LookKind, Memory, MissingNumbers, Node, Op,
+    Output, Recurrent, RegimeColumn, RegimeSetting, Regimes, Scaling, Sequence, Stream, Student,
     StudentParts, TableInterp, TargetTransform, TreeEnsemble, Value, Widths,
 };
 
@@ -741,14 +741,23 @@ fn compiled_c_has_the_intervals_of_the_runtime() {
         let ends: Vec<[f64; 2]> = told
             .lines()
             .map(|line| line.split_once(' ').unwrap())
-            .map(|(low, high)| [low, high].map(|end| limbeck_runtime::parse_hex(end).unwrap_or(f64::INFINITY)))
+            .map(|(low, high)| {
+                [low, high].map(|end| limbeck_runtime::parse_hex(end).unwrap_or(f64::INFINITY))
+            })
             .collect();
-        for (at, (y, level)) in asked.iter().flat_map(|&y| [(y, 0.8), (y, 0.925)]).enumerate() {
+        for (at, (y, level)) in asked
+            .iter()
+            .flat_map(|&y| [(y, 0.8), (y, 0.925)])
+            .enumerate()
+        {
             let expected = student.interval(0, y, level).unwrap();
             for (found, expected) in ends[at].into_iter().zip([expected.low, expected.high]) {
                 // `exp` may differ in the last bit.
                 let far = if is_log { 1e-14 * expected.abs() } else { 0.0 };
-                assert!((found - expected).abs() <= far, "{y} {level}: {found} {expected}");
+                assert!(
+                    (found - expected).abs() <= far,
+                    "{y} {level}: {found} {expected}"
+                );
             }
         }
         assert!(told.trim_end().ends_with("-inf inf"), "{told}");
@@ -761,13 +770,20 @@ fn intervals_are_exported_at_their_levels_alone() {
     let files = c(&student, "rain").unwrap();
     let declared = "double rain_predict_interval(const rain_row *row, int32_t level, double *low, double *high);";
     assert!(files.header.contains(declared), "{}", files.header);
-    let has = |bytes: &[u8], text: &str| bytes.windows(text.len()).any(|found| found == text.as_bytes());
+    let has = |bytes: &[u8], text: &str| {
+        bytes
+            .windows(text.len())
+            .any(|found| found == text.as_bytes())
+    };
     let model = onnx(&student_without_hashes(student.clone())).unwrap();
     assert!(has(&model, "_low_80") && has(&model, "_high_92_5"));
     let text = golden(&student).unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["levels"].as_array().unwrap().len(), 2);
-    assert_eq!(json["rows"][3]["intervals"][1][0].as_array().unwrap().len(), 2);
+    assert_eq!(
+        json["rows"][3]["intervals"][1][0].as_array().unwrap().len(),
+        2
+    );
 
     let other = student.with_levels(&[0.95]).unwrap();
     let files = c(&other, "rain").unwrap();

@@ -103,9 +103,7 @@ impl Widths {
         let count = count as u128;
         (0..GRID)
             .map(grid)
-            .take_while(move |level| {
-                u128::from(*level) * (count + 1) <= u128::from(STEPS) * count
-            })
+            .take_while(move |level| u128::from(*level) * (count + 1) <= u128::from(STEPS) * count)
             .map(|level| level as f64 / STEPS as f64)
     }
 

@@ -1122,7 +1122,9 @@ mod tests {
     fn file_with_intervals_round_trips() {
         let widths = crate::Widths {
             count: 30,
-            scores: crate::Widths::levels(30).map(|level| level as f32).collect(),
+            scores: crate::Widths::levels(30)
+                .map(|level| level as f32)
+                .collect(),
             spread: vec![(-1.0, 0.1), (1e300, 1.0 / 3.0)],
         };
         let intervals = Intervals {
@@ -1130,22 +1132,42 @@ mod tests {
             outputs: vec![widths],
         };
         let plain = student();
-        let with = plain.clone().with_intervals(Some(intervals.clone())).unwrap();
+        let with = plain
+            .clone()
+            .with_intervals(Some(intervals.clone()))
+            .unwrap();
         let bytes = with.to_bytes().unwrap();
         assert_eq!(Student::from_bytes(&bytes).unwrap(), with);
         // Files without intervals have the bytes of earlier versions.
         let without = with.clone().with_intervals(None).unwrap();
         assert_eq!(without.to_bytes().unwrap(), plain.to_bytes().unwrap());
         assert!(plain.interval(0, 1.0, 0.9).is_err());
-        let found = with.predict_interval(&[RawColumn::Number(&[0.1]), RawColumn::Category { codes: &[0], levels: &["a".into()] }], 1);
+        let found = with.predict_interval(
+            &[
+                RawColumn::Number(&[0.1]),
+                RawColumn::Category {
+                    codes: &[0],
+                    levels: &["a".into()],
+                },
+            ],
+            1,
+        );
         let found = found.unwrap()[0];
-        let half = f64::from(0.9f32) * with.intervals.as_ref().unwrap().outputs[0].spread_at(found.prediction);
-        assert_eq!((found.low, found.high), (found.prediction - half, found.prediction + half));
+        let half = f64::from(0.9f32)
+            * with.intervals.as_ref().unwrap().outputs[0].spread_at(found.prediction);
+        assert_eq!(
+            (found.low, found.high),
+            (found.prediction - half, found.prediction + half)
+        );
         // Intervals that do not fit are refused.
         let wrong = |change: &dyn Fn(&mut Intervals)| {
             let mut other = intervals.clone();
             change(&mut other);
-            plain.clone().with_intervals(Some(other)).unwrap_err().to_string()
+            plain
+                .clone()
+                .with_intervals(Some(other))
+                .unwrap_err()
+                .to_string()
         };
         assert!(wrong(&|one| one.outputs.clear()).contains("for 0 outputs"));
         assert!(wrong(&|one| one.levels = vec![0.99]).contains("the level 0.99"));
