@@ -1,5 +1,5 @@
 # The commands of this project. Each is a few lines; `make` alone lists them.
-.PHONY: help demo build docs check audit test bench evidence ablation exports teachers series joint durability intervals null same house sizes
+.PHONY: help demo build docs check audit test bench evidence ablation exports teachers series joint coverage durability intervals null same house sizes
 CARGO ?= cargo
 export LIMBECK_DATA ?= $(abspath ../shared/data)
 LIMBECK := target/release/limbeck
@@ -56,6 +56,10 @@ series: ## docs/series.md: students that look back on earlier rows, on real seri
 joint: ## docs/joint.md: one student for several targets against one for each, at equal bytes; resumable
 	$(CARGO) build --release --workspace --locked
 	python3 evidence/joint.py
+
+coverage: ## docs/coverage.md: prediction intervals on real data; resumable; needs onnxruntime for a part
+	$(CARGO) build --release --workspace --locked
+	python3 evidence/intervals.py
 
 durability: ## docs/durability.md: kills, full and lost disks, damaged files; needs the right to mount for a part
 	$(CARGO) build --release --workspace --locked

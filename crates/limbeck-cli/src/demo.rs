@@ -169,7 +169,7 @@ fn say(command: &str) -> Result<()> {
 fn export(run: &Run) -> Result<()> {
     print("\n")?;
     say(&format!("limbeck export {} --to c", run.path().display()))?;
-    let files = export::export_runs(run.path(), Format::C, None, "student")?;
+    let files = export::export_runs(run.path(), Format::C, None, ("student", &[]))?;
     for file in &files {
         let bytes = std::fs::metadata(file).map_or(0, |found| found.len());
         print(&format!("{} ({bytes} bytes)\n", file.display()))?;

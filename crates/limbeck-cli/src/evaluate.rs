@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use limbeck::report::prediction_intervals::level_name;
 use limbeck_data::Features;
 use limbeck_data::metrics::{self, Measure, Scores};
 use limbeck_distill::proof::short;
@@ -32,6 +33,9 @@ pub(crate) struct Evaluate {
     /// Column of row weights
     #[arg(long, value_name = "COLUMN")]
     weight: Option<String>,
+    /// Also measure prediction intervals of these levels, such as 0.9 (comma-separated or repeated): the share of targets inside, and their mean width
+    #[arg(long, value_name = "LEVELS", value_delimiter = ',')]
+    interval: Vec<f64>,
     #[command(flatten)]
     reading: Reading,
     /// Print JSON instead of a table
@@ -52,6 +56,15 @@ struct Figures {
     /// The quantile that the student predicts, its pinball loss, and the share of targets at or below the prediction; `None` if the student predicts
     /// the mean.
     quantile: Option<(f64, f64, f64)>,
+    intervals: Vec<Covered>,
+}
+
+/// Coverage and mean width of the prediction intervals of a level.
+#[derive(Clone, Copy)]
+struct Covered {
+    level: f64,
+    coverage: f64,
+    width: f64,
 }
 
 impl Figures {
@@ -61,6 +74,10 @@ impl Figures {
         if let Some((quantile, pinball, covered)) = self.quantile {
             value["quantile"] =
                 json!({ "quantile": quantile, "pinball": pinball, "covered": covered });
+        }
+        if !self.intervals.is_empty() {
+            let one = |one: &Covered| json!({ "level": one.level, "coverage": one.coverage, "width": one.width });
+            value["intervals"] = self.intervals.iter().map(one).collect();
         }
         value
     }
@@ -73,6 +90,10 @@ impl Evaluate {
         let targets = sources.iter().flat_map(Source::targets).count();
         if targets > 1 && self.target.is_some() {
             return Err(Error::Message("--target names one column, but the student predicts several targets; leave out --target, or give the folder of the run of one target".into()));
+        }
+        for level in &self.interval {
+            let check = |source: &Source| source.check_level(&self.student, *level);
+            sources.iter().try_for_each(check)?;
         }
         let unlike = Unlike::new(&sources);
         let mut found = Vec::new();
@@ -126,6 +147,17 @@ impl Evaluate {
                 100.0 * covered
             ));
         }
+        for one in &found {
+            for covered in &one.intervals {
+                text.push_str(&format!(
+                    "prediction intervals of `{}` at {}: {:.1} % of the targets are inside, mean width {}\n",
+                    one.target,
+                    level_name(covered.level),
+                    100.0 * covered.coverage,
+                    short(covered.width)
+                ));
+            }
+        }
         print(&text)
     }
 
@@ -143,16 +175,28 @@ impl Evaluate {
         let options = self.reading.over(&source.reading);
         let rows = source.read(&self.table, (&columns, &weight), &options)?;
         let predictions = source.predict(&rows.features)?;
+        let intervals = |level: &f64| source.with_intervals(predictions.clone(), *level);
+        let intervals = self.interval.iter().map(intervals);
+        let intervals: Vec<Vec<Vec<f64>>> = intervals.collect::<Result<_>>()?;
         watch(&rows.features);
         self.tell_learned(source, &names, &rows);
         let weight = rows.extra.get(columns.len()).map(Vec::as_slice);
         let names = names.iter().zip(&columns);
         let outputs = names.zip(&rows.extra).zip(&predictions);
-        outputs
-            .map(|((names, truth), pred)| {
-                self.output(source, names, (truth, pred), (weight, rows.first_line))
-            })
-            .collect()
+        let mut found = Vec::new();
+        for (at, (((name, target), truth), pred)) in outputs.enumerate() {
+            let lines = (weight, rows.first_line);
+            let mut own = self.output(source, (name, target), (truth, pred), lines)?;
+            let of_level = |(&level, columns): (&f64, &Vec<Vec<f64>>)| {
+                let ends = [&columns[3 * at + 1], &columns[3 * at + 2]];
+                let is_known = |row: usize| source.is_known(target, truth[row]);
+                covered(level, ends, is_known, truth, weight)
+            };
+            let levels = self.interval.iter().zip(&intervals);
+            own.intervals = levels.map(of_level).collect();
+            found.push(own);
+        }
+        Ok(found)
     }
 
     /// Warns if the student's run learned from many of the rows in the table to evaluate: then the errors are too small.
@@ -214,6 +258,7 @@ impl Evaluate {
             missing,
             scores: metrics::scores(&pred, &values, &weight),
             quantile,
+            intervals: Vec::new(),
         })
     }
 
@@ -249,5 +294,29 @@ impl Evaluate {
             ));
         }
         Ok(())
+    }
+}
+
+/// Coverage and mean width of intervals with the given lower and upper ends, over rows with a known target.
+fn covered(
+    level: f64,
+    [low, high]: [&Vec<f64>; 2],
+    is_known: impl Fn(usize) -> bool,
+    truth: &[f64],
+    weight: Option<&[f64]>,
+) -> Covered {
+    let (mut total, mut inside, mut width) = (0.0, 0.0, 0.0);
+    for row in (0..truth.len()).filter(|&row| is_known(row)) {
+        let weight = weight.map_or(1.0, |weight| weight[row]);
+        total += weight;
+        width += weight * (high[row] - low[row]);
+        if low[row] <= truth[row] && truth[row] <= high[row] {
+            inside += weight;
+        }
+    }
+    Covered {
+        level,
+        coverage: inside / total,
+        width: width / total,
     }
 }

@@ -29,6 +29,10 @@ pub(crate) struct Export {
     /// Name of the files, and in C the prefix of all names; NAME_TARGET with several targets
     #[arg(long, value_name = "NAME", default_value = "student")]
     name: String,
+    /// Levels of the prediction intervals that the files have, such as 0.9 (comma-separated or repeated) [default: the levels with which the student was
+    /// trained]
+    #[arg(long, value_name = "LEVELS", value_delimiter = ',')]
+    interval: Vec<f64>,
     /// Print only errors
     #[arg(long)]
     quiet: bool,
@@ -39,11 +43,12 @@ impl Export {
     pub(crate) fn run(&self) -> Result<()> {
         let format: Format = self.to.parse().map_err(Error::Message)?;
         let files = if self.student.is_dir() {
-            export::export_runs(&self.student, format, self.out.as_deref(), &self.name)?
+            let named = (&*self.name, &*self.interval);
+            export::export_runs(&self.student, format, self.out.as_deref(), named)?
         } else {
             let beside = self.student.parent().unwrap_or(Path::new("."));
             export::export(
-                &load(&self.student)?,
+                &export::with_levels(load(&self.student)?, &self.interval)?,
                 format,
                 self.out.as_deref().unwrap_or(beside),
                 &self.name,

@@ -330,6 +330,11 @@ pub(crate) fn arg(option: Listed) -> Arg {
             .value_parser(value_parser!(PathBuf)),
         // The text is split later, since a name may contain a comma.
         Form::List(Form::Text) => arg.action(ArgAction::Append).allow_negative_numbers(true),
+        Form::List(Form::Number) => arg
+            .action(ArgAction::Append)
+            .value_delimiter(',')
+            .value_parser(value_parser!(f64))
+            .allow_negative_numbers(true),
         Form::List(_) => arg
             .action(ArgAction::Append)
             .value_delimiter(',')
@@ -383,6 +388,10 @@ pub(crate) fn given(option: Listed, matches: &ArgMatches) -> Result<Option<Value
             let given = texts(name, matches);
             let all = given.iter().flat_map(|text| split(text, &[]));
             Value::Array(all.map(Value::from).collect())
+        }
+        Form::List(Form::Number) => {
+            let numbers = matches.get_many::<f64>(name).into_iter().flatten();
+            Value::Array(numbers.map(|&number| Value::from(number)).collect())
         }
         Form::List(_) => {
             let texts = matches.get_many::<String>(name).into_iter().flatten();

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use clap::Args;
+use limbeck::report::prediction_intervals::level_name;
 use limbeck::{Report, Run};
 use limbeck_data::figures::range;
 use limbeck_data::{Column, ColumnKind, Dataset, Table, Values, dates};
 use limbeck_distill::proof::short;
 use limbeck_distill::student::StudentKind;
-use limbeck_runtime::{Encoding, Node, Op, Output, Scaling, Student};
+use limbeck_runtime::{Encoding, Node, Op, Output, Scaling, Student, Widths};
 
 use crate::error::{Error, Result};
 use crate::flags::{Flags, Inspecting};
@@ -281,6 +282,7 @@ fn student(path: &Path, student: &Student, style: Style) -> Result<String> {
         };
         text.push_str(&format!("{key:<11}  {value}\n"));
     }
+    text.push_str(&intervals(student));
     student.verify_golden().map_err(Error::student(path))?;
     text.push_str(&match student.golden.len() {
         0 => "golden rows  none in the file (test examples with their predictions)\n".to_owned(),
@@ -289,6 +291,24 @@ fn student(path: &Path, student: &Student, style: Style) -> Result<String> {
         ),
     });
     Ok(text)
+}
+
+/// The prediction intervals of a student, one line for each output; empty if it has none.
+fn intervals(student: &Student) -> String {
+    let Some(intervals) = &student.intervals else {
+        return String::new();
+    };
+    let line = |(widths, output): (&Widths, &Output)| {
+        let most = Widths::levels(widths.count).last();
+        format!(
+            "intervals    of `{}`: levels 50 % to {}, from {}\n",
+            output.name,
+            most.map_or_else(String::new, level_name),
+            counted(widths.count, "independent calibration row")
+        )
+    };
+    let outputs = intervals.outputs.iter().zip(&student.outputs);
+    outputs.map(line).collect()
 }
 
 /// Names of the student's targets, as text.

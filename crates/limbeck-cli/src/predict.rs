@@ -17,7 +17,7 @@ use crate::unlike::Unlike;
 ///
 /// Reads raw columns in their own units, and writes the table again with a column of predictions, in the target's unit. All other columns stay
 /// exactly as they were; the target is not needed. Missing cells and unseen categories are allowed. A table may have any size: only a few rows are in
-/// memory at a time.
+/// memory at a time. With --interval, two more columns have the ends of the prediction interval.
 #[derive(Args, Debug)]
 pub(crate) struct Predict {
     /// Run directory, or a student's .limbeck file
@@ -33,6 +33,10 @@ pub(crate) struct Predict {
     /// Name of the new column; with several targets, the prefix of their columns
     #[arg(long, value_name = "NAME", default_value = "prediction")]
     column: String,
+    /// Also write prediction intervals of this level, such as 0.9, into the columns NAME_low and NAME_high. The student must have been trained with
+    /// --interval
+    #[arg(long, value_name = "LEVEL")]
+    interval: Option<f64>,
     /// Read rows from standard input as they arrive, and write each with its prediction at once; the table must be -
     #[arg(long)]
     stream: bool,
@@ -57,6 +61,10 @@ impl Predict {
         let options = self.reading.over(&first.reading);
         let input = self.input(&options, &target)?;
         let targets: Vec<&str> = sources.iter().flat_map(Source::targets).collect();
+        if let Some(level) = self.interval {
+            let check = |source: &Source| source.check_level(&self.student, level);
+            sources.iter().try_for_each(check)?;
+        }
         let new = self.names(&targets, &input)?;
         self.tell_notes(&input);
         let asked: Vec<Asked> = sources.iter().map(Source::asked).collect();
@@ -67,7 +75,11 @@ impl Predict {
                 if !self.quiet {
                     unlike.add(at, features);
                 }
-                source.predict(features)
+                let predictions = source.predict(features)?;
+                match self.interval {
+                    Some(level) => source.with_intervals(predictions, level),
+                    None => Ok(predictions),
+                }
             });
             Ok(each.collect::<Result<Vec<_>>>()?.concat())
         };
@@ -107,7 +119,11 @@ impl Predict {
             [_] => self.column.clone(),
             _ => format!("{}_{target}", self.column),
         };
-        let new: Vec<String> = targets.iter().map(name).collect();
+        let ends = |name: String| match self.interval {
+            Some(_) => vec![name.clone(), format!("{name}_low"), format!("{name}_high")],
+            None => vec![name],
+        };
+        let new: Vec<String> = targets.iter().map(name).flat_map(ends).collect();
         match new.iter().find(|name| input.names().contains(name)) {
             Some(name) => Err(Error::path(
                 input.source(),

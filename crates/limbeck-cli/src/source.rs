@@ -11,7 +11,7 @@ use limbeck_data::{
     ColumnKind, Content, Feature, FeatureKind, Features, LearnedRows, MissingNumbers, Notation,
     ReadOptions, Table, Values, raw_columns, targets_ahead,
 };
-use limbeck_runtime::{Encoding, Memory, Sequence, Student};
+use limbeck_runtime::{Encoding, Interval, Memory, Sequence, Student};
 
 use crate::error::{Error, Result};
 
@@ -302,6 +302,38 @@ impl Source {
         let outputs = self.student.outputs.len();
         let of = |at: usize| all.iter().skip(at).step_by(outputs).copied().collect();
         Ok((0..outputs).map(of).collect())
+    }
+
+    /// Refuses a level of which the student has no prediction intervals. `path` is how the user named the student.
+    pub(crate) fn check_level(&self, path: &Path, level: f64) -> Result<()> {
+        let mut outputs = 0..self.student.outputs.len();
+        outputs.try_for_each(|output| {
+            let interval = self.student.interval(output, 0.0, level);
+            interval.map(drop).map_err(Error::student(path))
+        })
+    }
+
+    /// For each target, the predictions and the lower and upper ends of their intervals: `columns[3 · target + which][row]`.
+    pub(crate) fn with_intervals(
+        &self,
+        predictions: Vec<Vec<f64>>,
+        level: f64,
+    ) -> Result<Vec<Vec<f64>>> {
+        let mut columns = Vec::new();
+        for (output, predictions) in predictions.into_iter().enumerate() {
+            let interval = |&one: &f64| self.student.interval(output, one, level);
+            let intervals = predictions.iter().map(interval);
+            let intervals: Vec<Interval> = intervals
+                .collect::<limbeck_runtime::Result<_>>()
+                .map_err(limbeck::Error::from)?;
+            let ends = [
+                intervals.iter().map(|one| one.low).collect(),
+                intervals.iter().map(|one| one.high).collect(),
+            ];
+            columns.push(predictions);
+            columns.extend(ends);
+        }
+        Ok(columns)
     }
 }
 

@@ -57,6 +57,7 @@
 
 pub mod bootstrap;
 mod bytes;
+mod calibration;
 mod cells;
 pub mod checkpoint;
 pub mod checks;
@@ -109,6 +110,7 @@ mod time;
 mod warning;
 pub mod write;
 
+pub use calibration::CALIBRATION_SHARE;
 pub use cells::{MISSING, Values};
 pub use checkpoint::Checkpoints;
 pub use checks::Check;

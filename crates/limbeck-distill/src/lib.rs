@@ -17,6 +17,7 @@
 //! - [`student`]: designs a network within a parameter budget;
 //! - [`kinds`]: non-neural students: linear models, trees, tables;
 //! - [`search`]: compares settings on validation rows, then refits the best, for the baseline and the distilled student alike;
+//! - [`conformal`]: prediction intervals from errors on rows that trained nothing, and their coverage;
 //! - [`proof`]: how much of the gap between baseline and teacher was closed, and the verdict on distillation.
 #![cfg_attr(
     test,
@@ -24,6 +25,7 @@
 )]
 
 pub mod bins;
+pub mod conformal;
 pub mod draft;
 mod error;
 pub mod hints;

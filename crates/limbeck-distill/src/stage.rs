@@ -880,6 +880,7 @@ fn finished(
         outputs,
         sequence: None,
         memory,
+        intervals: None,
         provenance,
         golden: Vec::new(),
     };

@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         outputs: vec![output("heating", 10.0), output("cooling", 5.0)],
         sequence: None,
         memory: None,
+        intervals: None,
         provenance: Default::default(),
         golden: vec![],
     })?;

@@ -92,6 +92,7 @@ fn student(rng: &mut impl Rng) -> Student {
         outputs,
         sequence: None,
         memory,
+        intervals: None,
         provenance: Default::default(),
         golden: vec![],
     };

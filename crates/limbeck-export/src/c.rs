@@ -14,6 +14,7 @@ use limbeck_runtime::{
 };
 
 use crate::c_history::{Predictor, Rows};
+use crate::c_interval::IntervalCode;
 use crate::c_missing::any_missing;
 use crate::c_recurrent::{self, Remembered};
 use crate::error::{Error, Result};
@@ -49,6 +50,7 @@ pub struct CFiles {
 ///     outputs: vec![Output::new("temp", TargetTransform::Affine { scale: 10.0, shift: 5.0 })],
 ///     sequence: None,
 ///     memory: None,
+///     intervals: None,
 ///     provenance: Default::default(),
 ///     golden: vec![],
 /// })?;
@@ -72,12 +74,25 @@ pub fn c(student: &Student, name: &str) -> Result<CFiles> {
         columns,
         outputs,
         rows,
+        intervals,
     } = names_of(student, name)?;
-    let body = Body::of(student, &columns, (name, &rows))?;
+    let mut body = Body::of(student, &columns, (name, &rows))?;
+    let mut header_end = String::new();
+    if let Some(intervals) = &intervals {
+        body.constants += intervals.constants();
+        body.source.push_str(&intervals.source(name));
+        header_end = intervals.header(name);
+    }
     Ok(CFiles {
-        header: header(student, name, (&columns, &outputs, &rows), &body),
+        header: header(
+            student,
+            name,
+            (&columns, &outputs, &rows),
+            &body,
+            &header_end,
+        ),
         source: body.source,
-        test: test(student, name, &columns, &rows),
+        test: test(student, name, &columns, (&rows, intervals.as_ref())),
     })
 }
 
@@ -107,6 +122,8 @@ struct Named<'a> {
     outputs: Vec<String>,
     /// The earlier rows that are kept.
     rows: Rows,
+    /// The prediction intervals; `None` without any.
+    intervals: Option<IntervalCode<'a>>,
 }
 
 /// Makes the names of columns, outputs and kept rows.
@@ -197,10 +214,12 @@ fn names_of<'a>(student: &'a Student, name: &str) -> Result<Named<'a>> {
         .collect();
     rows.add_regimes(student, &own, &mut fields);
     rows.remembered = Remembered::of(student, &mut fields);
+    let intervals = IntervalCode::of(student, name, rows.is_empty(), &mut globals);
     Ok(Named {
         columns,
         outputs,
         rows,
+        intervals,
     })
 }
 
@@ -241,6 +260,7 @@ fn header(
     name: &str,
     (columns, outputs, rows): (&[Column<'_>], &[String], &Rows),
     body: &Body,
+    end: &str,
 ) -> String {
     let (declaration, call) = (predict(student, name, rows), call(student, name, rows));
     let (version, upper) = (env!("CARGO_PKG_VERSION"), name.to_uppercase());
@@ -336,7 +356,7 @@ fn header(
     }
     let _ = write!(
         out,
-        "{}\n#ifdef __cplusplus\n}}\n#endif\n\n#endif\n",
+        "{}{end}\n#ifdef __cplusplus\n}}\n#endif\n\n#endif\n",
         declarations(student, name, (outputs, rows), &declaration)
     );
     out
@@ -402,7 +422,12 @@ fn levels(encoding: &Encoding) -> &[String] {
     }
 }
 
-fn test(student: &Student, name: &str, columns: &[Column<'_>], kept: &Rows) -> String {
+fn test(
+    student: &Student,
+    name: &str,
+    columns: &[Column<'_>],
+    (kept, intervals): (&Rows, Option<&IntervalCode<'_>>),
+) -> String {
     let mut rows = String::new();
     let Predictor {
         name: predict,
@@ -439,9 +464,10 @@ fn test(student: &Student, name: &str, columns: &[Column<'_>], kept: &Rows) -> S
                 true => format!("out[{at}]"),
                 false => format!("{predict}({argument}&row)"),
             };
-            let (expected, tolerance) =
-                (double(expected), double(output.golden_tolerance(expected)));
-            let _ = writeln!(rows, "    check({found}, {expected}, {tolerance});");
+            let (shown, tolerance) = (double(expected), double(output.golden_tolerance(expected)));
+            let _ = writeln!(rows, "    check({found}, {shown}, {tolerance});");
+            let own = intervals.map(|one| one.test(student, name, at, expected));
+            rows.extend(own);
         }
     }
     let begin = match (&kept.remembered, student.golden.is_empty()) {
@@ -450,6 +476,10 @@ fn test(student: &Student, name: &str, columns: &[Column<'_>], kept: &Rows) -> S
             format!("    {name}_reset(&state);\n"),
         ),
         _ => Default::default(),
+    };
+    let ends = match (intervals, student.golden.is_empty()) {
+        (Some(_), false) => "    double low, high;\n",
+        _ => "",
     };
     let (row, count) = (
         match (student.golden.len(), student.outputs.len()) {
@@ -463,7 +493,7 @@ fn test(student: &Student, name: &str, columns: &[Column<'_>], kept: &Rows) -> S
         "/* Predicts the golden rows of {name} and compares: cc {name}_test.c {name}.c -lm && ./a.out */\n#include \"{name}.h\"\n#include <math.h>\n#include <stdio.h>\n\n\
          static double largest = 0.0;\nstatic int wrong = 0;\n\nstatic void check(double found, double expected, double tolerance)\n{{\n    double difference = \
          fabs(found - expected);\n    if (!(difference <= tolerance)) wrong++;\n    if (!(difference <= largest)) largest = difference;\n}}\n\nint main(void)\n{{\n\
-         {row}{}    check(0.0, 0.0, 0.0);\n{}{rows}    printf(\"{count} golden rows, max |difference| %.17g, %d beyond tolerance\\n\", largest, wrong);\n    return \
+         {row}{ends}{}    check(0.0, 0.0, 0.0);\n{}{rows}    printf(\"{count} golden rows, max |difference| %.17g, %d beyond tolerance\\n\", largest, wrong);\n    return \
          wrong > 0;\n}}\n",
         begin.0, begin.1
     )
@@ -478,7 +508,7 @@ fn c_seconds(seconds: i64) -> String {
 }
 
 /// A number as a C literal of type `double`, exact to the last bit.
-fn double(value: f64) -> String {
+pub(crate) fn double(value: f64) -> String {
     format!("{value:e}")
 }
 
@@ -526,7 +556,9 @@ impl Body {
             .iter()
             .filter_map(|column| Some(code_function(column, column.function.as_ref()?)))
             .collect();
-        let math = if w.math || !rows.is_empty() {
+        let intervals = student.intervals.as_ref();
+        let has_intervals = intervals.is_some_and(|own| !own.levels.is_empty());
+        let math = if w.math || has_intervals || !rows.is_empty() {
             "#include <math.h>\n"
         } else {
             ""

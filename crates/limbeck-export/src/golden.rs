@@ -15,6 +15,8 @@ use crate::error::Result;
 /// targets, the JSON has `"targets": ["y", "z"]` in place of `target`, and each row has `"predictions": ["0x1p+0", …]` in place of `prediction`, in
 /// the order of the targets.
 ///
+/// With prediction intervals, the JSON has `"levels": [0.9, …]`, and each row `"intervals"`: for each level, a list with `[low, high]` for each target.
+///
 /// For a recurrent student, the JSON has `"memory": {"rolling": 64}` or `"memory": "carried"`, and the rows are consecutive rows of one series, from its
 /// first row.
 ///
@@ -28,16 +30,25 @@ pub fn golden(student: &Student) -> Result<String> {
         GoldenValue::Text(text) => json!({ "text": text }),
         GoldenValue::Missing => Value::Null,
     };
+    let levels = student.intervals.as_ref();
+    let levels = levels.map_or(&[][..], |intervals| &intervals.levels);
     let rows: Vec<Value> = student
         .golden
         .iter()
         .map(|golden| {
             let raw: Vec<Value> = golden.raw.iter().map(cell).collect();
             let predictions = golden.predictions.iter().map(|&y| format_hex(y));
-            match &predictions.collect::<Vec<_>>()[..] {
+            let mut row = match &predictions.collect::<Vec<_>>()[..] {
                 [prediction] => json!({ "raw": raw, "prediction": prediction }),
                 predictions => json!({ "raw": raw, "predictions": predictions }),
+            };
+            for (at, &level) in levels.iter().enumerate() {
+                let all = golden.predictions.iter().enumerate();
+                let all = all.filter_map(|(output, &y)| student.interval(output, y, level).ok());
+                let ends = all.map(|one| [format_hex(one.low), format_hex(one.high)]);
+                row["intervals"][at] = json!(ends.collect::<Vec<_>>());
             }
+            row
         })
         .collect();
     let columns: Vec<&str> = student
@@ -51,6 +62,9 @@ pub fn golden(student: &Student) -> Result<String> {
         [target] => json!({ "target": target, "columns": columns, "rows": rows }),
         _ => json!({ "targets": names, "columns": columns, "rows": rows }),
     };
+    if !levels.is_empty() {
+        all["levels"] = json!(levels);
+    }
     if let Some(memory) = student.memory {
         all["memory"] = json!(memory);
     }

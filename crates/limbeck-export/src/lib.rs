@@ -11,6 +11,7 @@
 
 mod c;
 mod c_history;
+mod c_interval;
 mod c_missing;
 mod c_recurrent;
 mod c_regimes;

@@ -13,6 +13,7 @@ use limbeck_runtime::{
     TableInterp, TargetTransform, TreeEnsemble,
 };
 
+use crate::c_interval::percent;
 use crate::error::{Error, Result};
 use crate::onnx_builder::{
     Builder, Calendar, Columns, ML, Series, Type, attribute, node, value_info,
@@ -26,6 +27,8 @@ const IR_VERSION: i64 = 8;
 const FORMAT: &str = "ONNX";
 
 /// Exports the student as an ONNX model; returns the bytes of the file.
+///
+/// If the student has prediction intervals, each of their levels has two more outputs for each target, such as `price_low_90` and `price_high_90`.
 ///
 /// The inputs of a recurrent student with a rolling memory of N rows have shape `[rows, steps]`: row by row, the values of at most N consecutive rows of a
 /// series, the last of which is predicted. With a carried state, they have shape `[rows, 1]`, for the next row of each of several series. The state is
@@ -67,9 +70,11 @@ pub fn onnx(student: &Student) -> Result<Vec<u8>> {
         let base = base.as_ref().map(|(read, impute)| (read.as_str(), *impute));
         g.target(&own, &output.transform, base, name);
     }
+    let ends = g.intervals(student, &outputs);
     g.state_after();
     let mut results: Vec<Message> = outputs
         .iter()
+        .chain(&ends)
         .map(|name| value_info(name, Type::Double, Columns::Count(1)))
         .collect();
     if let Some([before, after]) = g.series.state_infos(student.plan().state_width()) {
@@ -211,6 +216,60 @@ impl Builder {
         }
         self.nodes
             .push(node(last, &[&shifted], output, "", Vec::new()));
+    }
+
+    /// Adds the nodes of the prediction intervals around the model outputs `names`, at the levels that are exported. Returns the names of further
+    /// outputs: for each level and each target, the lower and the upper end, such as `price_low_90` and `price_high_90`.
+    fn intervals(&mut self, student: &Student, names: &[String]) -> Vec<String> {
+        let mut ends = Vec::new();
+        let Some(intervals) = &student.intervals else {
+            return ends;
+        };
+        for &level in &intervals.levels {
+            let outputs = student.outputs.iter().zip(&intervals.outputs).zip(names);
+            for ((output, widths), name) in outputs {
+                // The student was checked: its intervals support the level.
+                let Ok(score) = widths.score(level) else {
+                    continue;
+                };
+                let mut half = self.double(score);
+                if let Some(spread) = self.spread(name, &widths.spread) {
+                    half = self.node("Mul", &[&half, &spread]);
+                }
+                let mut ops = ["Sub", "Add"];
+                if matches!(output.transform, TargetTransform::LogAffine { .. }) {
+                    half = self.node("Exp", &[&half]);
+                    ops = ["Div", "Mul"];
+                }
+                for (op, side) in ops.iter().zip(["low", "high"]) {
+                    let own = format!("{name}_{side}_{}", percent(level));
+                    let mut own = free_name(student, &own);
+                    while ends.contains(&own) {
+                        own.push('_');
+                    }
+                    self.push(node(op, &[name, &half], &own, "", Vec::new()));
+                    ends.push(own);
+                }
+            }
+        }
+        ends
+    }
+
+    /// Adds the nodes of a spread at the predictions named `prediction`; `None` for a constant spread of 1. Formula: see [`Widths`](limbeck_runtime::Widths).
+    fn spread(&mut self, prediction: &str, knots: &[(f64, f64)]) -> Option<String> {
+        let first = self.doubles(&[], &[knots.first()?.1]);
+        let parts = knots.len() - 1;
+        let of = |of: fn(&[(f64, f64)]) -> f64| -> Vec<f64> { knots.windows(2).map(of).collect() };
+        let starts = self.doubles(&[1, parts], &of(|pair| pair[0].0));
+        let widths = self.doubles(&[1, parts], &of(|pair| pair[1].0 - pair[0].0));
+        let slopes = of(|pair| (pair[1].1 - pair[0].1) / (pair[1].0 - pair[0].0));
+        let slopes = self.doubles(&[parts, 1], &slopes);
+        let zero = self.double(0.0);
+        let beyond = self.node("Sub", &[prediction, &starts]);
+        let above = self.node("Max", &[&beyond, &zero]);
+        let inside = self.node("Min", &[&above, &widths]);
+        let sum = self.node("MatMul", &[&inside, &slopes]);
+        Some(self.node("Add", &[&sum, &first]))
     }
 
     /// The declaration of the input for a raw column.

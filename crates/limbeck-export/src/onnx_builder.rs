@@ -165,6 +165,14 @@ impl Builder {
         self.tensor(Type::Double, &[], &value.to_le_bytes())
     }
 
+    pub(crate) fn doubles(&mut self, dims: &[usize], values: &[f64]) -> String {
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        self.tensor(Type::Double, dims, &bytes)
+    }
+
     pub(crate) fn ints(&mut self, dims: &[usize], values: impl IntoIterator<Item = i64>) -> String {
         let bytes: Vec<u8> = values.into_iter().flat_map(i64::to_le_bytes).collect();
         self.tensor(Type::Int64, dims, &bytes)

@@ -11,9 +11,9 @@ use std::process::Command;
 use limbeck_export::{c, golden, onnx};
 use limbeck_runtime::{
     Cell, DatePart, DateSource, Encoder, Encoding, Forecast, GoldenValue, Graph, HistorySource,
-    InputColumn, KeyColumn, KeyKind, Look, LookKind, Memory, MissingNumbers, Node, Op, Output,
-    Recurrent, RegimeColumn, RegimeSetting, Regimes, Scaling, Sequence, Stream, Student,
-    StudentParts, TableInterp, TargetTransform, TreeEnsemble, Value,
+    InputColumn, Intervals, KeyColumn, KeyKind, Look, LookKind, Memory, MissingNumbers, Node, Op,
+    Output, Recurrent, RegimeColumn, RegimeSetting, Regimes, Scaling, Sequence, Stream, Student,
+    StudentParts, TableInterp, TargetTransform, TreeEnsemble, Value, Widths,
 };
 
 fn number(indicator: bool) -> Encoding {
@@ -107,6 +107,7 @@ fn student(encodings: Vec<Encoding>) -> Student {
         outputs: vec![Output::new("y */", target)],
         sequence: None,
         memory: None,
+        intervals: None,
         provenance: Default::default(),
         golden: vec![],
     };
@@ -186,6 +187,7 @@ fn looking_back() -> Student {
             regimes: None,
         }),
         memory: None,
+        intervals: None,
         provenance: Default::default(),
         golden: vec![],
     };
@@ -684,4 +686,119 @@ fn names_and_levels_that_c_cannot_hold_are_refused() {
             .to_string()
             .contains("2000 bytes")
     );
+}
+
+/// The student [`whole`] with prediction intervals from 19 rows: scaled by the prediction, or a factor for a logarithmic target.
+fn with_intervals(is_log: bool) -> Student {
+    let mut parts = whole().into_parts();
+    let rows = parts.golden.drain(..).map(|golden| golden.raw).collect();
+    let mut spread = vec![(-4.0, 0.5), (-1.0, 1.25), (3.5, 0.75)];
+    if is_log {
+        parts.outputs[0].transform = TargetTransform::LogAffine {
+            scale: 0.3,
+            shift: 1.0,
+        };
+        spread.clear();
+    }
+    let widths = Widths {
+        count: 19,
+        scores: Widths::levels(19).map(|level| level as f32).collect(),
+        spread,
+    };
+    parts.intervals = Some(Intervals {
+        levels: vec![0.8, 0.925],
+        outputs: vec![widths],
+    });
+    Student::new(parts).unwrap().with_golden(rows).unwrap()
+}
+
+#[test]
+fn compiled_c_has_the_intervals_of_the_runtime() {
+    if Command::new("cc").arg("--version").output().is_err() {
+        eprintln!("skipped: no C compiler");
+        return;
+    }
+    for is_log in [false, true] {
+        let student = with_intervals(is_log);
+        // The golden rows, with the ends of both levels.
+        let told = run_c(&student, None);
+        assert!(told.starts_with("12 golden rows"), "{told}");
+        let asked = [-9.0, -4.0, -2.7, 0.0, 1.9, 3.5, 80.0];
+        let mut body = String::new();
+        for (y, level) in asked.iter().flat_map(|y| [(y, 0), (y, 1)]) {
+            body.push_str(&format!("    rain_interval({y:?}, {level}, &low, &high);\n    printf(\"%a %a\\n\", low, high);\n"));
+        }
+        let main = format!(
+            "#include \"rain.h\"\n#include <stdio.h>\nint main(void)\n{{\n    double low, high;\n{body}    rain_interval(1.0, RAIN_LEVELS, &low, &high);\n    printf(\"%a %a\\n\", low, high);\n    return RAIN_LEVEL_92_5 != 1;\n}}\n"
+        );
+        let told = run_c(&student, Some(&main));
+        let ends: Vec<[f64; 2]> = told
+            .lines()
+            .map(|line| line.split_once(' ').unwrap())
+            .map(|(low, high)| {
+                [low, high].map(|end| limbeck_runtime::parse_hex(end).unwrap_or(f64::INFINITY))
+            })
+            .collect();
+        for (at, (y, level)) in asked
+            .iter()
+            .flat_map(|&y| [(y, 0.8), (y, 0.925)])
+            .enumerate()
+        {
+            let expected = student.interval(0, y, level).unwrap();
+            for (found, expected) in ends[at].into_iter().zip([expected.low, expected.high]) {
+                // `exp` may differ in the last bit.
+                let far = if is_log { 1e-14 * expected.abs() } else { 0.0 };
+                assert!(
+                    (found - expected).abs() <= far,
+                    "{y} {level}: {found} {expected}"
+                );
+            }
+        }
+        assert!(told.trim_end().ends_with("-inf inf"), "{told}");
+    }
+}
+
+#[test]
+fn intervals_are_exported_at_their_levels_alone() {
+    let student = with_intervals(false);
+    let files = c(&student, "rain").unwrap();
+    let declared = "double rain_predict_interval(const rain_row *row, int32_t level, double *low, double *high);";
+    assert!(files.header.contains(declared), "{}", files.header);
+    let has = |bytes: &[u8], text: &str| {
+        bytes
+            .windows(text.len())
+            .any(|found| found == text.as_bytes())
+    };
+    let model = onnx(&student_without_hashes(student.clone())).unwrap();
+    assert!(has(&model, "_low_80") && has(&model, "_high_92_5"));
+    let text = golden(&student).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["levels"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        json["rows"][3]["intervals"][1][0].as_array().unwrap().len(),
+        2
+    );
+
+    let other = student.with_levels(&[0.95]).unwrap();
+    let files = c(&other, "rain").unwrap();
+    assert!(files.header.contains("RAIN_LEVEL_95 = 0"));
+    assert!(!files.header.contains("LEVEL_80"));
+    assert!(other.clone().with_levels(&[0.96]).is_err() && whole().with_levels(&[0.9]).is_err());
+
+    // Without intervals, and without levels, nothing is different from before.
+    let (none, plain) = (other.with_levels(&[]).unwrap(), whole());
+    assert!(!golden(&none).unwrap().contains("levels"));
+    let sources = [&none, &plain].map(|student| c(student, "rain").unwrap().source);
+    assert_eq!(sources[0], sources[1]);
+}
+
+/// The student without its hashed column, which ONNX cannot express.
+fn student_without_hashes(student: Student) -> Student {
+    let intervals = student.intervals.clone();
+    let one_hot = Encoding::OneHot {
+        levels: levels(),
+        other: true,
+    };
+    let plain = self::student(vec![number(true), one_hot]);
+    plain.with_intervals(intervals).unwrap()
 }

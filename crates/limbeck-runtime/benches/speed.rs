@@ -121,6 +121,7 @@ fn student(columns: usize, bins: usize, hidden: usize) -> Student {
             })],
         sequence: None,
         memory: None,
+        intervals: None,
         provenance: Default::default(),
         golden: vec![],
     };

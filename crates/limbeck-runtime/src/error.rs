@@ -146,6 +146,17 @@ pub enum Error {
         /// Number of bytes.
         bytes: usize,
     },
+    /// The student has no prediction intervals.
+    NoIntervals,
+    /// The prediction intervals do not support a level.
+    InvalidLevel {
+        /// The level.
+        level: f64,
+        /// Number of independent rows, or of groups of rows, behind the intervals.
+        count: usize,
+        /// Number that the level needs; `None` if the level is not from 0.5 to 0.9999.
+        needed: Option<usize>,
+    },
     /// The prediction for a golden row (a row with a known prediction) differs from the prediction stored when the student was made.
     GoldenMismatch {
         /// Index of the golden row, from 0.
@@ -269,6 +280,26 @@ impl fmt::Display for Error {
             Self::NeedsEarlierRows | Self::InvalidWindow { .. } | Self::InvalidState { .. } => {
                 self.fmt_of_series(f)
             }
+            Self::NoIntervals => write!(
+                f,
+                "the student has no prediction intervals: they need rows that trained nothing; train it again with intervals (limbeck distill … --interval 0.9)"
+            ),
+            Self::InvalidLevel {
+                level,
+                count,
+                needed: Some(needed),
+            } => write!(
+                f,
+                "level of prediction intervals: found {level}, which needs {needed} independent calibration rows (or groups), but there were {count}; ask for a smaller level, or train the student again with more calibration rows"
+            ),
+            Self::InvalidLevel {
+                level,
+                needed: None,
+                ..
+            } => write!(
+                f,
+                "level of prediction intervals: found {level}, expected 0.5 to 0.9999, such as 0.9 for 90 %"
+            ),
             Self::GoldenMismatch {
                 row,
                 target,

@@ -3,6 +3,7 @@
 //! - [`Encoder`] turns raw columns, in their own units, into the numbers that the model takes;
 //! - [`Graph`] is the model as a short list of typed operations, and [`Plan`] is the same model compiled for fast execution;
 //! - [`Student`] combines the two with the transform back to the target's unit: it predicts, and it reads and writes `.limbeck` files;
+//! - [`Intervals`] are prediction intervals: around each prediction, a range that contains the true value with a given probability;
 //! - [`Stream`] predicts a series row by row, and keeps the earlier rows that the student needs;
 //! - [`Container`] is the `.limbeck` file format itself; it can hold other content than a student, too;
 //! - [`kernel`] has the dense matrix products, and [`activation`] the functions of gates; training uses both, too.
@@ -29,6 +30,7 @@ mod fnv;
 mod graph;
 mod hex;
 mod history;
+mod interval;
 pub mod kernel;
 mod lanes;
 mod memory;
@@ -51,6 +53,7 @@ pub use file::{Container, FORMAT, Numbers, Tensor};
 pub use graph::{Graph, Node, Op};
 pub use hex::{format_hex, parse_hex};
 pub use history::{Forecast, History, HistorySource, KeyColumn, KeyKind, Look, LookKind, Sequence};
+pub use interval::{Interval, Intervals, Widths};
 pub use memory::Memory;
 pub use missing::MissingNumbers;
 pub use normal::inverse_cdf as normal_quantile;

@@ -29,6 +29,7 @@ use crate::{Error, History, Regimes, Result, Scratch, Student, Value, memory::Re
 ///     outputs: vec![Output::new("y", TargetTransform::Affine { scale: 1.0, shift: 0.0 })],
 ///     sequence: None,
 ///     memory: None,
+///     intervals: None,
 ///     provenance: Default::default(),
 ///     golden: vec![],
 /// })?;
@@ -362,6 +363,7 @@ mod tests {
                 })],
             sequence: None,
             memory: None,
+            intervals: None,
             provenance: Default::default(),
             golden: vec![],
         })

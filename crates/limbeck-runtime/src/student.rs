@@ -1,8 +1,8 @@
 //! The student: an encoder, a graph and target transforms, and prediction with them.
 
 use crate::{
-    Container, Encoder, Encoding, Error, Graph, InputColumn, Memory, Plan, RawColumn, Result,
-    Scratch, Sequence, Value,
+    Container, Encoder, Encoding, Error, Graph, InputColumn, Interval, Intervals, Memory, Plan,
+    RawColumn, Result, Scratch, Sequence, Value,
     hex::{format_hex, parse_hex},
     memory::{Recall, Stretch, first_batch, side_by_side, stretches},
     plan::BLOCK,
@@ -201,6 +201,8 @@ pub struct StudentParts {
     pub sequence: Option<Sequence>,
     /// Which earlier rows a prediction uses, if the graph is [recurrent](Graph::is_recurrent); else `None`.
     pub memory: Option<Memory>,
+    /// Prediction intervals of all outputs; `None` if none were calibrated.
+    pub intervals: Option<Intervals>,
     /// Origin of the student: keys and values chosen by the program that made it.
     pub provenance: BTreeMap<String, String>,
     /// Rows with the predictions that the student made for them. The golden rows of a recurrent student are consecutive rows of one series, from its
@@ -229,11 +231,12 @@ pub struct StudentParts {
 /// | `outputs` | if there are several outputs: JSON list of `{"name": "y", "transform": {"affine": …}}` |
 /// | `sequence` | [`Sequence`] as JSON, if the student was trained on series |
 /// | `memory` | [`Memory`] as JSON, if the graph is recurrent: `{"rolling": 64}` or `"carried"` |
+/// | `intervals` | JSON `{"counts": [n, …], "levels": [0.9, …]}`, if there are prediction intervals; their numbers are in the tensors `intervals.0.scores` and `intervals.0.spread` |
 /// | `provenance` | JSON object whose values are text |
 /// | `golden` | JSON list of `{"raw": [{"number": "0x1.8p+1"}, {"text": "a"}, "missing"], "prediction": "0x1p+0"}`; with several outputs, `"predictions": ["0x1p+0", …]` |
 ///
-/// A student with one output is written in the format `limbeck-1`. A student with several outputs, numbers that mean *missing*, dates, series or a memory
-/// is written in `limbeck-2`.
+/// A student with one output is written in the format `limbeck-1`. A student with several outputs, numbers that mean *missing*, dates, series, a memory or
+/// prediction intervals is written in `limbeck-2`.
 ///
 /// ```
 /// use limbeck_runtime::*;
@@ -247,6 +250,7 @@ pub struct StudentParts {
 ///     outputs: vec![Output::new("y", TargetTransform::Affine { scale: 10.0, shift: 5.0 })],
 ///     sequence: None,
 ///     memory: None,
+///     intervals: None,
 ///     provenance: Default::default(),
 ///     golden: vec![],
 /// })?;
@@ -327,6 +331,71 @@ impl Student {
         self.parts.sequence = sequence;
         let raw = golden.into_iter().map(|golden| golden.raw).collect();
         Student::new(self.parts)?.with_golden(raw)
+    }
+
+    /// The same student with other prediction intervals.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidStudent`] if there are intervals for another number of outputs, or if their numbers cannot be used.
+    pub fn with_intervals(mut self, intervals: Option<Intervals>) -> Result<Self> {
+        self.parts.intervals = intervals;
+        Student::new(self.parts)
+    }
+
+    /// The same student with other levels for exported files; see [`Intervals::levels`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoIntervals`]; [`Error::InvalidLevel`] if the intervals of an output do not support a level.
+    pub fn with_levels(mut self, levels: &[f64]) -> Result<Self> {
+        let intervals = self.parts.intervals.as_mut();
+        let intervals = intervals.ok_or(Error::NoIntervals)?;
+        for (level, output) in levels
+            .iter()
+            .flat_map(|level| intervals.outputs.iter().map(move |output| (level, output)))
+        {
+            output.score(*level)?;
+        }
+        intervals.levels = levels.to_vec();
+        intervals.levels.sort_by(f64::total_cmp);
+        intervals.levels.dedup();
+        Ok(self)
+    }
+
+    /// The prediction interval of an output (by its index) around a prediction: it contains the true value with a probability of at least `level`, if
+    /// new rows are like the rows of training.
+    ///
+    /// It depends on nothing but the prediction, so it can also be used with the predictions of a [`Stream`](crate::Stream).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoIntervals`]; [`Error::InvalidLevel`] if the level is not from 0.5 to 0.9999, or needs more rows than the intervals were made from.
+    pub fn interval(&self, output: usize, prediction: f64, level: f64) -> Result<Interval> {
+        let intervals = self.intervals.as_ref().ok_or(Error::NoIntervals)?;
+        let is_log = matches!(
+            self.outputs[output].transform,
+            TargetTransform::LogAffine { .. }
+        );
+        intervals.outputs[output].around(prediction, is_log, level)
+    }
+
+    /// Predictions for a batch with their intervals, `[n_rows, outputs]`, each in the unit of its target. See [`interval`](Self::interval).
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`predict`](Self::predict) and [`interval`](Self::interval).
+    pub fn predict_interval(
+        &self,
+        columns: &[RawColumn<'_>],
+        n_rows: usize,
+        level: f64,
+    ) -> Result<Vec<Interval>> {
+        let predictions = self.predict(columns, n_rows)?.into_iter().enumerate();
+        let width = self.outputs.len();
+        predictions
+            .map(|(at, prediction)| self.interval(at % width, prediction, level))
+            .collect()
     }
 
     /// Predictions for a batch, `[n_rows, outputs]`, each in the unit of its target; `columns` are in the encoder's order.
@@ -657,6 +726,7 @@ impl Student {
         };
         let is_newer = self.sequence.is_some()
             || self.memory.is_some()
+            || self.intervals.is_some()
             || self.encoder.columns.iter().any(is_newer);
         match &self.outputs[..] {
             [
@@ -680,6 +750,9 @@ impl Student {
         if let Some(memory) = &self.memory {
             file.put_json("memory", memory)?;
         }
+        if let Some(intervals) = &self.intervals {
+            intervals.write(&mut file)?;
+        }
         file.put_json("provenance", &self.provenance)?;
         let golden: Vec<GoldenText> = self.golden.iter().map(GoldenText::write).collect();
         file.put_json("golden", &golden)?;
@@ -694,6 +767,10 @@ impl Student {
             outputs: outputs(file)?,
             sequence: optional(file, "sequence")?,
             memory: optional(file, "memory")?,
+            intervals: file
+                .has("intervals")
+                .then(|| Intervals::read(file))
+                .transpose()?,
             provenance: file.json("provenance")?,
             golden: golden
                 .into_iter()
@@ -869,6 +946,7 @@ impl StudentParts {
         self.memory_fault(plan)
             .or_else(|| regimes.and_then(|regimes| regimes.fault()))
             .or_else(|| self.outputs_fault())
+            .or_else(|| self.intervals.as_ref()?.fault(self.outputs.len()))
             .or_else(|| {
                 self.golden
                     .iter()
@@ -1023,6 +1101,7 @@ mod tests {
                 })],
             sequence: None,
             memory: None,
+            intervals: None,
             provenance: [("seed".into(), "7".into()), ("data".into(), "a\nb".into())].into(),
             golden: vec![],
         }
@@ -1079,6 +1158,63 @@ mod tests {
             graph,
             ..parts()
         })
+    }
+
+    #[test]
+    fn file_with_intervals_round_trips() {
+        let widths = crate::Widths {
+            count: 30,
+            scores: crate::Widths::levels(30)
+                .map(|level| level as f32)
+                .collect(),
+            spread: vec![(-1.0, 0.1), (1e300, 1.0 / 3.0)],
+        };
+        let intervals = Intervals {
+            levels: vec![0.5, 0.9],
+            outputs: vec![widths],
+        };
+        let plain = student();
+        let with = plain
+            .clone()
+            .with_intervals(Some(intervals.clone()))
+            .unwrap();
+        let bytes = with.to_bytes().unwrap();
+        assert_eq!(Student::from_bytes(&bytes).unwrap(), with);
+        // Files without intervals have the bytes of earlier versions.
+        let without = with.clone().with_intervals(None).unwrap();
+        assert_eq!(without.to_bytes().unwrap(), plain.to_bytes().unwrap());
+        assert!(plain.interval(0, 1.0, 0.9).is_err());
+        let found = with.predict_interval(
+            &[
+                RawColumn::Number(&[0.1]),
+                RawColumn::Category {
+                    codes: &[0],
+                    levels: &["a".into()],
+                },
+            ],
+            1,
+        );
+        let found = found.unwrap()[0];
+        let half = f64::from(0.9f32)
+            * with.intervals.as_ref().unwrap().outputs[0].spread_at(found.prediction);
+        assert_eq!(
+            (found.low, found.high),
+            (found.prediction - half, found.prediction + half)
+        );
+        // Intervals that do not fit are refused.
+        let wrong = |change: &dyn Fn(&mut Intervals)| {
+            let mut other = intervals.clone();
+            change(&mut other);
+            plain
+                .clone()
+                .with_intervals(Some(other))
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(wrong(&|one| one.outputs.clear()).contains("for 0 outputs"));
+        assert!(wrong(&|one| one.levels = vec![0.99]).contains("the level 0.99"));
+        assert!(wrong(&|one| one.levels = vec![0.9, 0.5]).contains("not ascending"));
+        assert!(wrong(&|one| one.outputs[0].count = 0).contains("level"));
     }
 
     #[test]

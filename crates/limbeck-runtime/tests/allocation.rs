@@ -82,6 +82,7 @@ fn student() -> Student {
             })],
         sequence: None,
         memory: None,
+        intervals: None,
         provenance: Default::default(),
         golden: vec![],
     };

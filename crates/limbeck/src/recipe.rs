@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use limbeck_data::{DEFAULT_WINDOW, DataOptions, Learn, TARGET_RULES};
+use limbeck_distill::conformal::IntervalWidth;
 use limbeck_distill::hints::HintOptions;
 use limbeck_distill::objective::ObjectiveOptions;
 use limbeck_distill::student::{StudentKind, StudentOptions};
@@ -133,6 +134,36 @@ limbeck_options::options! {
         outer_folds: usize = 0 => [
             within(0.0, 20.0), but(1.0, "0 (none), or 2 to 20"), flag("outer-folds", "N"), under("Proof"),
             rules(&[Rule::Without("teacher.from", OTHER_SPLIT), Rule::Without("teacher.with", OTHER_SPLIT)]),
+        ];
+        /// Levels of prediction intervals, from 0.5 to 0.9999. The student's file then has intervals of every level that the calibration rows support; these levels are exported.
+        ///
+        /// The intervals are calibrated on rows that neither train nor choose teacher and student (conformal prediction).
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        intervals: Vec<f64> = Vec::new() => [
+            within(0.5, 0.9999), flag("interval", "LEVELS"), under("Proof"), example("[0.9, 0.95]"),
+            rules(&[Rule::Without("objective.quantile", "intervals are around a prediction of the mean; to predict an interval by its ends, train a student for each of two quantiles")]),
+        ];
+        /// How the width of prediction intervals varies from row to row: by the size of the student's errors at similar predictions (scaled), or not (constant).
+        #[serde(skip_serializing_if = "IntervalWidth::is_default")]
+        interval_width: IntervalWidth = IntervalWidth::Scaled => [
+            flag("interval-width", "KIND"), under("Proof"), rules(&[Rule::With("intervals")]),
+        ];
+        /// Share of the training and validation rows that calibrates prediction intervals.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        calibration_share: Option<f64> = None => [
+            above(0.0), up_to(0.9), flag("calibration-share", "SHARE"), under("Proof"), unset("0.15, but at least 100 and at most 5000 rows"), example("0.2"),
+            rules(&[Rule::With("intervals"), Rule::Without("calibration_folds", "rows are either held out or predicted in folds")]),
+        ];
+        /// Repeat the whole run in this many folds to calibrate prediction intervals, instead of holding rows out. Each repetition takes as long as the run.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        calibration_folds: Option<usize> = None => [
+            within(2.0, 20.0), flag("calibration-folds", "N"), under("Proof"), unset("5 if a quarter of the rows would be too few to hold out"), example("5"),
+            rules(&[
+                Rule::With("intervals"),
+                Rule::Without("joint", NOT_JOINT),
+                Rule::Without("teacher.from", OTHER_SPLIT),
+                Rule::Without("teacher.with", OTHER_SPLIT),
+            ]),
         ];
         /// Number of threads; results do not depend on it.
         threads: usize = 0 => [flag("threads", "N"), unset("one per core")];

@@ -16,6 +16,7 @@
 //! | `test` | `teacher`, `baseline`, `distilled`, `shipped`: `rmse`, `mae`, `r2`; students also `fidelity_rmse` (RMSE to the teacher), `fidelity_r2` (R² to the teacher) |
 //! | `naive` | forecasts from the target's own past alone, if later rows are predicted (persistence, the seasonal naive forecast, linear on lags, HAR): `name`, `rows` (test rows for which it is known), `rmse`, `mae`, `r2`; `shipped_rmse` and `teacher_rmse` on the same rows; `mae_ratio`: MAE of the shipped student divided by that of the forecast |
 //! | `measures` | further measures, for forecasts and with the option `measures`: `mase_scale`, `scale_by_series`, `changed_rows`, `without_variance`; `models` with `name` (`teacher`, `baseline`, `distilled`, `shipped`, then those of `naive`), `mase`, `r2_change` (R² of changes from the present value), `direction` (share of changes with the right direction: `value`, `low`, `high`), `qlike`, `qlike_factor`, `qlike_raised`, `phm08`, and `uncapped` (`rmse` and `phm08` against targets before `target_cap`) |
+//! | `prediction_intervals` | coverage of the shipped student's intervals on test rows, if the recipe asks for them: `calibrated_on` (`held_out` or `folds`), `rows` and `groups` that calibrated, `width` (`scaled` or `constant`), and for each of `levels`: `level`, `coverage` with its 95 % interval `low` to `high`, `width` (mean), `too_small`, `slices` with `name`, `rows`, `coverage`, `width` |
 //! | `test_seeds` | the metrics of `baseline` and `distilled` for each `seed` |
 //! | `baselines` | baselines of every kind of student, trained without a teacher within the same budget: `models` with `kind`, `spec`, `parameters`, `bytes`, `valid_error`, `test`; `best`: the best kind on validation rows; `as_good`: another kind that is no worse than the shipped student on validation rows and no larger |
 //! | `method` | comparison of the distilled student with the baseline: `kind`, `error_saved` and `teacher_lead` (`value`, `low`, `high`), `level` (of the intervals), `blocks` (number of test groups, time periods or single rows), `seeds`, `se_rows` and `se_seeds` (standard errors of `error_saved` over test rows and over seeds); `reason` if there is no verdict |
@@ -45,6 +46,7 @@ mod models;
 mod naive;
 pub mod outer;
 pub(crate) mod page;
+pub mod prediction_intervals;
 mod shipped;
 pub(crate) mod verdict;
 
@@ -55,6 +57,7 @@ pub use models::{ModelRow, Role};
 pub use naive::NaiveScores;
 pub(crate) use naive::Tested;
 pub use outer::{Fold, Outer};
+pub use prediction_intervals::{CalibratedOn, PredictionIntervals};
 pub use shipped::ShippedKind;
 
 /// Version of the keys of `report.json`: it is increased when a key changes its name or meaning, not when a key is added.
@@ -106,6 +109,9 @@ pub struct Report {
     /// Further measures of all models; `None` if none applies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measures: Option<MeasuresReport>,
+    /// Coverage and width of the shipped student's prediction intervals on test rows; `None` if the recipe asks for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prediction_intervals: Option<PredictionIntervals>,
     /// Test metrics of both students, for each training seed.
     pub test_seeds: Vec<SeedScores>,
     /// Baselines of every kind of student, trained without a teacher. `None` if they could not be fitted, for example because the run was stopped or

@@ -6,6 +6,7 @@
 use limbeck_distill::proof::{grouped, short};
 
 use super::naive::{self, NaiveScores};
+use super::prediction_intervals;
 use super::verdict::kind_name;
 use super::{QuantileScores, Report, ShippedKind, Size, StudentScores};
 
@@ -107,6 +108,7 @@ impl Report {
             ));
         }
         notes.extend(naive::notes(self));
+        notes.extend(prediction_intervals::notes(self));
         if let Some(quantile) = self.quantile {
             notes.push(format!(
                 "the students predict the {quantile}-quantile; covered is the share of targets at or below the prediction, ideally {:.1} %",

@@ -56,27 +56,40 @@ pub fn files(student: &Student, format: Format, name: &str) -> Result<Vec<(Strin
     })
 }
 
+/// The student with other levels of prediction intervals for exported files; `levels` may be empty, for the levels with which it was trained.
+///
+/// # Errors
+///
+/// [`Error::Runtime`] if the student does not support a level.
+pub fn with_levels(student: Student, levels: &[f64]) -> Result<Student> {
+    match levels {
+        [] => Ok(student),
+        levels => Ok(student.with_levels(levels)?),
+    }
+}
+
 /// Exports the student of a run, or the students of several targets, into the folder `out`; if it is `None`, into the folder `export` of each run.
 /// Returns the paths of the files.
 ///
 /// One student of several targets is one artifact. Separate students are named `NAME_TARGET`, with only characters that C allows in names, so that
-/// they can be used in one program.
+/// they can be used in one program. `levels` are the levels of prediction intervals; see [`with_levels`].
 ///
 /// # Errors
 ///
-/// The errors of [`open_each`] and [`export`]. If a student cannot be expressed in the format, nothing is written.
+/// The errors of [`open_each`], [`with_levels`] and [`export`]. If a student cannot be expressed in the format, nothing is written.
 pub fn export_runs(
     path: &Path,
     format: Format,
     out: Option<&Path>,
-    name: &str,
+    (name, levels): (&str, &[f64]),
 ) -> Result<Vec<PathBuf>> {
     if let Some(file) = super::several::joint_student(path) {
-        let student = Student::load(file)?;
+        let student = with_levels(Student::load(file)?, levels)?;
         return export(&student, format, out.unwrap_or(&path.join(EXPORT)), name);
     }
     let runs = open_each(path)?;
-    let students = runs.iter().map(Run::student).collect::<Result<Vec<_>>>()?;
+    let student = |run: &Run| with_levels(run.student()?, levels);
+    let students = runs.iter().map(student).collect::<Result<Vec<_>>>()?;
     let mut names: Vec<String> = Vec::new();
     for run in &runs {
         // With one target, the name is used as it is. With several, the folder of each run is appended; names that are equal after the change to

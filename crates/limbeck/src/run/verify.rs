@@ -372,6 +372,14 @@ fn same_as_now(
         "{}: comparison with the student of the run",
         shown(&folder.join(format!("{name}.{}", format.name())))
     );
+    // The files may have intervals of other levels than the student was trained with.
+    let student = &match exported_levels(folder, name, format) {
+        Some(levels) => student
+            .clone()
+            .with_levels(&levels)
+            .unwrap_or_else(|_| student.clone()),
+        None => student.clone(),
+    };
     if manifest.student.as_deref() != Some(&sha256(&student.to_bytes()?)) {
         return Ok(finding(
             what,
@@ -410,6 +418,21 @@ fn same_as_now(
             ),
         ),
     })
+}
+
+/// The levels of prediction intervals in the golden vectors of an artifact; `None` if they have none or cannot be read.
+fn exported_levels(folder: &Path, name: &str, format: Format) -> Option<Vec<f64>> {
+    let file = match format {
+        Format::C => format!("{name}.golden.json"),
+        Format::Onnx => format!("{name}.onnx.golden.json"),
+    };
+    let text = std::fs::read_to_string(folder.join(file)).ok()?;
+    let golden: serde_json::Value = serde_json::from_str(&text).ok()?;
+    golden["levels"]
+        .as_array()?
+        .iter()
+        .map(serde_json::Value::as_f64)
+        .collect()
 }
 
 /// Compiles an exported C student with its test program, and runs its golden vectors.

@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
+use limbeck_data::split::Split;
 use limbeck_data::{Dataset, Table, TargetSpec};
 use limbeck_distill::search::{Choice, Refitted};
 use limbeck_distill::student::StudentKind;
 use limbeck_runtime::Student;
 
 use super::budget::{Budget, Planned, TEACHER_END};
+use super::calibrate::{self, Calibration, CalibrationOptions, Held};
 use super::labels::LabelOptions;
-use super::prove::{Proven, RepeatOuter};
+use super::prove::{Case, Proven, Repeats};
 use super::splits::{LATE, is_late, note_late};
 use super::store::LabelStore;
 use super::store::OtherSplit;
@@ -25,6 +27,8 @@ pub struct Fitted {
     pub(crate) recipe: Recipe,
     /// Feature columns that the time limit left out; empty without a time limit.
     dropped: Vec<String>,
+    /// The split without calibration rows; `None` if no rows were held out to calibrate prediction intervals.
+    split: Option<Split>,
     pub(crate) labels: LabelStore,
     pub(crate) proven: Proven,
     pub(crate) choice: Choice,
@@ -32,9 +36,14 @@ pub struct Fitted {
 }
 
 impl Fitted {
-    /// The data set that the run learned from: `data` without the columns that the time limit left out.
+    /// The data set that the run learned from: `data` without the columns that the time limit left out. Rows that calibrate prediction intervals are in
+    /// no part of its split.
     pub(crate) fn data<'d>(&self, data: &'d Dataset) -> Cow<'d, Dataset> {
-        budget::narrow(data, &self.dropped)
+        let mut own = budget::narrow(data, &self.dropped);
+        if let Some(split) = &self.split {
+            own.to_mut().split.clone_from(split);
+        }
+        own
     }
 
     /// The recipe; a time limit is replaced by the options chosen to meet it.
@@ -125,6 +134,7 @@ fn proof_options(recipe: &Recipe) -> ProofOptions<'_> {
         measures: &recipe.data.measures,
         formats: &recipe.export,
         is_imported: recipe.teacher.model.is_some(),
+        calibration: CalibrationOptions::of(recipe),
     }
 }
 
@@ -196,7 +206,10 @@ pub(crate) fn within_budget(recipe: &Recipe, data: &Dataset) -> Recipe {
 pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Result<Fitted> {
     let session = &session.ending(recipe.time_limit);
     let teaching = &session.ending(recipe.time_limit.map(|limit| TEACHER_END * limit));
-    let budget = budget(recipe, 1, session);
+    let (rest, calibration) = CalibrationOptions::of(recipe).plan(data)?;
+    let data = rest.as_ref();
+    let mut budget = budget(recipe, 1, session);
+    budget.outer_folds += calibration.folds();
     let resolved = budget.resolved(data)?;
     let narrow = budget::narrow(data, &resolved.plan.dropped);
     let data = narrow.as_ref();
@@ -218,15 +231,21 @@ pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Res
             data,
             labels: &labels,
             others: &others,
+            calibration: &calibration,
         }],
         session,
     };
     let once = |data: &Dataset, session: &Session<'_>| once(&own, data, session);
-    let repeat_outer = || outer::repeat(own.outer_folds, own.seed, data, session, once);
+    let held_once = |data: &Dataset, session: &Session<'_>| held_once(&own, data, session);
+    let repeats = Repeats {
+        outer: &|| outer::repeat(own.outer_folds, own.seed, data, session, once),
+        calibrate: &|count| calibrate::folds((count, own.seed), data, session, held_once),
+    };
     let (proven, choice, refits) =
-        students.train(|trained| students.case(0).prove(trained, None, &repeat_outer))?;
+        students.train(|trained| students.case(0).prove(trained, None, &repeats))?;
     drop(others);
     Ok(Fitted {
+        split: calibration.split(data),
         recipe: own,
         dropped: resolved.plan.dropped,
         labels,
@@ -238,6 +257,29 @@ pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Res
 
 /// Makes labels, trains students and tests them on `data`, which is one outer fold.
 fn once(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<Fold> {
+    repeated(recipe, data, session, |case, trained| case.errors(trained))
+}
+
+/// Makes labels and trains students on `data`, which is one calibration fold. Returns the predictions of its test rows by the student that would be
+/// shipped.
+fn held_once(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<Held> {
+    let one_seed = Recipe {
+        repeats: 1,
+        max_repeats: 1,
+        ..recipe.clone()
+    };
+    repeated(&one_seed, data, session, |case, trained| {
+        case.predicted_test(trained)
+    })
+}
+
+/// Makes labels, trains students on `data`, and passes them to `then`.
+fn repeated<T>(
+    recipe: &Recipe,
+    data: &Dataset,
+    session: &Session<'_>,
+    then: impl FnOnce(&Case<'_>, &Trained<'_>) -> Result<T>,
+) -> Result<T> {
     let recipe = &within_budget(recipe, data);
     let (of_labels, options) = (label_options(recipe), study_options(recipe));
     let labels = &labels::make(of_labels, options, data, session)?;
@@ -251,11 +293,12 @@ fn once(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<Fold> 
             data,
             labels,
             others,
+            calibration: &Calibration::None,
         }],
         session,
     };
-    let (fold, ..) = students.train(|trained| students.case(0).errors(trained))?;
-    Ok(fold)
+    let (made, ..) = students.train(|trained| then(&students.case(0), trained))?;
+    Ok(made)
 }
 
 /// Like [`fit`], for several targets that one network predicts.
@@ -266,6 +309,8 @@ fn once(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<Fold> 
 pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Result<Joint> {
     let session = &session.ending(recipe.time_limit);
     let teaching = &session.ending(recipe.time_limit.map(|limit| TEACHER_END * limit));
+    let (rest, calibration) = CalibrationOptions::of(recipe).plan(data)?;
+    let data = rest.as_ref();
     let budget = budget(recipe, data.targets.specs.len(), session);
     let mut resolved = budget.resolved(&data.of_target(0))?;
     let narrow = budget::narrow(data, &resolved.plan.dropped);
@@ -316,18 +361,20 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
                 data,
                 labels,
                 others,
+                calibration: &calibration,
             })
             .collect(),
         session,
     };
-    // A student of several targets has no outer folds.
-    let repeat_outer: RepeatOuter<'_> = &|| Ok((None, None));
+    // A student of several targets has no outer folds, and no calibration folds.
+    let repeats = Repeats {
+        outer: &|| Ok((None, None)),
+        calibrate: &|_| Ok(Held::default()),
+    };
     let prove = |trained: &Trained<'_>| {
         let (student, report) = students.joint(trained)?;
         let of = |at| {
-            let proven = students
-                .case(at)
-                .prove(trained, Some(&report), repeat_outer)?;
+            let proven = students.case(at).prove(trained, Some(&report), &repeats)?;
             Ok((proven, trained.search.choice_of(trained.choice, at)))
         };
         let mut proven = (0..each.len())
@@ -342,9 +389,11 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
     drop(students);
     drop(others);
     let specs = &data.targets.specs;
+    let split = calibration.split(data);
     let fitted = |(spec, ((proven, choice), labels)): (&TargetSpec, (_, LabelStore))| Fitted {
         recipe: recipe_of(&own, spec),
         dropped: resolved.plan.dropped.clone(),
+        split: split.clone(),
         labels,
         proven,
         choice,

@@ -9,10 +9,12 @@
 //! | `splits` | labels for additional splits of the rows |
 //! | `students` | labels → both students, chosen and fitted again |
 //! | `fitted` | all of these in order |
+//! | `calibrate` | rows that calibrate prediction intervals, and the intervals |
 //! | `prove`, with `judge`, `baselines`, `outer`, `golden`, `timing` | students → report and file |
 
 mod baselines;
 pub(crate) mod budget;
+pub(crate) mod calibrate;
 pub(crate) mod early;
 mod ensemble;
 mod external;

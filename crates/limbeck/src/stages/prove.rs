@@ -6,20 +6,22 @@ use limbeck_data::{Column, LearnedUnit, Table};
 use limbeck_distill::search::{Choice, KnownRows, Refitted, Search, Stage, Study, Trial};
 use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_nets::Shape;
-use limbeck_runtime::{GoldenValue, Stream, Student, Value};
+use limbeck_runtime::{GoldenValue, Intervals, Stream, Student, Value};
 
 use super::baselines::{self, ShippedFile};
+use super::calibrate::{self, Calibration, Held};
 use super::early;
 use super::golden::{as_value, golden_row};
 use super::judge::{Judge, Judged};
 use super::students::{Cut, Known, ProofOptions, Students, StudyOptions, Trained};
 use super::timing::{best_microseconds, peak_memory_bytes};
 use crate::error::Result;
+use crate::report::prediction_intervals::LevelReport;
 use crate::report::{
-    self, Answers, BaselineModel, BaselinesReport, FileReport, Fold, JointReport, Measured,
-    MeasuresReport, NaiveScores, Outer, Predicted, Report, Rows, SeedScores, Selection, Shipped,
-    ShippedKind, Size, Sizes, StudentReport, StudentScores, TestScores, Tested, TrialReport,
-    verdict,
+    self, Answers, BaselineModel, BaselinesReport, CalibratedOn, FileReport, Fold, JointReport,
+    Measured, MeasuresReport, NaiveScores, Outer, Predicted, PredictionIntervals, Report, Rows,
+    SeedScores, Selection, Shipped, ShippedKind, Size, Sizes, StudentReport, StudentScores,
+    TestScores, Tested, TrialReport, prediction_intervals, verdict,
 };
 use crate::run::curves;
 use crate::run::files::PREDICTIONS;
@@ -76,7 +78,7 @@ impl Students<'_> {
             case.examples(trained, StudentKind::Mlp),
         );
         let student = trained.stage.student(winner, provenance, examples)?;
-        let student = case.in_sequence(student)?;
+        let student = self.with_intervals(trained, case.in_sequence(student)?)?;
         let names = student.outputs.iter().map(|output| output.name.clone());
         let report = JointReport {
             targets: names.collect(),
@@ -85,11 +87,30 @@ impl Students<'_> {
         };
         Ok((student, report))
     }
+
+    /// The student of all targets with the prediction intervals of each, if they are calibrated on held-out rows.
+    fn with_intervals(&self, trained: &Trained<'_>, student: Student) -> Result<Student> {
+        let mut all: Option<Intervals> = None;
+        for at in 0..student.outputs.len() {
+            let case = self.case(at);
+            let (shipped, winner) = case.shipped(trained);
+            let (_, own) = case.size(trained, winner, &shipped)?;
+            let made = case.intervals(trained, &own, |_| Ok(Held::default()))?;
+            let Some((own, _)) = made else {
+                return Ok(student);
+            };
+            match &mut all {
+                None => all = Some(own),
+                Some(all) => all.add(own),
+            }
+        }
+        Ok(student.with_intervals(all)?)
+    }
 }
 
 impl Case<'_> {
     /// Tests the trained students on one target. `joint` is the report's entry on a student of several targets; `None` if the students predict one
-    /// target. If there is time, also calls `repeat_outer`, which repeats the run on other splits.
+    /// target. If there is time, also calls `repeats`, which repeat the run on other splits.
     ///
     /// # Errors
     ///
@@ -99,7 +120,7 @@ impl Case<'_> {
         &self,
         trained: &Trained<'_>,
         joint: Option<&JointReport>,
-        repeat_outer: RepeatOuter<'_>,
+        repeats: &Repeats<'_>,
     ) -> Result<Proven> {
         let (options, session, judge) = (self.options, self.session, self.judge(trained));
         session.begin("test");
@@ -131,7 +152,7 @@ impl Case<'_> {
                 (size, sizes),
                 &test.0,
                 &answers,
-                repeat_outer,
+                repeats.outer,
             )?;
             notes.append(&mut beside.notes);
         }
@@ -142,6 +163,8 @@ impl Case<'_> {
             Vec::new()
         };
         let layers = trained.stage.layers(winner);
+        let (student, prediction_intervals) =
+            self.calibrated(trained, student, (judge, &answers), repeats, &mut notes)?;
         let report = Report {
             schema: report::SCHEMA,
             version: env!("CARGO_PKG_VERSION").into(),
@@ -155,7 +178,7 @@ impl Case<'_> {
             student: StudentReport {
                 kind: size.kind,
                 parameters: size.parameters,
-                bytes: size.bytes,
+                bytes: student.to_bytes()?.len(),
                 hidden: layers.map_or_else(Vec::new, |shape| shape.hidden().to_vec()),
                 inputs: match layers {
                     Some(Shape::Mlp(shape)) => shape.input().rows(),
@@ -176,6 +199,7 @@ impl Case<'_> {
             shipped,
             naive: self.naive(judge, &answers),
             measures: self.measures(trained, &judged, &answers)?,
+            prediction_intervals,
             test: test.0,
             test_seeds: test.1,
             proof: verdict::without_gains(judged.proof, is_alarming),
@@ -189,6 +213,99 @@ impl Case<'_> {
             student,
             answers,
         })
+    }
+
+    /// The shipped student with prediction intervals, and their coverage on test rows, if the recipe asks for them. Notes on them are added to `notes`.
+    fn calibrated(
+        &self,
+        trained: &Trained<'_>,
+        student: Student,
+        (judge, answers): (&Judge<'_>, &Answers),
+        repeats: &Repeats<'_>,
+        notes: &mut Vec<String>,
+    ) -> Result<(Student, Option<PredictionIntervals>)> {
+        let session = self.session;
+        if *self.known.calibration == Calibration::None {
+            return Ok((student, None));
+        }
+        let folds = self.known.calibration.folds();
+        if folds > 0 && session.is_over() {
+            let note = "the run ended before prediction intervals were calibrated, so the student has none";
+            session.note(note);
+            notes.push(note.to_owned());
+            return Ok((student, None));
+        }
+        let made = session.time("prediction intervals", || {
+            self.intervals(trained, &student, repeats.calibrate)
+        });
+        let made = match made {
+            Err(error) if folds > 0 && !error.is_interruption() => Err(error.to_string()),
+            other => other?.ok_or_else(|| {
+                "its errors on the calibration rows are not finite numbers".to_owned()
+            }),
+        };
+        let (intervals, mut report) = match made {
+            Ok(made) => made,
+            Err(why) => {
+                let note = format!("the student has no prediction intervals: {why}");
+                session.note(&note);
+                notes.push(note);
+                return Ok((student, None));
+            }
+        };
+        let student = student.with_intervals(Some(intervals))?;
+        let rows = prediction_intervals::Rows {
+            target: &judge.target,
+            prediction: &answers.shipped,
+            weight: &judge.test.weight,
+            blocks: judge.test.blocks.as_deref(),
+            are_groups: self.known.data.group_blocks().is_some(),
+        };
+        let levels = prediction_intervals::levels(&student, self.proof.calibration.levels);
+        let level = |&level: &f64| LevelReport::of(&student, level, &rows);
+        report.levels = levels.iter().filter_map(level).collect();
+        notes.extend(calibrate::notes(
+            self.proof.calibration,
+            self.known.data,
+            &report,
+        ));
+        Ok((student, Some(report)))
+    }
+
+    /// The prediction intervals of the shipped student, and the beginning of their report. `folds` predicts the rows of calibration folds. `None` if
+    /// none are asked for, or if errors are not finite.
+    fn intervals(
+        &self,
+        trained: &Trained<'_>,
+        student: &Student,
+        folds: impl Fn(usize) -> Result<Held>,
+    ) -> Result<Option<(Intervals, PredictionIntervals)>> {
+        let data = self.known.data;
+        let held = match self.known.calibration {
+            Calibration::None => return Ok(None),
+            Calibration::HeldOut(rows) => {
+                (CalibratedOn::HeldOut, calibrate::held(data, student, rows)?)
+            }
+            Calibration::Folds(count) => (CalibratedOn::Folds, folds(*count)?),
+        };
+        let learn = match trained.cut {
+            // Students of the search learned from training rows only.
+            Some(Cut::Search | Cut::AllRefits) => data.split.train.clone(),
+            Some(Cut::Refits) | None => data.split.train_valid(),
+        };
+        calibrate::intervals(
+            self.proof.calibration,
+            (data, &learn),
+            student,
+            (held.0, &held.1),
+        )
+    }
+
+    /// Predictions of the test rows by the student that would be shipped, for one calibration fold.
+    pub(crate) fn predicted_test(&self, trained: &Trained<'_>) -> Result<Held> {
+        let (shipped, winner) = self.shipped(trained);
+        let (_, student) = self.size(trained, winner, &shipped)?;
+        calibrate::held(self.known.data, &student, &self.judge(trained).test.rows)
     }
 
     fn judge<'t>(&self, trained: &Trained<'t>) -> &'t Judge<'t> {
@@ -582,6 +699,14 @@ fn one_of_stream(student: &Student, rows: &limbeck_data::Features) -> f64 {
     best_microseconds(MANY, || {
         let _ = std::hint::black_box(stream.push(&row));
     })
+}
+
+/// Functions that repeat the whole run.
+pub(crate) struct Repeats<'a> {
+    /// On other splits of the rows.
+    pub(crate) outer: RepeatOuter<'a>,
+    /// In folds of the training and validation rows, given their number. It returns the predictions of all folds.
+    pub(crate) calibrate: &'a dyn Fn(usize) -> Result<Held>,
 }
 
 /// A function that repeats the whole run on other splits of the rows. It returns the results (`None` without any), and a note on folds that were left

@@ -61,7 +61,7 @@ pub(crate) struct OtherSplit<'a> {
 }
 
 /// Values of the column `set` of the labels table.
-const SETS: [&str; 4] = ["train", "valid", "test", "new"];
+const SETS: [&str; 5] = ["train", "valid", "test", "new", "calibration"];
 
 impl LabelStore {
     /// Indices of the new rows that are used: those that are accepted. Two rows that are a pair (see [`Transfer::second`]) are used only if both are
@@ -80,7 +80,9 @@ impl LabelStore {
     #[must_use]
     pub fn to_table(&self, data: &Dataset) -> Table {
         let n = self.teacher.len();
-        let mut set = vec![SETS[3]; n + self.new.features.rows];
+        // Rows of the data set that are in no part of the split calibrate prediction intervals.
+        let mut set = vec![SETS[4]; n];
+        set.resize(n + self.new.features.rows, SETS[3]);
         for (rows, name) in [
             (&data.split.train, SETS[0]),
             (&data.split.valid, SETS[1]),

@@ -10,6 +10,7 @@ use limbeck_distill::search::{
 use limbeck_distill::student::StudentOptions;
 use limbeck_distill::transfer::TransferOptions;
 
+use super::calibrate::{Calibration, CalibrationOptions};
 use super::judge::Judge;
 use super::store::{LabelStore, OtherSplit};
 use crate::error::Result;
@@ -76,6 +77,8 @@ pub(crate) struct ProofOptions<'a> {
     pub(crate) formats: &'a [Format],
     /// True if the teacher is a model file or the teacher of another run (option `teacher.model`).
     pub(crate) is_imported: bool,
+    /// Prediction intervals.
+    pub(crate) calibration: CalibrationOptions<'a>,
 }
 
 /// What is needed to train the students.
@@ -98,6 +101,8 @@ pub(crate) struct Known<'a> {
     pub(crate) labels: &'a LabelStore,
     /// Additional splits of the rows, with labels. Trials are also validated on them.
     pub(crate) others: &'a [OtherSplit<'a>],
+    /// How prediction intervals are calibrated.
+    pub(crate) calibration: &'a Calibration,
 }
 
 /// The trained students.

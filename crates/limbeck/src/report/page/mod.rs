@@ -4,6 +4,7 @@
 //! page. Chart.js 4 (MIT license, 209 kB) is part of the page, so that it works offline.
 
 mod by_series;
+mod coverage;
 mod slices;
 mod timeline;
 
@@ -133,7 +134,8 @@ pub(crate) fn page(source: &Source<'_>) -> String {
             report
                 .outer
                 .as_ref()
-                .map_or_else(String::new, |outer| other_splits(outer, measure.name())),
+                .map_or_else(String::new, |outer| other_splits(outer, measure.name()))
+                + &coverage::coverage(report),
         ),
         (
             "DISAGREE",
