@@ -52,6 +52,7 @@ teachers: ## docs/teachers.md: the teacher alone, on real and simulated tables; 
 series: ## docs/series.md: students that look back on earlier rows, on real series; resumable
 	$(CARGO) build --release --workspace --locked
 	python3 evidence/series.py
+	python3 evidence/horizons.py
 
 joint: ## docs/joint.md: one student for several targets against one for each, at equal bytes; resumable
 	$(CARGO) build --release --workspace --locked
