@@ -424,17 +424,17 @@ const MOST_HORIZONS: u64 = 1000;
 
 /// Sets the horizons. The first becomes `data.horizon`.
 fn set_horizons(overlay: &mut Table, matches: &ArgMatches) {
-    let given = matches.value_source("horizon") == Some(ValueSource::CommandLine);
-    let all = given.then(|| matches.get_many::<Vec<u64>>("horizon"));
-    let all = all.flatten().into_iter().flatten().flatten();
+    if matches.value_source("horizon") != Some(ValueSource::CommandLine) {
+        return;
+    }
+    let all = matches.get_many::<Vec<u64>>("horizon");
+    let all = all.into_iter().flatten().flatten();
     let mut all = all.map(|horizon| Value::from(horizon.cast_signed()));
     if let Some(first) = all.next() {
         set(overlay, HORIZON, first);
     }
-    let others: Vec<Value> = all.collect();
-    if !others.is_empty() {
-        set(overlay, "data.horizons", others.into());
-    }
+    // Also without others, since the recipe may have some.
+    set(overlay, "data.horizons", all.collect::<Vec<_>>().into());
 }
 
 /// Parses horizons separated by commas. Each is a number of rows, or a range such as `1-24`.

@@ -83,6 +83,9 @@ impl Source {
                     runs.iter().map(Self::of_own).collect::<Result<_>>()?;
                 let names = limbeck::run::target_names(path)?;
                 for (source, name) in sources.iter_mut().zip(names) {
+                    if let Some(learned) = &mut source.learned {
+                        learned.target.clone_from(&name);
+                    }
                     source.targets = vec![name];
                 }
                 // All students were trained on the same table, but each run stores only the notations of its own columns.

@@ -975,6 +975,15 @@ impl StudentParts {
             if self.outputs[..at].iter().any(|other| other.name == *name) {
                 return Some(format!("two outputs are named `{name}`"));
             }
+            let misnamed = |later: &&Later| later.horizon == 0 || later.name() != *name;
+            if let Some(later) = output.later.as_ref().filter(misnamed) {
+                return Some(format!(
+                    "output `{name}` predicts column `{}` {} rows ahead, expected at least 1 row ahead, and the name `{}`",
+                    later.column,
+                    later.horizon,
+                    later.name()
+                ));
+            }
             let is_finite = transform.is_finite();
             (!is_finite)
                 .then(|| format!("the transform of `{name}` has a number that is not finite"))

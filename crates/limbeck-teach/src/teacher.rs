@@ -90,7 +90,9 @@ impl TeacherOptions {
         match self.kind {
             TeacherKind::Lstm => true,
             TeacherKind::Auto => sample.features.past.is_some() && self.lstm.members > 0,
-            _ => false,
+            TeacherKind::Trees | TeacherKind::Network | TeacherKind::Gp | TeacherKind::Linear => {
+                false
+            }
         }
     }
 
@@ -101,7 +103,7 @@ impl TeacherOptions {
             TeacherKind::Auto => {
                 sample.horizon > 0 && sample.features.columns.len() <= self.linear.most_columns
             }
-            _ => false,
+            TeacherKind::Trees | TeacherKind::Network | TeacherKind::Gp | TeacherKind::Lstm => false,
         }
     }
 
@@ -779,7 +781,8 @@ fn lstm_folds(
         return Ok((of_levels, false));
     }
     let of_changes = fit(true)?;
-    Ok(match of_changes.error < of_levels.error {
+    // An error that is not a number is the largest.
+    Ok(match of_changes.error.total_cmp(&of_levels.error).is_lt() {
         true => (of_changes, true),
         false => (of_levels, false),
     })

@@ -556,9 +556,9 @@ impl Series {
 
     /// For each target, the present value to add to what is learned; empty if the forecast itself is learned. `values` are the forecasts to learn.
     ///
-    /// Changes are learned if the option `learn` says so, or if on validation rows the present value is a better forecast of the targets than the mean
-    /// of the training rows: if its squared error is smaller, as a share of that of the mean and on average over the targets. A target's own column must
-    /// be a feature, because the student adds it.
+    /// Changes are learned if the option `learn` says so, or if on validation rows the present value is a better forecast of every target column
+    /// than the mean of the training rows: if its squared error is smaller, as a share of that of the mean and on average over the horizons. A target's own
+    /// column must be a feature, because the student adds it.
     ///
     /// # Errors
     ///
@@ -586,9 +586,13 @@ impl Series {
             && options.log_targets.is_empty()
             && options.target_cap.is_none();
         let persists = |present: &[Vec<f64>]| {
-            let both = values.iter().zip(present);
-            let ratios = both.map(|(values, present)| of_persistence(values, present, split));
-            ratios.sum::<f64>() < values.len() as f64
+            let mut columns: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+            for ((target, values), present) in targets.iter().zip(values).zip(present) {
+                let ratio = of_persistence(values, present, split);
+                columns.entry(target.column()).or_default().push(ratio);
+            }
+            let persists = |ratios: &Vec<f64>| ratios.iter().sum::<f64>() < ratios.len() as f64;
+            columns.values().all(persists)
         };
         match (present.filter(|_| is_plain), options.learn) {
             (Some(present), Learn::Change) => Ok(present),

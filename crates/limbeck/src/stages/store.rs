@@ -61,7 +61,7 @@ pub(crate) struct OtherSplit<'a> {
 }
 
 /// Values of the column `set` of the labels table.
-const SETS: [&str; 5] = ["train", "valid", "test", "new", "calibration"];
+const SETS: [&str; 5] = ["train", "valid", "test", "new", "unused"];
 
 impl LabelStore {
     /// Indices of the new rows that are used: those that are accepted. Two rows that are a pair (see [`Transfer::second`]) are used only if both are
@@ -80,7 +80,7 @@ impl LabelStore {
     #[must_use]
     pub fn to_table(&self, data: &Dataset) -> Table {
         let n = self.teacher.len();
-        // Rows of the data set that are in no part of the split calibrate prediction intervals.
+        // Rows in no part of the split train, choose and test nothing: they calibrate prediction intervals, or were left out at a border of the split.
         let mut set = vec![SETS[4]; n];
         set.resize(n + self.new.features.rows, SETS[3]);
         for (rows, name) in [

@@ -43,6 +43,8 @@ struct Past {
     persistence: Vec<f64>,
     /// What is to be predicted.
     actual: Vec<f64>,
+    /// The row in which this is known.
+    target_rows: Vec<Option<usize>>,
     /// Part of the row; `None` if it is not used.
     part: Vec<Option<Part>>,
     weight: Vec<f64>,
@@ -127,6 +129,7 @@ impl Series {
             above.for_each(|value| *value = cap);
         }
         Past {
+            target_rows: self.runs.later(values.len(), self.horizon_of(target)),
             persistence: self.repeated(&values, 1, self.horizon_of(target)),
             actual,
             part,
@@ -272,7 +275,7 @@ impl Series {
             all[row] = unit.target(predicted(&first, &inputs[row]));
         }
         // The rows in the order in which their targets become known.
-        let known_at = |row: usize| self.target_rows[row].map_or(f64::INFINITY, |at| self.time[at]);
+        let known_at = |row: usize| past.target_rows[row].map_or(f64::INFINITY, |at| self.time[at]);
         let mut later = known;
         later.sort_by(|&a, &b| known_at(a).total_cmp(&known_at(b)));
         test.sort_by(|&a, &b| self.time[a].total_cmp(&self.time[b]));
