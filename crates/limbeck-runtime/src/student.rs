@@ -1151,6 +1151,7 @@ mod tests {
                 },
             ],
             1,
+            0.9,
         );
         let found = found.unwrap()[0];
         let half = f64::from(0.9f32)
