@@ -1173,7 +1173,7 @@ mod tests {
         assert!(wrong(&|one| one.outputs.clear()).contains("for 0 outputs"));
         assert!(wrong(&|one| one.levels = vec![0.99]).contains("the level 0.99"));
         assert!(wrong(&|one| one.levels = vec![0.9, 0.5]).contains("not ascending"));
-        assert!(wrong(&|one| one.outputs[0].count = 0).contains("level"));
+        assert!(wrong(&|one| one.outputs[0].count = 0).contains("from 0 rows"));
     }
 
     #[test]
