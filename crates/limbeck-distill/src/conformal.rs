@@ -334,7 +334,7 @@ mod tests {
         let is_inside = |set: &u64| {
             let mut rng = generator(4, "groups", *set);
             let (mut scores, mut of) = (Vec::new(), Vec::new());
-            let mut group = |rng: &mut rand_pcg::Pcg64| -> Vec<f64> {
+            let group = |rng: &mut rand_pcg::Pcg64| -> Vec<f64> {
                 let own = 3.0 * normal(rng);
                 let rows = 1 + rng.random_range(0..9usize);
                 (0..rows).map(|_| (own + normal(rng)).abs()).collect()
