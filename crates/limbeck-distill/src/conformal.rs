@@ -101,7 +101,7 @@ pub fn spread(predictions: &[f64], sizes: &[f64]) -> Vec<(f64, f64)> {
 ///
 /// # Source
 ///
-/// Lee, Barber & Willett, *Distribution-free inference with hierarchical data*, arXiv 2306.06342, 2023: section 3 (hierarchical conformal prediction).
+/// Lee, Barber & Willett, *Distribution-free inference with hierarchical data*, arXiv 2306.06342, 2023 (hierarchical conformal prediction).
 /// Without groups, it is the quantile of split conformal prediction; see [`Widths`].
 #[must_use]
 pub fn widths(scores: &[f64], groups: Option<&[u32]>, spread: Vec<(f64, f64)>) -> Option<Widths> {
@@ -334,7 +334,7 @@ mod tests {
         let is_inside = |set: &u64| {
             let mut rng = generator(4, "groups", *set);
             let (mut scores, mut of) = (Vec::new(), Vec::new());
-            let mut group = |rng: &mut rand_pcg::Pcg64| -> Vec<f64> {
+            let group = |rng: &mut rand_pcg::Pcg64| -> Vec<f64> {
                 let own = 3.0 * normal(rng);
                 let rows = 1 + rng.random_range(0..9usize);
                 (0..rows).map(|_| (own + normal(rng)).abs()).collect()

@@ -42,11 +42,14 @@ pub fn golden(student: &Student) -> Result<String> {
                 [prediction] => json!({ "raw": raw, "prediction": prediction }),
                 predictions => json!({ "raw": raw, "predictions": predictions }),
             };
-            for (at, &level) in levels.iter().enumerate() {
+            let of_level = |&level: &f64| -> Vec<[String; 2]> {
                 let all = golden.predictions.iter().enumerate();
                 let all = all.filter_map(|(output, &y)| student.interval(output, y, level).ok());
-                let ends = all.map(|one| [format_hex(one.low), format_hex(one.high)]);
-                row["intervals"][at] = json!(ends.collect::<Vec<_>>());
+                all.map(|one| [format_hex(one.low), format_hex(one.high)])
+                    .collect()
+            };
+            if !levels.is_empty() {
+                row["intervals"] = json!(levels.iter().map(of_level).collect::<Vec<_>>());
             }
             row
         })

@@ -1202,6 +1202,7 @@ mod tests {
                 },
             ],
             1,
+            0.9,
         );
         let found = found.unwrap()[0];
         let half = f64::from(0.9f32)
@@ -1223,7 +1224,7 @@ mod tests {
         assert!(wrong(&|one| one.outputs.clear()).contains("for 0 outputs"));
         assert!(wrong(&|one| one.levels = vec![0.99]).contains("the level 0.99"));
         assert!(wrong(&|one| one.levels = vec![0.9, 0.5]).contains("not ascending"));
-        assert!(wrong(&|one| one.outputs[0].count = 0).contains("level"));
+        assert!(wrong(&|one| one.outputs[0].count = 0).contains("from 0 rows"));
     }
 
     #[test]
