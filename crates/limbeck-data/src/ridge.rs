@@ -160,7 +160,7 @@ fn add_rows(line: &mut [f64], x: &[f64], w: &[f64], width: usize) {
     if let [_, _, _, _] = w {
         let factors: [f64; TOGETHER] = std::array::from_fn(factor);
         // Most inputs of categories are zeros.
-        if factors == [0.0; TOGETHER] {
+        if factors.iter().all(|factor| *factor == 0.0) {
             return;
         }
         let [a, b, c, d] = std::array::from_fn(|row| &x[row * width..row * width + end]);

@@ -1,7 +1,7 @@
 //! The linear learner: ridge regression on all columns.
 //!
-//! In forecasts it is a strong judge. It cannot memorize the levels that a drifting series had in its training rows, and with a large penalty it
-//! forecasts the mean change (Zeng et al., *Are Transformers Effective for Time Series Forecasting?*, AAAI 2023).
+//! It is a strong model of forecasts (Zeng et al., *Are Transformers Effective for Time Series Forecasting?*, AAAI 2023). It cannot memorize the levels
+//! that a drifting series had in its training rows, and with a large penalty it forecasts the mean change.
 
 use limbeck_data::encode::{EncodeOptions, fit_encoder};
 use limbeck_data::ridge::{Line, Normal, Weighted};

@@ -1057,6 +1057,7 @@ mod tests {
         let history = limbeck_runtime::HistorySource {
             column: "x".into(),
             look: "diff1".parse().unwrap(),
+            missing: limbeck_data::MissingNumbers::default(),
         };
         let diff = Feature {
             history: Some(history),
