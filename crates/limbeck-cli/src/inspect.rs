@@ -304,7 +304,7 @@ fn intervals(student: &Student) -> String {
             "intervals    of `{}`: levels 50 % to {}, from {}\n",
             output.name,
             most.map_or_else(String::new, level_name),
-            counted(widths.count, "independent calibration row")
+            format!("{} calibration rows or groups", grouped(widths.count))
         )
     };
     let outputs = intervals.outputs.iter().zip(&student.outputs);

@@ -131,7 +131,13 @@ impl Predict {
                     "has a column `{name}` already; give the new column another name with --column"
                 ),
             )),
-            None => Ok(new),
+            None => match (1..new.len()).find(|&at| new[..at].contains(&new[at])) {
+                Some(at) => Err(Error::Message(format!(
+                    "two new columns would be named `{}`, because one target has the name of an end of the interval of another; predict with the run of each target",
+                    new[at]
+                ))),
+                None => Ok(new),
+            },
         }
     }
 

@@ -208,7 +208,9 @@ impl Source {
         let mut extra: Vec<Vec<f64>> = extra.collect();
         let more = extra.split_off(columns.len());
         let place = |target: &String| columns.iter().position(|column| column == target);
-        let values = targets.iter().filter_map(|target| extra.get(place(target)?));
+        let values = targets
+            .iter()
+            .filter_map(|target| extra.get(place(target)?));
         let mut extra: Vec<Vec<f64>> = values.cloned().chain(more).collect();
         if let Some(sequence) = sequence {
             for (at, (name, values)) in targets.iter().zip(&mut extra).enumerate() {

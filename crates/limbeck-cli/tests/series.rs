@@ -342,7 +342,12 @@ fn check_horizons(place: &Place, run: &str) {
         .limbeck(&["evaluate", run, "machines.csv", "--json"])
         .succeeds();
     let measured: serde_json::Value = serde_json::from_str(&measured.stdout).unwrap();
-    let of = |at: usize| (measured[at]["target"].clone(), measured[at]["missing"].clone());
+    let of = |at: usize| {
+        (
+            measured[at]["target"].clone(),
+            measured[at]["missing"].clone(),
+        )
+    };
     assert_eq!(of(0), ("load.ahead1".into(), 3.into()), "{measured}");
     assert_eq!(of(1), ("load.ahead3".into(), 9.into()), "{measured}");
     assert!(measured[1]["r2"].as_f64().unwrap() > 0.9, "{measured}");

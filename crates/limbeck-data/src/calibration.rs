@@ -69,7 +69,8 @@ impl Dataset {
                 let held = ties.hold_out(&learn, share, rng)?;
                 let rest = self.before(without(&learn, &held), &held)?;
                 let mut valid = without(&self.split.valid, &without(&self.split.valid, &rest));
-                if !self.valid_given || valid.is_empty() {
+                // Most of the given validation rows may calibrate now; then they are replaced.
+                if !self.valid_given || 2 * valid.len() < self.split.valid.len() {
                     let share = self.split.valid.len() as f64 / learn.len() as f64;
                     valid = ties.hold_out(&rest, share, rng)?;
                 }
@@ -82,6 +83,15 @@ impl Dataset {
                     _ => Ties::None,
                 };
                 let train = &self.split.train;
+                if wanted >= train.len() as f64 {
+                    return Err(Error::Split {
+                        message: format!(
+                            "a share of {share} of {} to learn from is {wanted} rows for calibration, but only {} are training rows; use a smaller `calibration_share`",
+                            counted(learn.len(), "row"),
+                            train.len()
+                        ),
+                    });
+                }
                 let held = ties.hold_out(train, wanted / train.len() as f64, rng)?;
                 let rest = without(train, &held);
                 (held, (rest, self.split.valid.clone()))

@@ -169,10 +169,13 @@ fn looking_back() -> Student {
     let parts = StudentParts {
         graph: Graph::new(width, vec![Node::new(dense, [0])]).unwrap(),
         encoder,
-        outputs: vec![Output::new("level", TargetTransform::Affine {
+        outputs: vec![Output::new(
+            "level",
+            TargetTransform::Affine {
                 scale: 3.0,
                 shift: -1.0,
-            })],
+            },
+        )],
         sequence: Some(Sequence {
             series: vec![],
             time: KeyColumn {

@@ -115,10 +115,13 @@ fn student(columns: usize, bins: usize, hidden: usize) -> Student {
             input_width: columns,
             nodes,
         },
-        outputs: vec![Output::new("y", TargetTransform::Affine {
+        outputs: vec![Output::new(
+            "y",
+            TargetTransform::Affine {
                 scale: 2.0,
                 shift: 1.0,
-            })],
+            },
+        )],
         sequence: None,
         memory: None,
         intervals: None,

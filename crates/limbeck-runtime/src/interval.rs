@@ -195,9 +195,9 @@ impl Widths {
                 // Also false if the quotient overflows.
                 width > 0.0 && ((pair[1].1 - pair[0].1) / width).is_finite()
             });
-        if !are_fine || knots.len() > MOST_KNOTS {
+        if !are_fine || knots.len() == 1 || knots.len() > MOST_KNOTS {
             return Some(format!(
-                "the spread of the intervals has {} knots, expected at most {MOST_KNOTS} with ascending predictions and spreads above 0",
+                "the spread of the intervals has {} knots, expected none, or 2 to {MOST_KNOTS} with ascending predictions and spreads above 0",
                 knots.len()
             ));
         }

@@ -357,10 +357,13 @@ mod tests {
         Student::new(StudentParts {
             encoder: Encoder::new(columns).unwrap(),
             graph: Graph::new(8, vec![Node::new(dense, [0])]).unwrap(),
-            outputs: vec![Output::new("y", TargetTransform::Affine {
+            outputs: vec![Output::new(
+                "y",
+                TargetTransform::Affine {
                     scale: 2.0,
                     shift: -1.0,
-                })],
+                },
+            )],
             sequence: None,
             memory: None,
             intervals: None,

@@ -371,6 +371,10 @@ impl Student {
     /// # Errors
     ///
     /// [`Error::NoIntervals`]; [`Error::InvalidLevel`] if the level is not from 0.5 to 0.9999, or needs more rows than the intervals were made from.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no output with this index.
     pub fn interval(&self, output: usize, prediction: f64, level: f64) -> Result<Interval> {
         let intervals = self.intervals.as_ref().ok_or(Error::NoIntervals)?;
         let is_log = matches!(
@@ -1104,10 +1108,13 @@ mod tests {
         StudentParts {
             encoder: Encoder::new(columns).unwrap(),
             graph: Graph::new(5, vec![Node::new(ple, [0]), Node::new(layer, [1])]).unwrap(),
-            outputs: vec![Output::new("y", TargetTransform::Affine {
+            outputs: vec![Output::new(
+                "y",
+                TargetTransform::Affine {
                     scale: 2.0,
                     shift: 0.1,
-                })],
+                },
+            )],
             sequence: None,
             memory: None,
             intervals: None,
@@ -1338,10 +1345,13 @@ mod tests {
                 .collect(),
             bias: vec![0.5, 0.0],
         };
-        parts.outputs.push(Output::new("z", TargetTransform::LogAffine {
+        parts.outputs.push(Output::new(
+            "z",
+            TargetTransform::LogAffine {
                 scale: 1.0,
                 shift: 2.0,
-            }));
+            },
+        ));
         let rows = vec![vec![
             GoldenValue::Number(0.25),
             GoldenValue::Text("a".into()),

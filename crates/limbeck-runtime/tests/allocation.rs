@@ -76,10 +76,13 @@ fn student() -> Student {
             input_width: 5,
             nodes,
         },
-        outputs: vec![Output::new("y", TargetTransform::LogAffine {
+        outputs: vec![Output::new(
+            "y",
+            TargetTransform::LogAffine {
                 scale: 1.0,
                 shift: 0.0,
-            })],
+            },
+        )],
         sequence: None,
         memory: None,
         intervals: None,

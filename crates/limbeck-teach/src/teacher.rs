@@ -103,7 +103,9 @@ impl TeacherOptions {
             TeacherKind::Auto => {
                 sample.horizon > 0 && sample.features.columns.len() <= self.linear.most_columns
             }
-            TeacherKind::Trees | TeacherKind::Network | TeacherKind::Gp | TeacherKind::Lstm => false,
+            TeacherKind::Trees | TeacherKind::Network | TeacherKind::Gp | TeacherKind::Lstm => {
+                false
+            }
         }
     }
 

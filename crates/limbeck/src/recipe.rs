@@ -1002,9 +1002,16 @@ mod tests {
             "{error}"
         );
         let weights = "joint = true\nhorizon_weights = [2.0, 1.0]";
-        assert!(recipe("horizon = 1\nhorizons = [6]", weights).check().is_ok());
+        assert!(
+            recipe("horizon = 1\nhorizons = [6]", weights)
+                .check()
+                .is_ok()
+        );
         let error = refused("horizon = 1\nhorizons = [6, 24]", weights);
-        assert!(error.contains("the number of values is 2, expected 3"), "{error}");
+        assert!(
+            error.contains("the number of values is 2, expected 3"),
+            "{error}"
+        );
         let error = refused("horizon = 1\nhorizons = [6]\nteacher_column = 'p'", "");
         assert!(error.contains("predicts only one horizon"), "{error}");
     }

@@ -834,7 +834,10 @@ fn known_in_all<'s>(
 ) -> Vec<(&'s str, Cow<'s, [f64]>)> {
     let mut all: Vec<(&str, Cow<'_, [f64]>)> = Vec::new();
     for (spec, values) in specs.iter().zip(values) {
-        match all.last_mut().filter(|(column, _)| *column == spec.column()) {
+        match all
+            .last_mut()
+            .filter(|(column, _)| *column == spec.column())
+        {
             None => all.push((spec.column(), Cow::Borrowed(values))),
             Some((_, known)) => {
                 let both = known.to_mut().iter_mut().zip(values);

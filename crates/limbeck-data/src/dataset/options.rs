@@ -298,7 +298,8 @@ impl Ahead {
 
 /// Series need an order of their rows.
 const IN_TIME: Rule = Rule::With("data.time");
-const ONE_HORIZON: &str = "a teacher of this kind predicts only one horizon; run limbeck distill once for each horizon";
+const ONE_HORIZON: &str =
+    "a teacher of this kind predicts only one horizon; run limbeck distill once for each horizon";
 const PLAIN_NUMBERS: &str = "such a teacher expects the numbers of the table, not normalized ones";
 const ONE_SPLIT: &str = "only one of the two can choose the test rows";
 const ONE_ROLE: Rule = Rule::Apart(

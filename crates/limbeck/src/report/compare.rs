@@ -483,7 +483,10 @@ impl Errors {
 
 /// The horizon of a run: number of rows ahead of its target.
 fn horizon(report: &Report) -> u32 {
-    report.data.sequence().map_or(0, |sequence| sequence.horizon)
+    report
+        .data
+        .sequence()
+        .map_or(0, |sequence| sequence.horizon)
 }
 
 /// The predicted quantity of a run, without its horizon.
@@ -509,7 +512,9 @@ fn errors(runs: &[Run]) -> Vec<Errors> {
         all[at].horizons.push(horizon(report));
         let mut naive = report.naive.iter();
         let persistence = naive.find(|naive| naive.name == "persistence");
-        all[at].persistence.push(persistence.map(|naive| naive.rmse));
+        all[at]
+            .persistence
+            .push(persistence.map(|naive| naive.rmse));
         let sides = [
             ("teacher", test.teacher.error()),
             ("baseline", test.baseline.error()),

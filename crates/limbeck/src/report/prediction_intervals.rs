@@ -239,10 +239,13 @@ mod tests {
         Student::new(StudentParts {
             encoder: Encoder::new(vec![InputColumn::new("x", encoding)]).unwrap(),
             graph: Graph::new(1, vec![Node::new(Op::Scale { by: 1.0, add: 0.0 }, [0])]).unwrap(),
-            outputs: vec![Output::new("y", TargetTransform::Affine {
+            outputs: vec![Output::new(
+                "y",
+                TargetTransform::Affine {
                     scale: 1.0,
                     shift: 0.0,
-                })],
+                },
+            )],
             sequence: None,
             memory: None,
             intervals: Some(Intervals {

@@ -73,7 +73,10 @@ impl<'a> CalibrationOptions<'a> {
         if units < needed {
             return Err(self.too_few(data, units, "use a smaller level, or add rows"));
         }
-        let folds = |count: usize| Ok((Cow::Borrowed(data), Calibration::Folds(count)));
+        let folds = |count: usize| {
+            self.check_folds(data, count)?;
+            Ok((Cow::Borrowed(data), Calibration::Folds(count)))
+        };
         if let Some(count @ 1..) = self.folds {
             return folds(count);
         }
@@ -94,6 +97,27 @@ impl<'a> CalibrationOptions<'a> {
                 held,
                 "use a larger `calibration_share`, or a smaller level",
             )),
+        }
+    }
+
+    /// Refuses folds that are not possible, and folds with too few rows for the levels: with a split by time, only later rows are predicted.
+    fn check_folds(&self, data: &Dataset, count: usize) -> Result<()> {
+        let Ok(folds) = data.calibration_folds(count, self.seed) else {
+            return Err(Error::Recipe {
+                place: "calibration_folds".into(),
+                message: format!(
+                    "the training and validation rows cannot be divided into {count} folds; use fewer folds, or hold out rows with `calibration_share`"
+                ),
+            });
+        };
+        let all = folds
+            .iter()
+            .flat_map(|fold| fold.split.test.iter().copied());
+        let weighted: Vec<usize> = all.filter(|&row| data.weight[row] > 0.0).collect();
+        let found = units_of(data, &weighted);
+        match found >= self.needed() {
+            true => Ok(()),
+            false => Err(self.too_few(data, found, "use a smaller level, or add rows")),
         }
     }
 
@@ -294,14 +318,23 @@ pub(crate) fn notes(
     report: &PredictionIntervals,
 ) -> Vec<String> {
     let mut notes = Vec::new();
-    if report.calibrated_on == CalibratedOn::Folds {
+    let in_folds = report.calibrated_on == CalibratedOn::Folds;
+    if in_folds {
+        let why = match options.folds {
+            Some(_) => "",
+            None => ", because there are few rows",
+        };
         notes.push(format!(
-            "prediction intervals were calibrated in folds, because there are few rows: {} training and validation rows were predicted by students of other runs, which did not learn from them. The level holds approximately; held-out rows (`calibration_share`) would guarantee it",
+            "prediction intervals were calibrated in folds{why}: {} training and validation rows were predicted by students of other runs, which did not learn from them. The level holds approximately; held-out rows (`calibration_share`) would guarantee it",
             report.rows
         ));
     }
     if data.fold_kind == FoldKind::Time {
-        notes.push("prediction intervals assume that later rows are like the calibration rows, which are the last rows before the test rows; the level is not guaranteed if the data change over time".to_owned());
+        let rows = match in_folds {
+            true => "the later half of the training and validation rows",
+            false => "the last rows before the test rows",
+        };
+        notes.push(format!("prediction intervals assume that later rows are like the calibration rows, which are {rows}; the level is not guaranteed if the data change over time"));
     }
     if !options.fits_teacher {
         notes.push("the calibration rows of the prediction intervals were held out from the student, but limbeck cannot know whether the teacher has learned from them; if it has, the intervals may be too small".to_owned());

@@ -436,7 +436,10 @@ fn first_of<T: Clone + PartialEq<F>, F: ?Sized>(
     order.sort_by_key(|&at| (values[at] != *first, at));
     let weights = order.iter().filter_map(|&at| weights.get(at).copied());
     let weights = weights.collect();
-    (order.iter().map(|&at| values[at].clone()).collect(), weights)
+    (
+        order.iter().map(|&at| values[at].clone()).collect(),
+        weights,
+    )
 }
 
 fn labels_of(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<LabelStore> {
@@ -507,6 +510,9 @@ mod tests {
         recipe.horizon_weights = vec![3.0, 2.0, 1.0];
         let own = recipe_of(&recipe, &recipe.data.targets(&recipe.targets)[4]);
         assert_eq!((&*own.data.target, own.data.horizon), ("b", 6));
-        assert_eq!((own.data.horizons, own.horizon_weights), (vec![1, 24], vec![2.0, 3.0, 1.0]));
+        assert_eq!(
+            (own.data.horizons, own.horizon_weights),
+            (vec![1, 24], vec![2.0, 3.0, 1.0])
+        );
     }
 }

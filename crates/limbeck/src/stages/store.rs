@@ -157,6 +157,28 @@ impl LabelStore {
                     .into(),
             );
         }
+        let unused = table.column("set").map(|column| match &column.values {
+            Values::Category { codes, levels } => {
+                let code = levels.iter().position(|level| level == SETS[4]);
+                codes
+                    .iter()
+                    .map(|&own| Some(own as usize) == code)
+                    .collect()
+            }
+            _ => Vec::new(),
+        });
+        let is_unused = |row: &usize| {
+            unused
+                .as_ref()
+                .is_some_and(|unused| unused.get(*row) == Some(&true))
+        };
+        let learned = data.split.train_valid();
+        let foreign = learned.iter().filter(|row| is_unused(row)).count();
+        if foreign > 0 {
+            return Err(format!(
+                "that run made no labels for {foreign} of the rows that this run learns from, because they calibrated its prediction intervals; use the same `intervals` and `calibration_share` as in that run"
+            ));
+        }
         self.fold = numbers("fold")?[..n]
             .iter()
             .map(|&f| if f.is_nan() { NO_FOLD } else { f as u32 })
