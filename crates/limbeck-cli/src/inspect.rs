@@ -301,10 +301,10 @@ fn intervals(student: &Student) -> String {
     let line = |(widths, output): (&Widths, &Output)| {
         let most = Widths::levels(widths.count).last();
         format!(
-            "intervals    of `{}`: levels 50 % to {}, from {}\n",
+            "intervals    of `{}`: levels 50 % to {}, from {} calibration rows or groups\n",
             output.name,
             most.map_or_else(String::new, level_name),
-            format!("{} calibration rows or groups", grouped(widths.count))
+            grouped(widths.count)
         )
     };
     let outputs = intervals.outputs.iter().zip(&student.outputs);
