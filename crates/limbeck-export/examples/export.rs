@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         bias: vec![0.0, 1.0],
     };
     let output =
-        |name: &str, scale| Output::new(name.into(), TargetTransform::Affine { scale, shift: 1.0 });
+        |name: &str, scale| Output::new(name, TargetTransform::Affine { scale, shift: 1.0 });
     let student = Student::new(StudentParts {
         encoder: Encoder::new(vec![InputColumn::new("outdoor_c", encoding)])?,
         graph: Graph::new(1, vec![Node::new(layer, [0])])?,
