@@ -383,7 +383,7 @@ mod tests {
             one.fault().unwrap_or_default()
         };
         assert_eq!(fault(&|_| ()), "");
-        assert!(fault(&|one| one.count = 18).contains("91 scores, expected 89"));
+        assert!(fault(&|one| one.count = 18).contains("91 scores, expected 90"));
         assert!(fault(&|one| one.scores[3] = f32::NAN).contains("ascending"));
         assert!(fault(&|one| one.scores[3] = 0.0).contains("ascending"));
         assert!(fault(&|one| one.spread[0].0 = 2.0).contains("3 knots"));
