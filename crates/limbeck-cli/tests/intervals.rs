@@ -248,7 +248,8 @@ fn joint_student_has_intervals_of_each_target() {
             ])
             .succeeds()
             .stdout;
-        let close = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-6 * (1.0 + a.abs());
+        // Both predict in single precision; the second target has values of about 100.
+        let close = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-4 * (1.0 + a.abs());
         assert!(column(&alone, "prediction_low").iter().zip(&low).all(close));
     }
     place.limbeck(&["verify", "run"]).succeeds();

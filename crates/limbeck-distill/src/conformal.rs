@@ -16,14 +16,6 @@ limbeck_options::words! {
     }
 }
 
-impl IntervalWidth {
-    /// True for the default; such an option is not written.
-    #[must_use]
-    pub fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// Maximum number of knots of a spread.
 const KNOTS: usize = 8;
 /// Number of rows behind each knot of a spread, at least: its standard error is then less than a tenth.

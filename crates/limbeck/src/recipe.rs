@@ -144,7 +144,6 @@ limbeck_options::options! {
             rules(&[Rule::Without("objective.quantile", "intervals are around a prediction of the mean; to predict an interval by its ends, train a student for each of two quantiles")]),
         ];
         /// How the width of prediction intervals varies from row to row: by the size of the student's errors at similar predictions (scaled), or not (constant).
-        #[serde(skip_serializing_if = "IntervalWidth::is_default")]
         interval_width: IntervalWidth = IntervalWidth::Scaled => [
             flag("interval-width", "KIND"), under("Proof"), rules(&[Rule::With("intervals")]),
         ];
@@ -298,7 +297,6 @@ limbeck_options::options! {
         /// Options of Gaussian processes.
         gp: ProcessOptions;
         /// Options of linear models.
-        #[serde(skip_serializing_if = "LinearOptions::is_default")]
         linear: LinearOptions;
     }
 }

@@ -11,7 +11,7 @@ keepDrawn((make) => {
   const byHorizon = (target) => {
     const points = (errors) => errors.map((y, run) => ({ x: target.horizons[run], y })).filter((point) => point.y !== null).sort((a, b) => a.x - b.x);
     const many = target.horizons.length > 12;
-    const line = (label, errors, color, mark) => ({ label, data: points(errors), borderColor: color, backgroundColor: color, pointStyle: mark, pointRadius: many ? 2 : 6, borderWidth: 2, showLine: true });
+    const line = (label, errors, color, mark) => ({ label, data: points(errors), borderColor: color, backgroundColor: color, pointStyle: mark, pointRadius: many ? 2 : 6, borderWidth: 2, showLine: true, order: label === "shipped" ? -1 : 0 });
     const lines = Object.keys(marks).map((name) => line(name, target.sides[name], css(name), marks[name]));
     const naive = { ...line("persistence", target.persistence, css("ink"), "line"), borderDash: [4, 4] };
     const datasets = naive.data.length ? [...lines, naive] : lines;
