@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use limbeck::Run;
 use limbeck_data::ranges::{Range, Watch};
@@ -11,6 +12,7 @@ use limbeck_data::{
     ColumnKind, Content, Feature, FeatureKind, Features, LearnedRows, MissingNumbers, Notation,
     ReadOptions, Table, Values, raw_columns, targets_ahead,
 };
+use limbeck_distill::States;
 use limbeck_runtime::{Encoding, Interval, Memory, Sequence, Student};
 
 use crate::error::{Error, Result};
@@ -37,6 +39,8 @@ pub(crate) struct Source {
     /// The target of the run, and hashes of rows that the run learned from. Each hash is of a row's features and its value of this target. `None` if
     /// the user named a `.limbeck` file.
     learned: Option<Learned>,
+    /// The states of the series of the table that is predicted, for a student that carries them.
+    states: Mutex<States>,
 }
 
 /// Names of the targets that the student predicts.
@@ -130,6 +134,7 @@ impl Source {
                 of_steps: data.sequence().is_some_and(|own| own.rows_before > 0),
             }),
             targets: target_names(&student),
+            states: Mutex::default(),
             student,
         })
     }
@@ -160,6 +165,7 @@ impl Source {
             learned: None,
             sequence: (student.sequence.as_ref()).map(|sequence| read_by(&student, sequence)),
             targets: target_names(&student),
+            states: Mutex::default(),
             student,
             kinds,
             reading: ReadOptions::default(),
@@ -301,9 +307,17 @@ impl Source {
     }
 
     /// The predictions as `predictions[target][row]`.
+    ///
+    /// The states of a student that carries them run on from one block of a table to the next.
     pub(crate) fn predict(&self, features: &Features) -> Result<Vec<Vec<f64>>> {
-        let all =
-            limbeck_distill::predict(&self.student, features).map_err(limbeck::Error::from)?;
+        let all = match self.student.memory {
+            Some(Memory::Carried) => {
+                let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+                states.predict(&self.student, features)
+            }
+            Some(Memory::Rolling(_)) | None => limbeck_distill::predict(&self.student, features),
+        };
+        let all = all.map_err(limbeck::Error::from)?;
         let outputs = self.student.outputs.len();
         let of = |at: usize| all.iter().skip(at).step_by(outputs).copied().collect();
         Ok((0..outputs).map(of).collect())
@@ -346,8 +360,9 @@ impl Source {
 fn read_by(student: &Student, sequence: &Sequence) -> Sequence {
     let rows_before = match student.memory {
         Some(Memory::Rolling(rows)) => rows - 1,
-        // Refused by `load`.
-        Some(Memory::Carried) | None => 0,
+        // The row before a block shows which series go on in it.
+        Some(Memory::Carried) => 1,
+        None => 0,
     };
     Sequence {
         rows_before,
@@ -397,14 +412,7 @@ pub(crate) fn load(path: &Path) -> Result<Student> {
             found.name()
         )));
     }
-    let student = Student::load(path).map_err(Error::student(path))?;
-    if student.memory == Some(Memory::Carried) {
-        return Err(Error::path(
-            path,
-            "this student carries its state from the first row of a series on, which this command does not do; use `limbeck_runtime::Stream`, or export it to C",
-        ));
-    }
-    Ok(student)
+    Student::load(path).map_err(Error::student(path))
 }
 
 /// Where results are written.

@@ -588,6 +588,20 @@ pub struct Past {
     pub starts: Arc<Vec<u32>>,
     /// For each row of the features, its row in `table`.
     pub at: Vec<u32>,
+    /// The runs, if the rows are a block of a larger table; otherwise empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<BlockRun>,
+}
+
+/// A run in a block of a larger table that is read block by block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BlockRun {
+    /// The rows of the run in [`Past::table`].
+    pub rows: Range<usize>,
+    /// Number of these rows that were in earlier blocks, too; 0 if the run begins in this block.
+    pub before: usize,
+    /// The series to which the run belongs.
+    pub series: String,
 }
 
 impl Past {
@@ -611,6 +625,7 @@ impl Past {
             table: Arc::new(steps.select(&order)),
             starts: Arc::new(starts),
             at,
+            runs: Vec::new(),
         }
     }
 

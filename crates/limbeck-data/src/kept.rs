@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use limbeck_runtime::Sequence;
 
 use crate::Result;
-use crate::features::{Feature, FeatureKind, Features, Past, sources};
+use crate::features::{BlockRun, Feature, FeatureKind, Features, Past, sources};
 use crate::series::{Follow, Follower};
 use crate::table::Table;
 
@@ -57,24 +57,40 @@ impl BlockReader {
         }
         // The rows of the block, then the kept rows of each of its series.
         let mut all = features.only(Feature::is_step);
-        let mut runs = Vec::new();
+        let (mut runs, mut named) = (Vec::new(), Vec::new());
+        let mut at = 0;
         for (key, rows) in of_series {
-            let mut run = Vec::new();
+            let (mut run, mut before) = (Vec::new(), 0);
             if let Some(kept) = self.kept.get(key) {
+                before = kept.rows;
                 run.extend(all.rows..all.rows + kept.rows);
                 all.append(kept)?;
             }
+            let mut end = |run: Vec<usize>, before: usize| {
+                let rows = at..at + run.len();
+                at = rows.end;
+                named.push(BlockRun {
+                    rows,
+                    before,
+                    series: key.clone(),
+                });
+                runs.push(run);
+            };
             for row in rows {
                 if follow.first[row] {
-                    runs.push(std::mem::take(&mut run));
+                    end(std::mem::take(&mut run), std::mem::take(&mut before));
                 }
                 run.push(row);
             }
             let last = &run[run.len().saturating_sub(self.before)..];
             self.kept.insert(key.clone(), all.select(last));
-            runs.push(run);
+            end(run, before);
         }
         let rows: Vec<usize> = (0..features.rows).collect();
-        Ok(Past::new(&all, &runs).select(&rows))
+        let past = Past::new(&all, &runs).select(&rows);
+        Ok(Past {
+            runs: named,
+            ..past
+        })
     }
 }

@@ -120,7 +120,7 @@ pub use dataset::{
 };
 pub use encode::{EncodeOptions, EncodeScaling, fit_encoder};
 pub use error::{Error, Result};
-pub use features::{Feature, FeatureKind, FeatureValues, Features, Past, raw_columns};
+pub use features::{BlockRun, Feature, FeatureKind, FeatureValues, Features, Past, raw_columns};
 pub use folds::Folds;
 pub use found::Content;
 pub use given::GivenTeacher;

@@ -5,7 +5,7 @@
 //! share `a`, with `1 − alpha = ρ (1 − a)`. New rows have only the soft loss.
 
 use limbeck_nets::losses::{Hard, LabelLoss};
-use limbeck_nets::{Head, Positions, StepLoss, TrainingRows};
+use limbeck_nets::{Head, Positions, StepLoss, Stretches, TrainingRows};
 
 use crate::hints::{Coordinates, HintKind, HintLoss, HintOptions};
 use crate::objective::{
@@ -33,6 +33,17 @@ pub struct Inputs {
     pub known: Positions,
     /// New rows (without a target), as positions.
     pub new: Positions,
+    /// The stretches of series in which the rows with a target are trained, if the network carries its state from row to row. There are no new rows
+    /// then.
+    pub stretches: Option<Stretches>,
+}
+
+impl Inputs {
+    /// Number of rows with a target in a sample of the network.
+    pub(crate) fn reads(&self) -> usize {
+        let samples = |own: &Stretches| own.positions.samples(1).max(1);
+        (self.stretches.as_ref()).map_or(1, |own| own.samples.len() / samples(own))
+    }
 }
 
 /// The student for which a [`Lesson`] is made, and the options of its loss.
@@ -110,11 +121,12 @@ enum Source<'a> {
     Coordinates(&'a Coordinates),
 }
 
-/// A row of a [`TransferSet`] by its index: among the rows with a target, or among the new rows.
+/// A row of a [`TransferSet`] by its index, among the rows with a target or among the new rows; or a row of a series that is not trained on.
 #[derive(Clone, Copy)]
 enum Row {
     Known(usize),
     New(usize),
+    Silent,
 }
 
 /// The training rows of a student, and their order.
@@ -207,17 +219,16 @@ impl Standardized<'_> {
         let (terms, sources) = self.terms(aim, &order, alpha.is_some());
         let blend = self.blend(aim, alpha.unwrap_or(0.0), order.labelled);
         let loss = Objective { blend, terms };
-        let sample = order.sample();
+        let (sample, positions) = self.sample(&order, inputs);
         let probe = Probe {
-            positions: self.positions_of(inputs, &sample),
+            positions,
             targets: vec![Probed {
                 labels: self.term_labels((&loss, &sources), &sample, &label),
                 judge: loss.clone(),
                 share: 1.0,
             }],
         };
-        let all = order.training();
-        let positions = self.positions_of(inputs, &all);
+        let (all, positions) = self.training(&order, inputs);
         let (labels, loss): (Vec<f32>, Box<dyn StepLoss>) = if loss.looks_inside() {
             let labels = self.term_labels((&loss, &sources), &all, &label);
             (labels, Box::new(loss))
@@ -287,6 +298,7 @@ impl Standardized<'_> {
                 labelled: 0.0,
                 weight: new.weight[i] as f32,
             },
+            Row::Silent => LabelRow::SILENT,
         }
     }
 
@@ -308,11 +320,42 @@ impl Standardized<'_> {
         (terms, sources)
     }
 
+    /// The training rows, and the positions of their samples.
+    fn training(&self, order: &Order, inputs: &Inputs) -> (Vec<Row>, Positions) {
+        match &inputs.stretches {
+            None => {
+                let all = order.training();
+                let positions = self.positions_of(inputs, &all);
+                (all, positions)
+            }
+            Some(stretches) => {
+                let all: Vec<usize> = (0..stretches.positions.samples(1)).collect();
+                of_stretches(stretches, &all.repeat(order.copies))
+            }
+        }
+    }
+
+    /// A sample of the training rows, for a [`Probe`], and the positions of its samples.
+    fn sample(&self, order: &Order, inputs: &Inputs) -> (Vec<Row>, Positions) {
+        match &inputs.stretches {
+            None => {
+                let sample = order.sample();
+                let positions = self.positions_of(inputs, &sample);
+                (sample, positions)
+            }
+            Some(stretches) => {
+                let all: Vec<usize> = (0..stretches.positions.samples(1)).collect();
+                of_stretches(stretches, &some(&all, PROBE.div_ceil(inputs.reads())))
+            }
+        }
+    }
+
     fn positions_of(&self, inputs: &Inputs, rows: &[Row]) -> Positions {
         let width = inputs.known.values().len() / self.set.known.target.len().max(1);
         let pick = |row: &Row| match *row {
             Row::Known(i) => (0, i),
             Row::New(i) => (1, i),
+            Row::Silent => unreachable!("only stretches have rows that are not trained on"),
         };
         let picks: Vec<(usize, usize)> = rows.iter().map(pick).collect();
         Positions::pick(&[&inputs.known, &inputs.new], &picks, width)
@@ -364,12 +407,13 @@ impl Standardized<'_> {
                         labels.push(if second { weight } else { 0.0 });
                     }
                     Source::Coordinates(shown) => {
-                        let (of, i) = match *row {
-                            Row::Known(i) => (&shown.rows, i),
-                            Row::New(i) => (&shown.new, i),
-                        };
                         let columns = term.loss.columns();
-                        labels.extend_from_slice(&of[i * columns..][..columns]);
+                        let of = |all: &'_ [f32], i: usize| all[i * columns..][..columns].to_vec();
+                        labels.extend(match *row {
+                            Row::Known(i) => of(&shown.rows, i),
+                            Row::New(i) => of(&shown.new, i),
+                            Row::Silent => vec![0.0; columns],
+                        });
                     }
                 }
             }
@@ -434,6 +478,21 @@ impl Standardized<'_> {
         }
         gates
     }
+}
+
+/// The rows of some stretches, by their indices, and the positions of these stretches.
+fn of_stretches(stretches: &Stretches, chosen: &[usize]) -> (Vec<Row>, Positions) {
+    let count = stretches.positions.samples(1).max(1);
+    let reads = stretches.samples.len() / count;
+    let rows = chosen
+        .iter()
+        .flat_map(|&at| &stretches.samples[at * reads..][..reads]);
+    let rows = rows.map(|row| row.map_or(Row::Silent, Row::Known));
+    let picks: Vec<(usize, usize)> = chosen.iter().map(|&at| (0, at)).collect();
+    (
+        rows.collect(),
+        Positions::pick(&[&stretches.positions], &picks, 1),
+    )
 }
 
 fn median(mut values: Vec<f32>) -> Option<f32> {
@@ -509,6 +568,7 @@ mod tests {
         Inputs {
             known: vec![0.0, 1.0].into(),
             new: vec![5.0; 8].into(),
+            stretches: None,
         }
     }
 

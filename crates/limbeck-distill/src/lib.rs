@@ -46,7 +46,7 @@ pub mod trial;
 pub mod validation;
 
 pub use error::{Error, Result};
-pub use predict::predict;
+pub use predict::{States, predict};
 
 /// The worked examples in the project's documents, compiled and run as doctests.
 #[cfg(doctest)]

@@ -118,6 +118,9 @@ impl Probed {
             let Some(row) = LabelRow::first_of(row) else {
                 continue;
             };
+            if row == LabelRow::SILENT {
+                continue;
+            }
             if row.labelled > 0.0 {
                 let label = Label::hard(row.target);
                 let loss = judge.blend.hard.row(pred, label, 1.0, &mut unused);

@@ -12,7 +12,9 @@ use limbeck_data::{Features, Stop, TargetSpec};
 use limbeck_nets::{
     Control, Head, Network, Positions, Schedule, Shape, TrainOptions, TrainState, Trainer,
 };
-use limbeck_runtime::{Encoder, GoldenValue, Graph, Memory, Op, Output, Student, StudentParts};
+use limbeck_runtime::{
+    Encoder, GoldenValue, Graph, Memory, Op, Output, Plan, Student, StudentParts,
+};
 use limbeck_teach::series::EncodedSeries;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::hints::HintOptions;
 use crate::lesson::{Aim, Inputs, Lesson};
 use crate::objective::ObjectiveOptions;
-use crate::student::options::{StudentKind, StudentOptions};
+use crate::student::options::{MemoryKind, StudentKind, StudentOptions};
 use crate::student::{Design, Heads};
 use crate::target::Target;
 use crate::transfer::set::{KnownRows, TransferSet};
@@ -84,6 +86,10 @@ const PATIENCE: f64 = 0.3;
 /// A quick student (a student trained before the search, to choose new rows or to correct teacher labels) is trained for `steps / QUICK` steps, where
 /// `steps` is the option `student.steps`.
 const QUICK: usize = 6;
+/// A recurrent network that carries its state is trained on stretches of this number of windows; the last window of a stretch is trained on.
+const STRETCH: usize = 4;
+/// Least number of stretches per training step.
+const LEAST_STRETCHES: usize = 8;
 
 /// The training and validation rows of one split, prepared for training students on them.
 ///
@@ -107,6 +113,8 @@ pub struct Stage<'a> {
 /// The design of a network of one size, and the training and validation rows encoded for it.
 struct Arm {
     design: Design,
+    /// The network that is trained: that of `design`, or the same with outputs after each of the last rows of a stretch.
+    trained: Shape,
     inputs: Inputs,
     /// The validation rows as positions (the form in which a network reads a row); empty without validation rows.
     valid: Positions,
@@ -301,15 +309,24 @@ impl<'a> Stage<'a> {
             Shape::Recurrent(_) => {
                 let all: Vec<&Features> = parts.into_iter().flatten().collect();
                 let series = self.series(&design.encoder, &all)?;
+                let window = design.rows_read();
                 let of = |part: Option<&Features>| part.map(|part| series.windows(part, window));
                 parts.map(|part| Ok(of(part).transpose()?))
             }
         };
+        let known = known?.unwrap_or_default();
+        let (mut trained, mut stretches) = (design.shape.clone(), None);
+        if let (MemoryKind::Carried, Shape::Recurrent(own)) = (design.memory, &design.shape) {
+            trained = own.reading(STRETCH * window, window)?.into();
+            stretches = Some(known.stretches(STRETCH * window, window));
+        }
         Ok(Arm {
             design,
+            trained,
             inputs: Inputs {
-                known: known?.unwrap_or_default(),
+                known,
                 new: new?.unwrap_or_default(),
+                stretches,
             },
             valid: valid?.unwrap_or_default(),
         })
@@ -376,16 +393,25 @@ impl<'a> Stage<'a> {
 
     /// The predictions of a network with weights `params`, in the learned unit, target by target. `positions` has the rows in the form that the
     /// network reads.
-    fn predict(&self, design: &Design, params: &[f32], positions: &Positions) -> Vec<f64> {
-        let out = design.shape.predict(params, positions);
-        let (head, all) = (self.heads.head, self.heads.outputs());
-        let own = head.outputs();
-        let of = |(at, target): (usize, &Target<'a>)| -> Vec<f64> {
-            let rows = out.chunks_exact(all);
-            rows.map(|row| target.learned(head.predict(&row[at * own..][..own])))
-                .collect()
+    fn predict(&self, design: &Design, params: &[f32], positions: &Positions) -> Result<Vec<f64>> {
+        let targets = self.targets.len();
+        let found = match design.memory {
+            MemoryKind::Carried => {
+                let plan = Plan::new(&design.shape.lower(params, self.heads.head)?)?;
+                carried(&plan, positions)
+            }
+            MemoryKind::Rolling => {
+                let (head, out) = (self.heads.head, design.shape.predict(params, positions));
+                let each = out.chunks_exact(head.outputs());
+                each.map(|own| head.predict(own)).collect()
+            }
         };
-        self.targets.iter().enumerate().flat_map(of).collect()
+        let of = |(at, target): (usize, &Target<'a>)| {
+            let own = found.iter().skip(at).step_by(targets);
+            own.map(|&value| target.learned(value))
+                .collect::<Vec<f64>>()
+        };
+        Ok(self.targets.iter().enumerate().flat_map(of).collect())
     }
 
     pub(crate) fn measure(&self) -> Measure {
@@ -503,7 +529,8 @@ impl<'a> Stage<'a> {
         watch: Watch<'_>,
     ) -> Result<Trained> {
         let setting = training.setting;
-        let Arm { design, valid, .. } = self.arm(setting.size)?;
+        let arm = self.arm(setting.size)?;
+        let (design, trained) = (&arm.design, &arm.trained);
         let tell = |point: &Point| {
             let staged = self.staged(setting, design, point.step);
             watch(&Progress {
@@ -521,7 +548,7 @@ impl<'a> Stage<'a> {
             return Ok(trained);
         }
         let Lesson { rows, loss, probe } = lesson;
-        let options = self.train_options(training);
+        let options = self.train_options(training, arm.inputs.reads());
         let stop = self.study.stop;
         // After the deadline, training continues to its first point; after a stop request, for at most `GRACE`. A training without a point
         // gives no student.
@@ -531,7 +558,7 @@ impl<'a> Stage<'a> {
             known.is_some_and(|known| has_point.load(Ordering::Relaxed) || known > GRACE)
         };
         let trainer =
-            Trainer::new(design.shape.clone(), options, rows, loss.as_ref())?.stopping(&is_over);
+            Trainer::new(trained.clone(), options, rows, loss.as_ref())?.stopping(&is_over);
         let mut saver = checkpoints.saver(format!("{name}.begun"));
         let begun: Option<(TrainState, Vec<Point>, Vec<Snapshot>)> = saver.load();
         let (mut state, mut curve, mut snapshots) =
@@ -547,7 +574,7 @@ impl<'a> Stage<'a> {
         let teacher_error = held
             .as_ref()
             .and_then(|held| self.teacher_error(&teacher, &target, &held.weight));
-        let (mut is_stopped, mut saved) = (false, Ok(()));
+        let (mut is_stopped, mut saved, mut failed) = (false, Ok(()), Ok(()));
         trainer.run(
             &mut state,
             until,
@@ -562,12 +589,18 @@ impl<'a> Stage<'a> {
                     valid_error: None,
                     fidelity_rmse: None,
                     gap_to_teacher: None,
-                    terms: probe.terms(&design.shape, average, step as f64 / setting.steps as f64),
+                    terms: probe.terms(trained, average, step as f64 / setting.steps as f64),
                     targets: Vec::new(),
                 };
                 if let Some(held) = held {
                     let params = average[..weights].to_vec();
-                    let pred = self.predict(design, &params, valid);
+                    let pred = match self.predict(design, &params, &arm.valid) {
+                        Ok(pred) => pred,
+                        Err(error) => {
+                            failed = Err(error);
+                            return Control::Stop;
+                        }
+                    };
                     let mean = self.mean(self.measure(), &pred, &target, &held.weight);
                     self.judge_point(
                         &mut point,
@@ -597,6 +630,7 @@ impl<'a> Stage<'a> {
                 }
             },
         )?;
+        failed?;
         saved?;
         is_stopped |= stop.is_over();
         state.average.truncate(weights);
@@ -614,15 +648,20 @@ impl<'a> Stage<'a> {
         Ok(trained)
     }
 
-    fn train_options(&self, training: &Training) -> TrainOptions {
+    /// The options of a training; a sample of the network has `reads` rows.
+    fn train_options(&self, training: &Training, reads: usize) -> TrainOptions {
         let setting = training.setting;
+        let batch = self.study.student.batch_of(self.rows());
         TrainOptions {
             schedule: Schedule {
                 steps: setting.steps,
                 peak: self.study.student.learning_rate as f32,
                 warmup: 0.03,
             },
-            batch: self.study.student.batch_of(self.rows()),
+            batch: match reads {
+                1 => batch,
+                _ => (batch / reads).max(LEAST_STRETCHES),
+            },
             weight_decay: setting.weight_decay as f32,
             input_noise: setting.input_noise as f32,
             members: 1,
@@ -748,7 +787,7 @@ impl<'a> Stage<'a> {
     /// If the rows cannot be encoded.
     pub fn answers(&self, trial: &Trial, features: &Features) -> Result<Vec<f64>> {
         let design = self.design(trial);
-        Ok(self.predict(design, &trial.params, &design.positions(features)?))
+        self.predict(design, &trial.params, &design.positions(features)?)
     }
 
     /// Converts predictions so that those of several targets can be compared and added up: each is standardized by its own target. Predictions of a
@@ -818,7 +857,12 @@ impl<'a> Stage<'a> {
     /// Which earlier rows a student with this graph reads.
     fn memory(&self, graph: &Graph) -> Option<Memory> {
         let rows = self.study.rows_before as u32 + 1;
-        graph.is_recurrent().then_some(Memory::Rolling(rows))
+        graph
+            .is_recurrent()
+            .then_some(match self.study.student.memory {
+                MemoryKind::Rolling => Memory::Rolling(rows),
+                MemoryKind::Carried => Memory::Carried,
+            })
     }
 
     /// Names of the columns that the largest network reads; empty if there is no network.
@@ -865,6 +909,29 @@ impl<'a> Stage<'a> {
         let graph = design.shape.lower(&trial.params, self.heads.head)?;
         Ok((design.encoder.clone(), graph))
     }
+}
+
+/// The outputs of a recurrent plan for all samples, `[n_samples, outputs]`. The windows of the samples begin with their series, and the state runs on
+/// through it.
+fn carried(plan: &Plan, positions: &Positions) -> Vec<f32> {
+    let (width, outputs) = (plan.input_width(), plan.output_width());
+    let mut all = vec![0.0; positions.samples(1) * outputs];
+    let mut out = Vec::new();
+    for (first, series) in positions.by_first_row() {
+        let Some((last, _)) = series.last() else {
+            continue;
+        };
+        let rows = (last - first) as usize + 1;
+        out.resize(rows * outputs, 0.0);
+        let x = &positions.values()[first as usize * width..][..rows * width];
+        plan.run(x, rows, &mut out);
+        for (row, sample) in series {
+            let found = &out[(row - first) as usize * outputs..][..outputs];
+            let own = &mut all[sample * outputs..][..outputs];
+            own.copy_from_slice(found);
+        }
+    }
+    all
 }
 
 /// Makes the student in the form that is shipped, with golden vectors (rows with expected predictions) for `examples`.

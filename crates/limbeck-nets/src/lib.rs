@@ -59,7 +59,7 @@ pub use input::{InputLayout, Segment};
 pub use loss::{StepContext, StepLoss};
 pub use mlp::{Buffers, MlpShape, Scratch};
 pub use network::{Block, Network};
-pub use positions::{Positions, Window};
+pub use positions::{Positions, Stretches, Window};
 pub use recurrent::{RecurrentBuffers, RecurrentShape};
 pub use shape::{Shape, ShapeBuffers};
 pub use train::{

@@ -10,7 +10,7 @@ use crate::head::Head;
 /// them.
 #[derive(Debug)]
 pub struct Block<'a> {
-    /// Index of the block's first row in the batch.
+    /// Index of the block's first row in the batch, of [`Network::reads`] rows per sample.
     pub row: usize,
     /// Outputs, `[n_samples, outputs]`.
     pub pred: &'a [f32],
@@ -46,6 +46,12 @@ pub trait Network: Send + Sync {
     /// Number of outputs per row.
     fn outputs(&self) -> usize;
 
+    /// Number of rows that a sample is: the number of last steps of its window after each of which there are outputs. The rows of a sample are one
+    /// after the other in outputs, hidden activations and labels.
+    fn reads(&self) -> usize {
+        1
+    }
+
     /// Number of trained weights and biases: the length of the flat vector.
     fn weights(&self) -> usize;
 
@@ -65,7 +71,7 @@ pub trait Network: Send + Sync {
     ///
     /// # Shapes
     ///
-    /// `params` and `grad` are `[weights]`, `positions` `[n_samples, inputs]`. `grad` is overwritten.
+    /// `params` and `grad` are `[weights]`, `positions` `[n_samples, inputs]`. `grad` is overwritten. A block has [`reads`](Self::reads) rows per sample.
     ///
     /// # Panics
     ///
@@ -84,7 +90,7 @@ pub trait Network: Send + Sync {
     ///
     /// # Shapes
     ///
-    /// `params` is `[members, weights]`, `positions` `[n_samples, inputs]`; the result is `[members, n_samples, outputs]`.
+    /// `params` is `[members, weights]`, `positions` `[n_samples, inputs]`; the result is `[members, n_samples · reads, outputs]`.
     #[cfg(feature = "tensors")]
     fn define(
         &self,

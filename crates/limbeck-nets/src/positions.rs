@@ -1,6 +1,7 @@
 //! The inputs of rows for a network, and windows of rows that are cut when they are needed.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -43,6 +44,16 @@ pub struct Window {
     pub first: u32,
     /// Index of the newest row.
     pub last: u32,
+}
+
+/// Stretches of series: windows of which the last rows are samples, so that a network with outputs after each of them
+/// ([`Network::reads`](crate::Network::reads)) predicts many samples in one pass.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stretches {
+    /// One window for each stretch.
+    pub positions: Positions,
+    /// For each stretch and each of its last rows, the sample; `None` if the row is no sample, or is one in the stretch before.
+    pub samples: Vec<Option<usize>>,
 }
 
 impl From<Vec<f32>> for Positions {
@@ -198,6 +209,54 @@ impl Positions {
                 windows,
             }),
         }
+    }
+
+    /// The samples whose windows begin in the same row, as pairs of the last row of the window and the sample, in the order of the rows; empty if samples
+    /// are rows. If windows begin with their series, these are the samples of one series.
+    #[must_use]
+    pub fn by_first_row(&self) -> BTreeMap<u32, Vec<(u32, usize)>> {
+        let mut all: BTreeMap<u32, Vec<(u32, usize)>> = BTreeMap::new();
+        let windows = self.windows.iter().flat_map(|own| &own.windows);
+        for (sample, window) in windows.enumerate() {
+            let own = all.entry(window.first).or_default();
+            own.push((window.last, sample));
+        }
+        all.values_mut().for_each(|own| own.sort_unstable());
+        all
+    }
+
+    /// Cuts series into stretches of at most `steps` rows, of which the last `reads` are samples. The windows of the samples must begin with their
+    /// series.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `reads` is 0, or if samples are rows.
+    #[must_use]
+    pub fn stretches(&self, steps: usize, reads: usize) -> Stretches {
+        let Some(own) = &self.windows else {
+            panic!("stretches need windows")
+        };
+        let (mut windows, mut samples) = (Vec::new(), Vec::new());
+        for (first, series) in self.by_first_row() {
+            let place = |row: u32| (row - first) as usize / reads;
+            for part in series.chunk_by(|a, b| place(a.0) == place(b.0)) {
+                let last = part[part.len() - 1].0;
+                let at = samples.len();
+                samples.resize(at + reads, None);
+                for &(row, sample) in part {
+                    samples[at + reads - 1 - (last - row) as usize] = Some(sample);
+                }
+                let back = (steps as u32 - 1).min(last - first);
+                windows.push(Window {
+                    first: last - back,
+                    last,
+                });
+            }
+        }
+        let width = own.width;
+        let (values, windows) = (Arc::clone(&self.values), Some(Windows { width, windows }));
+        let positions = Self { values, windows };
+        Stretches { positions, samples }
     }
 
     /// The rows of the table that are in at least one window, each once; all values if samples are rows.
@@ -369,6 +428,29 @@ mod tests {
         let rows = [vec![1.0, 2.0, 3.0, 4.0].into(), vec![5.0, 6.0].into()];
         let rows = Positions::pick(&[&rows[0], &rows[1]], &[(1, 0), (0, 1)], 2);
         assert_eq!(rows.values(), [5.0, 6.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn stretches_are_cut_as_worked_by_hand() {
+        // A series in rows 0 to 5, of which row 3 is no sample, and one in rows 6 and 7.
+        let rows = [(6, 7), (0, 0), (0, 1), (0, 5), (0, 2), (0, 4), (6, 6)];
+        let windows = rows.map(|(first, last)| window(first, last)).to_vec();
+        let positions = Positions::windows(table(8, 0.0), 2, windows).unwrap();
+        let found = positions.stretches(5, 3);
+        let cut = &found.positions.windows.as_ref().unwrap().windows;
+        assert_eq!(*cut, [window(0, 2), window(1, 5), window(6, 7)]);
+        let samples = [
+            [Some(1), Some(2), Some(4)],
+            [None, Some(5), Some(3)],
+            [None, Some(6), Some(0)],
+        ];
+        assert_eq!(found.samples, samples.concat());
+        assert!(Arc::ptr_eq(&found.positions.values, &positions.values));
+        // A last stretch that is shorter overlaps the one before, whose rows are not read again.
+        let found = positions.stretches(5, 4);
+        let cut = &found.positions.windows.as_ref().unwrap().windows;
+        assert_eq!(*cut, [window(0, 2), window(1, 5), window(6, 7)]);
+        assert_eq!(found.samples[4..8], [None, None, Some(5), Some(3)]);
     }
 
     #[test]

@@ -50,6 +50,9 @@ use crate::simd;
 /// An input of the network is `[n_samples, window, step]`, where `step` is the number of inputs per step, and the oldest step comes first. If a
 /// series has fewer steps than the window, the steps missing at its front are *absent*: all their inputs are NaN, and the state stays 0.
 ///
+/// Outputs are those after the last step, `[n_samples, outputs]`. [`reading`](Self::reading) makes a network that has outputs after each of the last
+/// steps.
+///
 /// # Source
 ///
 /// GRU: Cho et al., *Learning Phrase Representations using RNN Encoder–Decoder*, EMNLP 2014, in the variant of PyTorch, whose two biases of `r` and
@@ -62,6 +65,17 @@ pub struct RecurrentShape {
     window: usize,
     units: Vec<usize>,
     outputs: usize,
+    /// Number of last steps after which there are outputs.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    reads: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(reads: &usize) -> bool {
+    *reads == 1
 }
 
 /// Working memory of [`Network::sweep`] for a recurrent network, reused between steps of training.
@@ -76,6 +90,8 @@ pub struct RecurrentBuffers {
     grad_hidden: Vec<f32>,
     out: Vec<f32>,
     grad_out: Vec<f32>,
+    /// Gradient with respect to the states that are read out, in the layout of the last layer in `hidden`.
+    grad_read: Vec<f32>,
     /// Gradient with respect to the states of the current layer and of the one below, `[steps, n_samples, units]`.
     above: Vec<f32>,
     below: Vec<f32>,
@@ -413,7 +429,27 @@ impl RecurrentShape {
             window,
             units,
             outputs,
+            reads: 1,
         })
+    }
+
+    /// The network with the same weights over windows of `window` steps, with outputs after each of the last `reads` steps. So one pass predicts
+    /// `reads` consecutive rows of a series. Outputs and hidden activations are `[n_samples · reads, …]`, the steps of a sample one after the other.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOption`] if `reads` is 0 or more than `window`; the errors of [`new`](Self::new).
+    pub fn reading(&self, window: usize, reads: usize) -> Result<Self> {
+        if !(1..=window).contains(&reads) {
+            return Err(Error::InvalidOption {
+                option: "reads",
+                found: reads.to_string(),
+                expected: "at least 1, and at most the number of steps of a window",
+            });
+        }
+        let Self { cell, outputs, .. } = *self;
+        let same = Self::new(cell, self.step.clone(), window, self.units.clone(), outputs)?;
+        Ok(Self { reads, ..same })
     }
 
     /// The kind of the layers.
@@ -492,9 +528,11 @@ impl RecurrentShape {
         buffers
             .layers
             .resize_with(self.units.len(), LayerBuffers::default);
-        buffers.hidden.resize(rows * self.activations(), 0.0);
-        buffers.out.resize(rows * self.outputs, 0.0);
-        buffers.grad_out.resize(rows * self.outputs, 0.0);
+        let read = rows * self.reads;
+        buffers.hidden.resize(read * self.activations(), 0.0);
+        buffers.out.resize(read * self.outputs, 0.0);
+        buffers.grad_out.resize(read * self.outputs, 0.0);
+        buffers.grad_read.resize(read * self.last_units(), 0.0);
         buffers.above.resize(rows * self.window * widest, 0.0);
         buffers.below.resize(rows * self.window * widest, 0.0);
         for (layer, own) in self.layers().zip(&mut buffers.layers) {
@@ -502,8 +540,27 @@ impl RecurrentShape {
         }
     }
 
-    /// Computes the final states of all layers and the outputs of a block of `n` rows. Returns the number of steps that are computed, and the step
-    /// from which all rows are present.
+    /// The states that are read out, of a layer with `units` units in a block of `n` rows and `steps` computed steps: for each, its place among the
+    /// states after steps, `[steps, n, units]`, and its place in `[n, reads, units]`. A step that is not computed has none: its state is 0.
+    fn read_out(
+        &self,
+        (n, steps): (usize, usize),
+        units: usize,
+    ) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+        let reads = self.reads;
+        let first = reads.saturating_sub(steps);
+        let place = move |row: usize, read: usize| {
+            let (from, to) = ((steps + read - reads) * n + row, row * reads + read);
+            (
+                from * units..(from + 1) * units,
+                to * units..(to + 1) * units,
+            )
+        };
+        (0..n).flat_map(move |row| (first..reads).map(move |read| place(row, read)))
+    }
+
+    /// Computes the states of all layers and the outputs after the last steps of a block of `n` rows. Returns the number of steps that are computed,
+    /// and the step from which all rows are present.
     fn forward_block(
         &self,
         params: &[f32],
@@ -526,7 +583,7 @@ impl RecurrentShape {
             starts,
             whole,
         };
-        let mut hidden = &mut hidden[..];
+        let (mut last, mut hidden) = (&mut [][..], &mut hidden[..]);
         for (index, layer) in self.layers().enumerate() {
             let (below, rest) = own.split_at_mut(index);
             let input = match below.last() {
@@ -534,15 +591,20 @@ impl RecurrentShape {
                 None => &input[..],
             };
             layer.forward(params, input, span, &mut rest[0]);
-            let (own, rest_hidden) = hidden.split_at_mut(n * layer.units);
-            own.copy_from_slice(&rest[0].states[steps * n * layer.units..][..n * layer.units]);
-            hidden = rest_hidden;
+            let (own, rest_hidden) = hidden.split_at_mut(n * self.reads * layer.units);
+            if steps < self.reads {
+                own.fill(0.0);
+            }
+            let after = &rest[0].states[n * layer.units..];
+            for (from, to) in self.read_out((n, steps), layer.units) {
+                own[to].copy_from_slice(&after[from]);
+            }
+            (last, hidden) = (own, rest_hidden);
         }
-        let units = self.last_units();
         let (weight, bias) = self.head();
-        let last = &own[own.len() - 1].states[steps * n * units..];
         let (weight, bias) = (&params[weight], Some(&params[bias]));
-        kernel::matmul_bias(last, weight, bias, out, n, units, self.outputs);
+        let (rows, units) = (n * self.reads, self.last_units());
+        kernel::matmul_bias(last, weight, bias, out, rows, units, self.outputs);
         (steps, whole)
     }
 
@@ -582,18 +644,15 @@ impl RecurrentShape {
         buffers: &mut RecurrentBuffers,
     ) {
         self.head_grad(params, n, steps, grad, buffers);
-        let mut hidden = n * self.activations();
+        let mut hidden = n * self.reads * self.activations();
         for index in (0..self.units.len()).rev() {
             let Some(layer) = self.layers().nth(index) else {
                 continue;
             };
-            let size = n * layer.units;
-            hidden -= size;
-            if !buffers.grad_hidden.is_empty() && steps > 0 {
-                let last = &mut buffers.above[(steps - 1) * size..][..size];
-                last.iter_mut()
-                    .zip(&buffers.grad_hidden[hidden..])
-                    .for_each(|(to, own)| *to += own);
+            hidden -= n * self.reads * layer.units;
+            if !buffers.grad_hidden.is_empty() {
+                let own = &buffers.grad_hidden[hidden..];
+                self.add_read(own, (n, steps), layer.units, &mut buffers.above);
             }
             self.layer_grad(params, (index, layer), (n, steps, whole), grad, buffers);
         }
@@ -609,21 +668,23 @@ impl RecurrentShape {
         buffers: &mut RecurrentBuffers,
     ) {
         let (units, (weight, bias)) = (self.last_units(), self.head());
-        let (size, grad_out) = (n * units, &buffers.grad_out[..n * self.outputs]);
-        let last = &buffers.hidden[n * (self.activations() - units)..][..size];
-        kernel::matmul_at_b(
-            last,
-            grad_out,
-            &mut grad[weight.clone()],
-            n,
-            units,
-            self.outputs,
-        );
+        let (rows, outputs) = (n * self.reads, self.outputs);
+        let grad_out = &buffers.grad_out[..rows * outputs];
+        let last = &buffers.hidden[rows * (self.activations() - units)..][..rows * units];
+        let of_weight = &mut grad[weight.clone()];
+        kernel::matmul_at_b(last, grad_out, of_weight, rows, units, outputs);
         simd::column_sums(grad_out, &mut grad[bias]);
-        if steps > 0 {
-            let (early, last) = buffers.above[..steps * size].split_at_mut((steps - 1) * size);
-            early.fill(0.0);
-            kernel::matmul_a_bt(grad_out, &params[weight], last, n, self.outputs, units);
+        let read = &mut buffers.grad_read[..rows * units];
+        kernel::matmul_a_bt(grad_out, &params[weight], read, rows, outputs, units);
+        buffers.above[..steps * n * units].fill(0.0);
+        self.add_read(read, (n, steps), units, &mut buffers.above);
+    }
+
+    /// Adds gradients with respect to the states that are read out, `[n, reads, units]`, to `above`, `[steps, n, units]`.
+    fn add_read(&self, read: &[f32], block: (usize, usize), units: usize, above: &mut [f32]) {
+        for (to, from) in self.read_out(block, units) {
+            let both = above[to].iter_mut().zip(&read[from]);
+            both.for_each(|(to, own)| *to += own);
         }
     }
 
@@ -675,6 +736,7 @@ impl RecurrentShape {
         for positions in positions.chunks(self.block_rows() * self.inputs()) {
             let n = positions.len() / self.inputs();
             self.forward_block(params, positions, n, &mut buffers);
+            let n = n * self.reads;
             each(
                 &buffers.out[..n * self.outputs],
                 &buffers.hidden[..n * self.activations()],
@@ -682,7 +744,7 @@ impl RecurrentShape {
         }
     }
 
-    /// The hidden activations for rows given as positions, `[n_samples, inputs]`: the final states of each layer, `[n_samples, units]`.
+    /// The hidden activations for rows given as positions, `[n_samples, inputs]`: the states of each layer that are read out, `[n_samples, units]`.
     ///
     /// # Panics
     ///
@@ -741,6 +803,10 @@ impl Network for RecurrentShape {
         self.outputs
     }
 
+    fn reads(&self) -> usize {
+        self.reads
+    }
+
     fn weights(&self) -> usize {
         self.head().1.end
     }
@@ -786,16 +852,17 @@ impl Network for RecurrentShape {
         for (block, positions) in positions.chunks(rows * self.inputs()).enumerate() {
             let n = positions.len() / self.inputs();
             let (steps, whole) = self.forward_block(params, positions, n, buffers);
-            let hidden = &buffers.hidden[..n * self.activations()];
+            let read = n * self.reads;
+            let hidden = &buffers.hidden[..read * self.activations()];
             buffers.grad_hidden.clear();
             if inside {
                 buffers.grad_hidden.resize(hidden.len(), 0.0);
             }
             total += loss(Block {
-                row: block * rows,
-                pred: &buffers.out[..n * self.outputs],
+                row: block * rows * self.reads,
+                pred: &buffers.out[..read * self.outputs],
                 hidden,
-                grad_pred: &mut buffers.grad_out[..n * self.outputs],
+                grad_pred: &mut buffers.grad_out[..read * self.outputs],
                 grad_hidden: &mut buffers.grad_hidden,
             });
             self.backward_block(params, (n, steps, whole), grad, buffers);
@@ -810,6 +877,7 @@ impl Network for RecurrentShape {
             let params = params.clone().narrow(0, member, 1);
             let layers = self.layers().map(|layer| LayerTensors::new(layer, &params));
             let mut layers: Vec<LayerTensors> = layers.collect();
+            let mut states = Vec::new();
             for t in 0..self.window {
                 let width = self.step.len();
                 let x = positions.clone().narrow(1, t * width, width);
@@ -818,12 +886,16 @@ impl Network for RecurrentShape {
                 for layer in &mut layers {
                     x = layer.step(x, &absent);
                 }
+                states.push(x);
             }
             let (weight, bias) = self.head();
-            let state = layers.pop().and_then(|layer| layer.state);
-            let state = state.unwrap_or_else(|| unreachable!("there is a layer, and a step"));
-            let shape = [self.last_units(), self.outputs];
-            state.matmul(part(&params, weight, shape)) + part(&params, bias, [1, self.outputs])
+            let units = self.last_units();
+            let read = states.split_off(self.window - self.reads);
+            let read: Tensor<3> = Tensor::stack(read, 1);
+            let rows = read.dims()[0] * self.reads;
+            let read: Tensor<2> = read.reshape([rows, units]);
+            let weight = part(&params, weight, [units, self.outputs]);
+            read.matmul(weight) + part(&params, bias, [1, self.outputs])
         });
         Tensor::stack(outputs.collect(), 0)
     }
@@ -943,6 +1015,12 @@ mod tests {
         RecurrentShape::new(cell, vec![true, true, false], 5, vec![9, 17], 2).unwrap()
     }
 
+    /// The networks of [`small`], and the same with outputs after each of the last three steps.
+    fn all() -> impl Iterator<Item = RecurrentShape> {
+        let both = |shape: RecurrentShape| [shape.reading(5, 3).unwrap(), shape];
+        CELLS.map(small).into_iter().flat_map(both)
+    }
+
     /// Windows with 0 to 4 absent steps.
     fn windows(shape: &RecurrentShape, n: usize, rng: &mut Pcg64) -> Vec<f32> {
         let width = shape.step.len();
@@ -1033,7 +1111,7 @@ mod tests {
     #[test]
     fn gradient_of_recurrent_networks_matches_differences() {
         let mut rng = Pcg64::seed_from_u64(7);
-        for shape in CELLS.map(small) {
+        for shape in all() {
             // Few rows: a longer sum in f32 would be too coarse for differences.
             let (params, rows) = (weights(&shape, &mut rng), windows(&shape, 11, &mut rng));
             let (_, grad) = swept(&shape, &params, &rows);
@@ -1063,7 +1141,7 @@ mod tests {
     #[test]
     fn a_batch_has_the_gradient_of_its_rows() {
         let mut rng = Pcg64::seed_from_u64(8);
-        for shape in CELLS.map(small) {
+        for shape in all() {
             let n = 2 * shape.block_rows() + 3;
             let (params, rows) = (weights(&shape, &mut rng), windows(&shape, n, &mut rng));
             let mut sums = vec![0.0; params.len()];
@@ -1109,13 +1187,38 @@ mod tests {
     }
 
     #[test]
+    fn outputs_after_each_step_are_those_of_shorter_windows() {
+        let mut rng = Pcg64::seed_from_u64(12);
+        for shape in CELLS.map(small) {
+            let (params, rows) = (weights(&shape, &mut rng), windows(&shape, 12, &mut rng));
+            let reading = shape.reading(5, 3).unwrap();
+            let (found, hidden) = (
+                reading.predict(&params, &rows),
+                reading.hidden_of(&params, &rows),
+            );
+            assert_eq!((found.len(), hidden[1].len()), (12 * 3 * 2, 12 * 3 * 17));
+            let width = shape.step.len();
+            for (at, found) in found.chunks(2).enumerate() {
+                let row = &rows[at / 3 * shape.inputs()..][..shape.inputs()];
+                let left_out = (2 - at % 3) * width;
+                let mut shorter = vec![f32::NAN; left_out];
+                shorter.extend(&row[..row.len() - left_out]);
+                for (a, b) in found.iter().zip(shape.predict(&params, &shorter)) {
+                    assert!((a - b).abs() < 1e-6, "{at}: {a} {b}");
+                }
+            }
+            assert!(shape.reading(5, 0).is_err() && shape.reading(5, 6).is_err());
+        }
+    }
+
+    #[test]
     fn a_window_without_any_row_has_state_zero() {
         let mut rng = Pcg64::seed_from_u64(10);
-        for shape in CELLS.map(small) {
+        for shape in all() {
             let params = weights(&shape, &mut rng);
             let rows = vec![f32::NAN; 2 * shape.inputs()];
             let bias = &params[params.len() - 2..];
-            assert_eq!(shape.predict(&params, &rows), bias.repeat(2));
+            assert_eq!(shape.predict(&params, &rows), bias.repeat(2 * shape.reads));
             let (_, grad) = swept(&shape, &params, &rows);
             let (last, rest) = (&grad[grad.len() - 2..], &grad[..grad.len() - 2]);
             assert!(rest.iter().all(|&g| g == 0.0) && last.iter().all(|&g| g != 0.0));
@@ -1196,11 +1299,22 @@ mod tests {
     #[test]
     fn engines_train_the_same_weights() {
         use crate::Engine;
-        let rows = training_rows();
-        for cell in CELLS {
+        let short = training_rows();
+        let mut long = training_rows();
+        // Labels of the last two steps of each window.
+        let pair = |label: &[f32]| [0.5 * label[0], 1.0, label[0], 1.0];
+        long.labels = long.labels.chunks(2).flat_map(pair).collect();
+        for (cell, reads) in [
+            (Cell::Gru, 1),
+            (Cell::Lstm, 1),
+            (Cell::Gru, 2),
+            (Cell::Lstm, 2),
+        ] {
             let shape = RecurrentShape::new(cell, vec![true; 3], 5, vec![6, 4], 1).unwrap();
+            let shape = shape.reading(5, reads).unwrap();
+            let rows = if reads == 1 { &short } else { &long };
             let trained = |engine| {
-                let trainer = Trainer::new(shape.clone(), options(20, 2), &rows, &Hard::SQUARED)
+                let trainer = Trainer::new(shape.clone(), options(20, 2), rows, &Hard::SQUARED)
                     .unwrap()
                     .on(engine)
                     .unwrap();

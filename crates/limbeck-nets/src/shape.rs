@@ -102,7 +102,7 @@ impl Shape {
     /// Panics if `params` is shorter than [`weights`](Self::weights).
     #[must_use]
     pub fn predict(&self, params: &[f32], positions: &Positions) -> Vec<f32> {
-        let n = positions.samples(self.inputs());
+        let n = positions.samples(self.inputs()) * self.reads();
         let mut all = Vec::with_capacity(n * self.outputs());
         positions.in_blocks(self, BLOCK, |rows| {
             all.extend(either!(self, own => own.predict(params, rows)));
@@ -124,6 +124,10 @@ impl Network for Shape {
 
     fn outputs(&self) -> usize {
         either!(self, own => own.outputs())
+    }
+
+    fn reads(&self) -> usize {
+        either!(self, own => own.reads())
     }
 
     fn weights(&self) -> usize {

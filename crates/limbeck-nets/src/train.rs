@@ -21,7 +21,8 @@ use crate::simd::{self, AdamStep, Weights};
 pub struct TrainingRows {
     /// Network inputs: one row of numbers for each sample, or windows.
     pub positions: Positions,
-    /// The label columns that the loss requires, row-major.
+    /// The label columns that the loss requires, row-major. If a network has outputs for several rows of a sample ([`Network::reads`]), each of these
+    /// rows has its labels.
     pub labels: Vec<f32>,
 }
 
@@ -61,7 +62,7 @@ impl Schedule {
 /// | name | purpose | range |
 /// |---|---|---|
 /// | `schedule` | steps and learning rate | steps ≥ 1, peak > 0, warm-up in `[0, 1)` |
-/// | `batch` | rows per step; all rows if there are fewer | ≥ 1 |
+/// | `batch` | samples per step; all samples if there are fewer | ≥ 1 |
 /// | `weight_decay` | decoupled decay of all weights | ≥ 0 |
 /// | `input_noise` | noise on numeric inputs, in their standard deviations; none on categories | ≥ 0 |
 /// | `members` | number of networks of one shape, trained together on the same batches | ≥ 1 |
@@ -70,7 +71,7 @@ impl Schedule {
 pub struct TrainOptions {
     /// Steps and learning rate.
     pub schedule: Schedule,
-    /// Number of rows per step.
+    /// Number of samples per step.
     pub batch: usize,
     /// Decoupled weight decay (as in AdamW), multiplied by the learning rate.
     pub weight_decay: f32,
@@ -211,8 +212,15 @@ impl<'a, N: Network> Trainer<'a, N> {
         )?;
         check("the number of training rows", n, n > 0, "at least 1")?;
         rows.positions.check(&network)?;
-        expect("the label matrix", rows.labels.len(), n * loss.columns())?;
+        let of_sample = network.reads() * loss.columns();
+        expect("the label matrix", rows.labels.len(), n * of_sample)?;
         expect("the output layer", network.outputs(), loss.outputs())?;
+        check(
+            "the number of rows per sample",
+            network.reads(),
+            network.reads() == 1 || loss.group() == 1,
+            "1 if the loss compares rows in groups",
+        )?;
         let single = options.members == 1 || !loss.looks_inside();
         check(
             "members",
@@ -322,7 +330,7 @@ impl<'a, N: Network> Trainer<'a, N> {
             positions.gather(ids, &self.network, &mut work.positions);
             gather(
                 &self.rows.labels,
-                self.loss.columns(),
+                self.network.reads() * self.loss.columns(),
                 ids,
                 &mut work.labels,
             );

@@ -461,6 +461,39 @@ impl Student {
         Ok(self.targets(&z, columns, last))
     }
 
+    /// Predictions for consecutive rows of a series, `[rows, outputs]`, each in the unit of its target; for a recurrent student whose memory is
+    /// [`Carried`](Memory::Carried). `state` is that after the rows before them, and becomes that after the last row. It is empty before the first row of
+    /// the series. So a long series can be predicted piece by piece.
+    ///
+    /// `columns` are in the encoder's order.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`Encoder::encode`]; [`Error::InvalidState`] for a state of another length.
+    pub fn predict_run(
+        &self,
+        columns: &[RawColumn<'_>],
+        rows: Range<usize>,
+        state: &mut Vec<f32>,
+    ) -> Result<Vec<f64>> {
+        if state.is_empty() {
+            state.resize(self.plan.state_width(), 0.0);
+        }
+        if state.len() != self.plan.state_width() {
+            return Err(Error::InvalidState {
+                bytes: 4 * state.len(),
+            });
+        }
+        let mut z = vec![0.0; rows.len() * self.outputs.len()];
+        let (mut x, mut scratch) = (Vec::new(), Scratch::default());
+        self.encoder.encode_rows(columns, rows.clone(), &mut x)?;
+        let each = x.chunks(self.plan.input_width().max(1));
+        for (x, z) in each.zip(z.chunks_mut(self.outputs.len())) {
+            self.plan.advance(x, state, &mut scratch, z);
+        }
+        Ok(self.targets(&z, columns, rows))
+    }
+
     /// The rows of a table that a prediction of the row `row` uses, in a series whose rows begin at `run_start`: see [`Memory::window`]. For a student that
     /// is not recurrent, it is the row alone.
     pub fn window_of(&self, run_start: usize, row: usize) -> Range<usize> {

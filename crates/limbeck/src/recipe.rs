@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use limbeck_data::{DEFAULT_WINDOW, DataOptions, Learn, TARGET_RULES};
 use limbeck_distill::conformal::IntervalWidth;
-use limbeck_distill::hints::HintOptions;
+use limbeck_distill::hints::{HintKind, HintOptions};
 use limbeck_distill::objective::ObjectiveOptions;
-use limbeck_distill::student::{StudentKind, StudentOptions};
+use limbeck_distill::student::{MemoryKind, StudentKind, StudentOptions};
 use limbeck_distill::transfer::TransferOptions;
 use limbeck_options::{Options, Rule, View};
 use limbeck_teach::command::CommandOptions;
@@ -501,9 +501,12 @@ impl Recipe {
         let word = |name: &str| all.get(name).cloned();
         let quality = word("quality").map_or(Ok(Quality::default()), |one| read(one, "quality"))?;
         let preset = word("preset").map_or(Ok(Preset::default()), |one| read(one, "preset"))?;
-        let student = kind_of(&all, preset, "student")?;
-        let teacher = kind_of(&all, preset, "teacher")?;
-        let mut merged = plain(quality, preset, student, teacher);
+        let kinds = Kinds {
+            student: word_of(&all, preset, ["student", "kind"])?,
+            memory: word_of(&all, preset, ["student", "memory"])?,
+            teacher: word_of(&all, preset, ["teacher", "kind"])?,
+        };
+        let mut merged = plain(quality, preset, kinds);
         lay_over(&mut merged, all);
         read(Value::Table(merged), "options")
     }
@@ -547,8 +550,12 @@ impl Recipe {
         self.check_order()?;
         self.data.check()?;
         // An option counts as set if it differs from the values of quality, preset and kinds of student and teacher.
-        let (student, teacher) = (self.student.kind, self.teacher.kind);
-        let plain = plain(self.quality, self.preset, student, teacher);
+        let kinds = Kinds {
+            student: self.student.kind,
+            memory: self.student.memory,
+            teacher: self.teacher.kind,
+        };
+        let plain = plain(self.quality, self.preset, kinds);
         let plain: Self = read(Value::Table(plain), "preset")?;
         let mut views = self.views();
         for (view, plain) in views.iter_mut().zip(plain.views()) {
@@ -563,6 +570,9 @@ impl Recipe {
         self.objective.check()?;
         if self.reads_rows_before() {
             self.refuse_single_rows()?;
+        }
+        if self.student.memory == MemoryKind::Carried {
+            self.check_carried()?;
         }
         if self.fits_lstm() && self.teacher.lstm.members == 0 {
             let message = "found 0, but a teacher of LSTMs needs at least one network";
@@ -658,6 +668,31 @@ impl Recipe {
         {
             let message = "networks of this kind read the rows before each row, so they need the order of the rows; name the column of times with `--time`, and the columns that tell series apart with `--series`";
             return Err(recipe_error(place, message));
+        }
+        Ok(())
+    }
+
+    /// Refuses what a student that carries its state cannot learn from.
+    fn check_carried(&self) -> Result<()> {
+        let carries = "a student with `student.memory` carried is trained on whole series";
+        if self.transfer.window_rows > 0 {
+            let message = format!(
+                "found {}, but {carries}, which new windows are not; leave this option out, or set `student.memory` to rolling",
+                self.transfer.window_rows
+            );
+            return Err(recipe_error("transfer.window_rows", &message));
+        }
+        if self.unlabeled.is_some() {
+            let message = format!(
+                "{carries} of the table, so it cannot learn from other rows; leave this option out, or set `student.memory` to rolling"
+            );
+            return Err(recipe_error("unlabeled", &message));
+        }
+        if self.hints.kind == HintKind::Relational {
+            let message = format!(
+                "found relational, which compares rows that are independent, but {carries}; use another kind, or set `student.memory` to rolling"
+            );
+            return Err(recipe_error("hints.kind", &message));
         }
         Ok(())
     }
@@ -767,14 +802,25 @@ fn recipe_error(place: &str, message: &str) -> Error {
     }
 }
 
+/// The options on which default values of other options depend.
+#[derive(Clone, Copy)]
+struct Kinds {
+    student: StudentKind,
+    memory: MemoryKind,
+    teacher: TeacherKind,
+}
+
 /// The options of a quality level for a kind of student and of teacher, overridden by the options of a preset.
-fn plain(quality: Quality, preset: Preset, student: StudentKind, teacher: TeacherKind) -> Table {
+fn plain(quality: Quality, preset: Preset, kinds: Kinds) -> Table {
     let mut quality = Recipe::preset(quality);
-    if student.cell().is_some() {
+    if kinds.student.cell().is_some() {
         quality.for_recurrent_students();
     }
-    if student.cell().is_some() || teacher == TeacherKind::Lstm {
+    if kinds.student.cell().is_some() || kinds.teacher == TeacherKind::Lstm {
         quality.with_windows();
+    }
+    if kinds.memory == MemoryKind::Carried {
+        quality.transfer.window_rows = 0;
     }
     let quality = Table::try_from(quality);
     let (Ok(mut plain), Ok(preset)) = (quality, toml::from_str(preset.options())) else {
@@ -784,13 +830,17 @@ fn plain(quality: Quality, preset: Preset, student: StudentKind, teacher: Teache
     plain
 }
 
-/// The option `kind` of a section: that of the user's options, of the preset, or the default.
-fn kind_of<T: DeserializeOwned + Default>(own: &Table, preset: Preset, section: &str) -> Result<T> {
-    let kind = |options: &Table| options.get(section)?.get("kind").cloned();
-    let of_preset = || kind(&toml::from_str::<Table>(preset.options()).ok()?);
-    let given = kind(own).or_else(of_preset);
+/// An option of a section: that of the user's options, of the preset, or the default.
+fn word_of<T: DeserializeOwned + Default>(
+    own: &Table,
+    preset: Preset,
+    [section, name]: [&str; 2],
+) -> Result<T> {
+    let word = |options: &Table| options.get(section)?.get(name).cloned();
+    let of_preset = || word(&toml::from_str::<Table>(preset.options()).ok()?);
+    let given = word(own).or_else(of_preset);
     given.map_or(Ok(T::default()), |one| {
-        read(one, &format!("{section}.kind"))
+        read(one, &format!("{section}.{name}"))
     })
 }
 

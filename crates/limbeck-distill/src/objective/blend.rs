@@ -28,6 +28,16 @@ impl LabelRow {
     /// Index of the column with the teacher's mean.
     pub const TEACHER: usize = 1;
 
+    /// A row that has no effect on the loss.
+    pub(crate) const SILENT: Self = Self {
+        target: 0.0,
+        teacher: 0.0,
+        std: 1.0,
+        gate: 0.0,
+        labelled: 1.0,
+        weight: 0.0,
+    };
+
     /// The values of the row, in the order of the label columns.
     #[must_use]
     pub fn columns(self) -> [f32; Self::COLUMNS] {

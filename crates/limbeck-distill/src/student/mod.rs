@@ -11,7 +11,7 @@ use limbeck_teach::network::input_layout;
 use limbeck_teach::series::EncodedSeries;
 
 use self::options::encode_options;
-pub use self::options::{ScalingKind, StudentKind, StudentOptions};
+pub use self::options::{MemoryKind, ScalingKind, StudentKind, StudentOptions};
 use crate::bins::{self, Cuts, NumberColumn};
 use crate::error::{Error, Result};
 use crate::kinds::spec::TARGET_PARAMETERS;
@@ -25,6 +25,8 @@ pub struct Design {
     pub shape: Shape,
     /// How the network's outputs are read as predictions.
     pub heads: Heads,
+    /// Which earlier rows a recurrent network uses.
+    pub memory: MemoryKind,
 }
 
 /// How a network's outputs are read as predictions: one head per target, all of the same form, one after the other.
@@ -143,8 +145,16 @@ impl Design {
                 let encoded = self.encoder.encode(&features.raw(), features.rows)?;
                 Ok(shape.input().positions(&encoded).into())
             }
-            Shape::Recurrent(shape) => Ok(EncodedSeries::new(&self.encoder, &[features])?
-                .windows(features, shape.window())?),
+            Shape::Recurrent(_) => Ok(EncodedSeries::new(&self.encoder, &[features])?
+                .windows(features, self.rows_read())?),
+        }
+    }
+
+    /// The largest number of rows that the prediction of a row uses, with the row itself.
+    pub(crate) fn rows_read(&self) -> usize {
+        match self.memory {
+            MemoryKind::Rolling => self.shape.window(),
+            MemoryKind::Carried => usize::MAX,
         }
     }
 }
@@ -243,6 +253,7 @@ impl<'a> Candidates<'a> {
             encoder: self.encoder.clone(),
             shape: shape.into(),
             heads: self.heads,
+            memory: MemoryKind::default(),
         })
     }
 
@@ -265,6 +276,7 @@ impl<'a> Candidates<'a> {
                 encoder: design.encoder.clone(),
                 shape: MlpShape::new(layout(&design).clone(), hidden, self.heads.outputs())?.into(),
                 heads: self.heads,
+                memory: MemoryKind::default(),
             };
             if next.parameters() > self.options.params {
                 return self.deepen(design, bins);
@@ -289,6 +301,7 @@ impl<'a> Candidates<'a> {
             encoder: design.encoder,
             shape: shape.into(),
             heads: self.heads,
+            memory: MemoryKind::default(),
         })
     }
 }

@@ -38,6 +38,17 @@ limbeck_options::words! {
     }
 }
 
+limbeck_options::words! {
+    /// Which earlier rows of a series a recurrent student uses.
+    pub enum MemoryKind {
+        /// The last rows, from state 0 on: a prediction does not depend on rows before them.
+        #[default]
+        Rolling = "rolling",
+        /// All rows of the series so far: the state runs on from row to row.
+        Carried = "carried",
+    }
+}
+
 /// The kinds of students that are networks.
 pub(crate) const NETWORKS: &[&str] = &["mlp", "gru", "lstm"];
 
@@ -76,6 +87,11 @@ limbeck_options::options! {
         /// A recurrent network (gru or lstm) reads the last `data.window` rows of a series. It reads no statistics of earlier rows, except differences
         /// and returns from one row to the next.
         kind: StudentKind = StudentKind::Mlp => [flag("student", "KIND"), common()];
+        /// Which earlier rows a recurrent student uses: the last `data.window` rows, or all rows of the series so far.
+        ///
+        /// A `carried` student keeps its state from row to row, so that a prediction in a stream takes one step, and not as many as the window has rows.
+        /// It is trained on stretches of four windows, and is judged on whole series. It learns from no new rows.
+        memory: MemoryKind = MemoryKind::Rolling => [flag("memory", "KIND"), rules(MEMORY)];
         /// Maximum number of fitted numbers that a prediction may read; bin edges and scales count too.
         params: usize = 5000 => [within(10.0, 1_000_000.0), flag("params", "N"), letter('p'), common()];
         /// Widths of the hidden layers; for a recurrent network, the number of units of each layer.
@@ -110,6 +126,11 @@ limbeck_options::options! {
     }
 }
 
+const MEMORY: &[Rule] = &[Rule::Where(
+    "student.kind",
+    &["gru", "lstm"],
+    "only a recurrent student has a memory",
+)];
 const LAYERS: &[Rule] = &[Rule::Where(
     "student.kind",
     &["mlp", "gru", "lstm", "auto"],

@@ -43,6 +43,7 @@ impl Design {
                 encoder: encoder.clone(),
                 shape: shape.into(),
                 heads,
+                memory: options.memory,
             })
         };
         let fits = |design: &Self| design.parameters() <= options.params;

@@ -26,7 +26,7 @@ mod verdict;
 pub use figures::*;
 
 use limbeck_distill::hints::HintOptions;
-use limbeck_distill::student::StudentKind;
+use limbeck_distill::student::{MemoryKind, StudentKind};
 use limbeck_options::Options as _;
 
 use self::pilots::{Held, Pilot, noise_floor, turns};
@@ -179,6 +179,7 @@ fn quick(recipe: &Recipe) -> Recipe {
         }
     }
     quick.student.kind = StudentKind::Mlp;
+    quick.student.memory = MemoryKind::default();
     quick.transfer.window_rows = quick.transfer.window_rows.min(NEW_ROWS);
     quick.hints = HintOptions::default();
     (quick.transfer.slope_rows, quick.transfer.adversarial_rows) = (0, 0);
