@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use limbeck_runtime::{
-    DatePart, Encoding, GoldenValue, Graph, MISSING_TIME, MissingNumbers, Op, Output, Recurrent,
-    SATURATION, Scaling, Student, TableInterp, TargetTransform, TreeEnsemble,
+    DatePart, Encoding, GoldenValue, Graph, MissingNumbers, Op, Output, Recurrent, SATURATION,
+    Scaling, Student, TableInterp, TargetTransform, TreeEnsemble,
 };
 
 use crate::c_history::{Predictor, Rows};
 use crate::c_interval::IntervalCode;
+use crate::c_literal::{double, float, seconds};
 use crate::c_missing::any_missing;
 use crate::c_recurrent::{self, Remembered};
 use crate::error::{Error, Result};
@@ -442,7 +443,7 @@ fn test(
                 return String::new();
             }
             let value = match (&column.function, value) {
-                (None, GoldenValue::Time(seconds)) => c_seconds(*seconds),
+                (None, GoldenValue::Time(time)) => seconds(*time),
                 (None, _) if column.date.is_some() => "INT64_MIN".into(),
                 (None, GoldenValue::Number(number)) => double(*number),
                 (Some(function), GoldenValue::Text(text)) => {
@@ -497,23 +498,6 @@ fn test(
          wrong > 0;\n}}\n",
         begin.0, begin.1
     )
-}
-
-/// A 64-bit integer (seconds since 1970) as a C literal.
-fn c_seconds(seconds: i64) -> String {
-    match seconds {
-        MISSING_TIME => "INT64_MIN".into(),
-        seconds => format!("INT64_C({seconds})"),
-    }
-}
-
-/// A number as a C literal of type `double`, exact to the last bit.
-pub(crate) fn double(value: f64) -> String {
-    format!("{value:e}")
-}
-
-fn float(value: f32) -> String {
-    format!("{value:e}f")
 }
 
 /// The C source of a student. `constants` and `stack` are the numbers of bytes that it needs, for the comment in the header.

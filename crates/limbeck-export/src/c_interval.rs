@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use limbeck_runtime::{Intervals, Output, Student, TargetTransform, Widths};
 
-use crate::c::double;
+use crate::c_literal::{double, doubles};
 use crate::names::Names;
 
 /// The prediction intervals of a student, with their names in the C code.
@@ -163,24 +163,22 @@ impl<'a> IntervalCode<'a> {
     fn ends(&self, at: usize, widths: &Widths, is_log: bool) -> String {
         // The levels are supported, as the student was checked.
         let levels = self.intervals.levels.iter();
-        let scores: Vec<String> = levels
-            .filter_map(|&level| widths.score(level).ok())
-            .map(double)
-            .collect();
+        let scores = levels.filter_map(|&level| widths.score(level).ok());
+        let scores = doubles(&scores.collect::<Vec<f64>>());
         let knots = widths.spread.iter().flat_map(|&(x, y)| [x, y]);
-        let knots: Vec<String> = knots.map(double).collect();
-        let (count, scores) = (self.constants.len(), scores.join(", "));
+        let knots: Vec<f64> = knots.collect();
+        let count = self.constants.len();
         let mut text = format!(
-            "\nstatic void ends_{at}(double prediction, int32_t level, double *low, double *high)\n{{\n    static const double scores[{count}] = {{ {scores} }};\n"
+            "\nstatic void ends_{at}(double prediction, int32_t level, double *low, double *high)\n{{\n    static const double scores[{count}] = {scores};\n"
         );
         let spread = match widths.spread.len() {
             0 => String::new(),
             points => {
                 let _ = writeln!(
                     text,
-                    "    static const double knots[{}] = {{ {} }};",
+                    "    static const double knots[{}] = {};",
                     knots.len(),
-                    knots.join(", ")
+                    doubles(&knots)
                 );
                 format!(" * spread(prediction, knots, {points})")
             }

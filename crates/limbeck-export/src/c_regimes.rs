@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use limbeck_runtime::{MissingNumbers, RegimeSetting, Regimes};
 
+use crate::c_literal::doubles;
 use crate::c_missing::any_missing;
 use crate::names::Names;
 
@@ -59,7 +60,7 @@ impl RegimeCode {
         } = &self.regimes;
         let scales: Vec<f64> = of_settings.iter().map(|own| own.scale).collect();
         let (regimes, settings) = (centers.len(), scales.len());
-        let rows: Vec<String> = centers.iter().map(|center| list(center)).collect();
+        let rows: Vec<String> = centers.iter().map(|center| doubles(center)).collect();
         let value = |(field, own): (&String, &RegimeSetting)| {
             unless_missing(&format!("row->{field}"), &own.missing)
         };
@@ -90,7 +91,7 @@ static double normalized(double x, const double *mean, const double *std, int32_
 
 ",
             rows.join(", "),
-            list(&scales),
+            doubles(&scales),
             values.iter().enumerate().map(|(at, value)| format!("setting[{at}] = {value};")).collect::<Vec<_>>().join(" "),
         )
     }
@@ -103,12 +104,12 @@ static double normalized(double x, const double *mean, const double *std, int32_
             let _ = writeln!(
                 text,
                 "    static const double mean_{field}[] = {};",
-                list(&column.mean)
+                doubles(&column.mean)
             );
             let _ = writeln!(
                 text,
                 "    static const double std_{field}[] = {};",
-                list(&column.std)
+                doubles(&column.std)
             );
         }
         let _ = writeln!(
@@ -134,10 +135,4 @@ fn unless_missing(value: &str, missing: &MissingNumbers) -> String {
         Some(condition) => format!("{condition} ? NAN : {value}"),
         None => value.to_owned(),
     }
-}
-
-/// Numbers as an initializer in C.
-fn list(numbers: &[f64]) -> String {
-    let each: Vec<String> = numbers.iter().map(|number| format!("{number:e}")).collect();
-    format!("{{ {} }}", each.join(", "))
 }

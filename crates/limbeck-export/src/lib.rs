@@ -12,6 +12,7 @@
 mod c;
 mod c_history;
 mod c_interval;
+mod c_literal;
 mod c_missing;
 mod c_recurrent;
 mod c_regimes;
