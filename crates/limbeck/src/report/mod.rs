@@ -613,6 +613,18 @@ mod tests {
         let worse = said(&against_trees(-1.0, -2.0, -0.5));
         assert!(worse.contains("significantly worse"), "{worse}");
         assert!(worse.contains("`--student trees`"), "{worse}");
+        assert!(!worse.contains("--joint"), "{worse}");
+        let mut joint = against_trees(-1.0, -2.0, -0.5);
+        joint.joint = Some(JointReport {
+            targets: vec!["y".into(), "z".into()],
+            parameters: 9,
+            bytes: 70,
+        });
+        let joint = said(&joint);
+        assert!(
+            joint.contains("with `--student trees` and without `--joint`."),
+            "{joint}"
+        );
         let unclear = said(&against_trees(-1.0, -2.0, 0.5));
         assert!(unclear.contains("not shown to be better"), "{unclear}");
         let mut better = against_trees(1.0, -0.5, 2.0);

@@ -196,13 +196,23 @@ fn file(report: &Report) -> Option<String> {
     };
     // The best file is not in the run: only the shipped student is written.
     let instead = match error_saved.value < 0.0 && size.kind != report.size_of(shipped.kind).kind {
-        true => format!(
-            " To get a file of the better kind, run `limbeck distill` with `--student {}`.",
-            size.kind.name()
-        ),
+        true => of_better_kind(size.kind, report.joint.is_some()),
         false => String::new(),
     };
     Some(format!("{which}: {compared}; {judged}.{instead}"))
+}
+
+/// The sentence on how to get a student of a better kind. A joint student is a network, so each target needs a student of its own.
+fn of_better_kind(kind: StudentKind, is_joint: bool) -> String {
+    let without = if is_joint {
+        " and without `--joint`"
+    } else {
+        ""
+    };
+    format!(
+        " To get a file of the better kind, run `limbeck distill` with `--student {}`{without}.",
+        kind.name()
+    )
 }
 
 /// The sentence that compares the distilled student with the baseline, the student trained alone.
