@@ -18,7 +18,6 @@ use crate::run::unfinished::{self, Ticket, Unfinished};
 use crate::run::{Run, written};
 use crate::session::{Observer, Session, listener, on_threads};
 use crate::stages::budget;
-use crate::stages::calibrate::CalibrationOptions;
 use crate::stages::fitted::{self, Fitted, Joint};
 use crate::stages::{early, labels, outer, read};
 
@@ -335,7 +334,7 @@ pub fn label(
             &session,
         )?;
         let session = session.ending(recipe.time_limit);
-        let (data, _) = CalibrationOptions::of(recipe).plan(&data)?;
+        let (data, _) = fitted::calibration_options(recipe).plan(&data)?;
         let plan = fitted::budget(recipe, 1, &session).resolved(&data)?.plan;
         let data = budget::narrow(&data, &plan.dropped);
         let recipe = fitted::planned(recipe, &plan);

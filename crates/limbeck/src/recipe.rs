@@ -156,7 +156,7 @@ limbeck_options::options! {
         /// Repeat the whole run in this many folds to calibrate prediction intervals, instead of holding rows out. Each repetition takes as long as the run.
         #[serde(skip_serializing_if = "Option::is_none")]
         calibration_folds: Option<usize> = None => [
-            within(2.0, 20.0), flag("calibration-folds", "N"), under("Proof"), unset("5 if a quarter of the rows would be too few to hold out"), example("5"),
+            within(2.0, 20.0), flag("calibration-folds", "N"), under("Proof"), unset("5 if there are too few rows or groups to hold out"), example("5"),
             rules(&[
                 Rule::With("intervals"),
                 Rule::Without("joint", NOT_JOINT),

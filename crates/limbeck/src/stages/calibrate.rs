@@ -12,12 +12,14 @@ use limbeck_runtime::{Intervals, Student, TargetTransform, Widths};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::recipe::{Recipe, TeacherSource};
 use crate::report::{CalibratedOn, PredictionIntervals};
 use crate::session::Session;
 
 /// Number of folds, if there are too few rows to hold any out and the user does not set it.
 const FOLDS: usize = 5;
+/// Groups are held out by default only if they are at least this many times the number that the levels need: with fewer groups, each one that is held
+/// out costs much.
+const AMPLE: usize = 2;
 /// Maximum number of rows from which a spread is computed.
 const SPREAD_ROWS: usize = 50_000;
 
@@ -36,21 +38,7 @@ pub(crate) struct CalibrationOptions<'a> {
     pub(crate) may_fold: bool,
 }
 
-impl<'a> CalibrationOptions<'a> {
-    /// The options of a recipe.
-    pub(crate) fn of(recipe: &'a Recipe) -> Self {
-        let of_run = matches!(recipe.teacher_source(), TeacherSource::Run(_));
-        Self {
-            levels: &recipe.intervals,
-            width: recipe.interval_width,
-            share: recipe.calibration_share,
-            folds: recipe.calibration_folds,
-            seed: recipe.seed,
-            fits_teacher: recipe.teacher_source() == TeacherSource::Fit,
-            may_fold: !recipe.joint && !of_run && recipe.teacher.with.is_empty(),
-        }
-    }
-
+impl CalibrationOptions<'_> {
     /// Number of independent calibration rows or groups that the largest level needs.
     fn needed(&self) -> usize {
         let needed = self
@@ -89,9 +77,14 @@ impl<'a> CalibrationOptions<'a> {
         };
         let (rest, rows) = data.hold_out_calibration(share, self.seed)?;
         let held = units_of(&rest, &rows);
+        let held_out = || Ok((Cow::Owned(rest), Calibration::HeldOut(rows)));
+        let folds_if_few = self.share.is_none() && self.may_fold;
         match held >= needed {
-            true => Ok((Cow::Owned(rest), Calibration::HeldOut(rows))),
-            false if self.share.is_none() && self.may_fold => folds(FOLDS),
+            true if folds_if_few && data.group_blocks().is_some() && held < AMPLE * needed => {
+                folds(FOLDS).or_else(|_| held_out())
+            }
+            true => held_out(),
+            false if folds_if_few => folds(FOLDS),
             false => Err(self.too_few(
                 data,
                 held,
@@ -322,6 +315,7 @@ pub(crate) fn notes(
     if in_folds {
         let why = match options.folds {
             Some(_) => "",
+            None if data.group_blocks().is_some() => ", because there are few groups of rows",
             None => ", because there are few rows",
         };
         notes.push(format!(
@@ -340,4 +334,62 @@ pub(crate) fn notes(
         notes.push("the calibration rows of the prediction intervals were held out from the student, but limbeck cannot know whether the teacher has learned from them; if it has, the intervals may be too small".to_owned());
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use limbeck_data::{Column, DataOptions, Table};
+
+    use super::*;
+
+    fn options(levels: &[f64]) -> CalibrationOptions<'_> {
+        CalibrationOptions {
+            levels,
+            width: IntervalWidth::Scaled,
+            share: None,
+            folds: None,
+            seed: 1,
+            fits_teacher: true,
+            may_fold: true,
+        }
+    }
+
+    /// Rows in groups of ten. A fifth of the groups are test rows.
+    fn groups(count: usize) -> Dataset {
+        let rows = 10 * count;
+        let number = |name: &str, step: usize| {
+            Column::number(
+                name,
+                (0..rows).map(|row| (row * step % 997) as f64).collect(),
+            )
+        };
+        let names: Vec<String> = (0..rows).map(|row| format!("g{}", row / 10)).collect();
+        let group = Column::category("g", names.iter().map(|name| Some(name.as_str())));
+        let table = Table::new(vec![number("x", 7), number("y", 13), group]).unwrap();
+        let mut options = DataOptions::for_target("y");
+        options.group = Some("g".into());
+        Dataset::from_table(table, &options, None, 0).unwrap()
+    }
+
+    #[test]
+    fn few_groups_are_calibrated_in_folds() {
+        let planned = |options: CalibrationOptions<'_>, data: &Dataset| {
+            let (rest, calibration) = options.plan(data).unwrap();
+            match &calibration {
+                Calibration::HeldOut(rows) => Ok(units_of(&rest, rows)),
+                other => Err(other.folds()),
+            }
+        };
+        // The level 0.9 needs 9 groups: 15 % of the groups are about 24 of 160, or 12 of 80.
+        let (many, few) = (groups(200), groups(100));
+        let level = [0.9];
+        assert!(planned(options(&level), &many).unwrap() >= 18);
+        assert_eq!(planned(options(&level), &few), Err(FOLDS));
+        let mut other = options(&level);
+        other.share = Some(0.15);
+        assert!((9..18).contains(&planned(other, &few).unwrap()));
+        let mut other = options(&level);
+        other.may_fold = false;
+        assert!((9..18).contains(&planned(other, &few).unwrap()));
+    }
 }

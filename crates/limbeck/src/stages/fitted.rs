@@ -134,7 +134,21 @@ fn proof_options(recipe: &Recipe) -> ProofOptions<'_> {
         measures: &recipe.data.measures,
         formats: &recipe.export,
         is_imported: recipe.teacher.model.is_some(),
-        calibration: CalibrationOptions::of(recipe),
+        calibration: calibration_options(recipe),
+    }
+}
+
+/// The options of a recipe for prediction intervals.
+pub(crate) fn calibration_options(recipe: &Recipe) -> CalibrationOptions<'_> {
+    let of_run = matches!(recipe.teacher_source(), TeacherSource::Run(_));
+    CalibrationOptions {
+        levels: &recipe.intervals,
+        width: recipe.interval_width,
+        share: recipe.calibration_share,
+        folds: recipe.calibration_folds,
+        seed: recipe.seed,
+        fits_teacher: recipe.teacher_source() == TeacherSource::Fit,
+        may_fold: !recipe.joint && !of_run && recipe.teacher.with.is_empty(),
     }
 }
 
@@ -206,7 +220,7 @@ pub(crate) fn within_budget(recipe: &Recipe, data: &Dataset) -> Recipe {
 pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Result<Fitted> {
     let session = &session.ending(recipe.time_limit);
     let teaching = &session.ending(recipe.time_limit.map(|limit| TEACHER_END * limit));
-    let (rest, calibration) = CalibrationOptions::of(recipe).plan(data)?;
+    let (rest, calibration) = calibration_options(recipe).plan(data)?;
     let data = rest.as_ref();
     let mut budget = budget(recipe, 1, session);
     budget.outer_folds += calibration.folds();
@@ -309,7 +323,7 @@ fn repeated<T>(
 pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Result<Joint> {
     let session = &session.ending(recipe.time_limit);
     let teaching = &session.ending(recipe.time_limit.map(|limit| TEACHER_END * limit));
-    let (rest, calibration) = CalibrationOptions::of(recipe).plan(data)?;
+    let (rest, calibration) = calibration_options(recipe).plan(data)?;
     let data = rest.as_ref();
     let budget = budget(recipe, data.targets.specs.len(), session);
     let mut resolved = budget.resolved(&data.of_target(0))?;
