@@ -280,26 +280,7 @@ impl fmt::Display for Error {
             Self::NeedsEarlierRows | Self::InvalidWindow { .. } | Self::InvalidState { .. } => {
                 self.fmt_of_series(f)
             }
-            Self::NoIntervals => write!(
-                f,
-                "the student has no prediction intervals: they need rows that trained nothing; train it again with intervals (limbeck distill … --interval 0.9)"
-            ),
-            Self::InvalidLevel {
-                level,
-                count,
-                needed: Some(needed),
-            } => write!(
-                f,
-                "level of prediction intervals: found {level}, which needs {needed} independent calibration rows (or groups), but there were {count}; ask for a smaller level, or train the student again with more calibration rows"
-            ),
-            Self::InvalidLevel {
-                level,
-                needed: None,
-                ..
-            } => write!(
-                f,
-                "level of prediction intervals: found {level}, expected 0.5 to 0.9999, such as 0.9 for 90 %"
-            ),
+            Self::NoIntervals | Self::InvalidLevel { .. } => self.fmt_of_intervals(f),
             Self::GoldenMismatch {
                 row,
                 target,
@@ -325,6 +306,33 @@ impl fmt::Display for Error {
 }
 
 impl Error {
+    /// The messages about prediction intervals.
+    fn fmt_of_intervals(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoIntervals => write!(
+                f,
+                "the student has no prediction intervals: they need rows that trained nothing; train it again with intervals (limbeck distill … --interval 0.9)"
+            ),
+            Self::InvalidLevel {
+                level,
+                count,
+                needed: Some(needed),
+            } => write!(
+                f,
+                "level of prediction intervals: found {level}, which needs {needed} independent calibration rows (or groups), but there were {count}; ask for a smaller level, or train the student again with more calibration rows"
+            ),
+            Self::InvalidLevel {
+                level,
+                needed: None,
+                ..
+            } => write!(
+                f,
+                "level of prediction intervals: found {level}, expected 0.5 to 0.9999, such as 0.9 for 90 %"
+            ),
+            _ => Ok(()),
+        }
+    }
+
     /// The messages about the rows of a series.
     fn fmt_of_series(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -33,7 +33,7 @@ pub use summary::{Audit, DataSummary, Period, Periods, SeriesSummary, TargetSumm
 
 use self::clean::{clean_features, clean_target, missing_in_target, read_by_rows, with_dates};
 use self::regimes::{Numbers, Scope, check_regimes};
-use self::sequence::Series;
+use self::sequence::{ForecastData, Series};
 use self::source::Source;
 use self::stuck::{check_stuck, in_time_order};
 use self::summary::summarize;
@@ -228,14 +228,19 @@ impl Dataset {
         check_targets(&name, (&names, &values), &learn, options, &mut findings)?;
         let total_rows = source.table.rows;
         let periods = periods(&source, options, &rows, (&split, whole.is_some()))?;
-        let mut naive = match &series {
-            Some(series) => series.naive(&source, options, &specs, &missing_targets, &rows)?,
+        let forecasts = ForecastData {
+            source: &source,
+            options,
+            targets: &specs,
+            missing: &missing_targets,
+            rows: &rows,
+            split: &split,
+            weight: &weight,
+        };
+        let naive = match &series {
+            Some(series) => series.naive(&forecasts)?,
             None => Vec::new(),
         };
-        if let Some(series) = &series {
-            let used = (&rows[..], &split, &weight[..]);
-            naive.extend(series.judges(&source, options, &specs, &missing_targets, used)?);
-        }
         let all_rows = with_other_rows(&rows, total_rows, rows_before > 0);
         let found = Found {
             series: series.as_ref(),

@@ -52,6 +52,40 @@ impl Naive {
     }
 }
 
+/// The table and the rows of a data set, for forecasts from the target's own past.
+pub(super) struct ForecastData<'a> {
+    pub(super) source: &'a Source,
+    pub(super) options: &'a DataOptions,
+    pub(super) targets: &'a [TargetSpec],
+    /// For target columns that have them, the numbers that mean *missing*.
+    pub(super) missing: &'a BTreeMap<String, MissingNumbers>,
+    /// Position in the table of each row of the data set.
+    pub(super) rows: &'a [usize],
+    pub(super) split: &'a Split,
+    pub(super) weight: &'a [f64],
+}
+
+impl ForecastData<'_> {
+    /// The column of a target in each row of the table; NaN where it is missing.
+    fn values(&self, target: &TargetSpec) -> Result<Vec<f64>> {
+        let mut values = self.source.target(target.column())?;
+        if let Some(missing) = self.missing.get(target.column()) {
+            let read = |value: &mut f64| *value = missing.read(*value);
+            values.iter_mut().for_each(read);
+        }
+        Ok(values)
+    }
+
+    /// The predictions for the rows of the data set, at most the option `target_cap`, from those for each row of the table.
+    fn capped(&self, predictions: &[f64]) -> Vec<f64> {
+        let capped = |&row: &usize| match self.options.target_cap {
+            Some(cap) if predictions[row] > cap => cap,
+            _ => predictions[row],
+        };
+        self.rows.iter().map(capped).collect()
+    }
+}
+
 /// Series and time of the rows of a data set.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timeline {
@@ -605,45 +639,34 @@ impl Series {
         }
     }
 
-    /// Forecasts without a model, for the given rows of the table: persistence, and with a season also the value of a season before. Empty if targets
-    /// belong to their own rows.
-    pub(super) fn naive(
-        &self,
-        source: &Source,
-        options: &DataOptions,
-        targets: &[TargetSpec],
-        missing: &BTreeMap<String, MissingNumbers>,
-        rows: &[usize],
-    ) -> Result<Vec<Naive>> {
+    /// The forecasts of each target from its own past alone, for the rows of the data set: persistence, the seasonal naive forecast if there is a season,
+    /// and the judges. Empty if targets belong to their own rows.
+    pub(super) fn naive(&self, data: &ForecastData<'_>) -> Result<Vec<Naive>> {
         let mut all = Vec::new();
         if self.sequence.horizon == 0 {
             return Ok(all);
         }
-        let seasons = [
-            Some((1, PERSISTENCE)),
-            self.season.map(|season| (season, "seasonal naive")),
-        ];
-        for (target, spec) in targets.iter().enumerate() {
-            let mut values = source.target(spec.column())?;
-            if let Some(missing) = missing.get(spec.column()) {
-                values
-                    .iter_mut()
-                    .for_each(|value| *value = missing.read(*value));
-            }
-            for (season, name) in seasons.into_iter().flatten() {
-                let repeated = self.repeated(&values, season, self.horizon_of(spec));
-                let capped = |&row: &usize| match options.target_cap {
-                    Some(cap) if repeated[row] > cap => cap,
-                    _ => repeated[row],
-                };
-                all.push(Naive {
-                    name: name.to_owned(),
-                    target,
-                    predictions: rows.iter().map(capped).collect(),
-                });
-            }
+        for (target, spec) in data.targets.iter().enumerate() {
+            let values = data.values(spec)?;
+            let repetitions = self.repetitions(&values, self.horizon_of(spec));
+            let found = repetitions
+                .into_iter()
+                .chain(self.judges(data, spec, values));
+            all.extend(found.map(|(name, predictions)| Naive {
+                name: name.to_owned(),
+                target,
+                predictions: data.capped(&predictions),
+            }));
         }
         Ok(all)
+    }
+
+    /// The forecasts without a model, with their names: for each row of the table, an earlier value of the target.
+    fn repetitions(&self, target: &[f64], horizon: usize) -> Vec<(&'static str, Vec<f64>)> {
+        let season = self.season.map(|season| ("seasonal naive", season));
+        let all = std::iter::once((PERSISTENCE, 1)).chain(season);
+        all.map(|(name, season)| (name, self.repeated(target, season, horizon)))
+            .collect()
     }
 
     /// The forecast of each row of the table, `horizon` rows ahead, if the target repeats its last `season` values; NaN where one of them is missing.

@@ -5,16 +5,11 @@
 //! | `linear on lags` | differences of the last values to the present one | once, on training and validation rows |
 //! | `HAR` | means of the last 1, 5 and 22 values | anew at each time of the test rows |
 
-use std::collections::BTreeMap;
+use limbeck_runtime::Forecast;
 
-use limbeck_runtime::{Forecast, MissingNumbers};
-
-use super::{Naive, Series};
-use crate::Result;
-use crate::dataset::options::{DEFAULT_WINDOW, DataOptions, JudgeKind};
-use crate::dataset::source::Source;
+use super::{ForecastData, Series};
+use crate::dataset::options::{DEFAULT_WINDOW, JudgeKind};
 use crate::moments::{Moments, predicted};
-use crate::split::Split;
 use crate::targets::{LearnedUnit, TargetSpec};
 
 /// Name of the ridge regression on lags.
@@ -31,9 +26,6 @@ const SPANS: [usize; 3] = [1, 5, 22];
 const FEWEST: usize = 10;
 /// About the number of multiplications that a fit may cost: if there are more rows, evenly spaced ones are used.
 const MOST_WORK: usize = 2_000_000_000;
-
-/// The rows of a data set: their positions in the table, their parts, and their weights.
-pub(in crate::dataset) type Used<'a> = (&'a [usize], &'a Split, &'a [f64]);
 
 /// What judges need to know of a target. All lists have one entry for each row of the table.
 struct Past {
@@ -60,59 +52,31 @@ enum Part {
 }
 
 impl Series {
-    /// The forecasts of the judges of each target, for the rows of the data set; none without a horizon. Where a judge lacks earlier values, it predicts as
-    /// persistence does.
-    pub(in crate::dataset) fn judges(
+    /// The forecasts of the judges of a target, with their names, for each row of the table; `values` is the column of the target. Where a judge lacks
+    /// earlier values, it predicts as persistence does.
+    pub(super) fn judges(
         &self,
-        source: &Source,
-        options: &DataOptions,
-        targets: &[TargetSpec],
-        missing: &BTreeMap<String, MissingNumbers>,
-        used: Used<'_>,
-    ) -> Result<Vec<Naive>> {
-        let mut all = Vec::new();
-        if self.sequence.horizon == 0 {
-            return Ok(all);
-        }
-        for (target, spec) in targets.iter().enumerate() {
-            let mut values = source.target(spec.column())?;
-            if let Some(missing) = missing.get(spec.column()) {
-                let read = |value: &mut f64| *value = missing.read(*value);
-                values.iter_mut().for_each(read);
-            }
-            let past = self.past((spec, values), options.target_cap, used);
-            let lags = options.window.unwrap_or(DEFAULT_WINDOW);
-            let linear = self.linear_on_lags(&past, lags.clamp(LAGS.0, LAGS.1));
-            let is_har = options.judges.contains(&JudgeKind::Har);
-            let har = is_har.then(|| self.har(&past, spec.unit)).flatten();
-            let found = [(LINEAR, linear), (HAR, har)];
-            for (name, predictions) in found {
-                let Some(predictions) = predictions else {
-                    continue;
-                };
-                let capped = |&row: &usize| match options.target_cap {
-                    Some(cap) if predictions[row] > cap => cap,
-                    _ => predictions[row],
-                };
-                all.push(Naive {
-                    name: name.to_owned(),
-                    target,
-                    predictions: used.0.iter().map(capped).collect(),
-                });
-            }
-        }
-        Ok(all)
+        data: &ForecastData<'_>,
+        target: &TargetSpec,
+        values: Vec<f64>,
+    ) -> impl Iterator<Item = (&'static str, Vec<f64>)> {
+        let options = data.options;
+        let past = self.past(data, target, values);
+        let lags = options.window.unwrap_or(DEFAULT_WINDOW);
+        let linear = self.linear_on_lags(&past, lags.clamp(LAGS.0, LAGS.1));
+        let is_har = options.judges.contains(&JudgeKind::Har);
+        let har = is_har.then(|| self.har(&past, target.unit)).flatten();
+        let found = [(LINEAR, linear), (HAR, har)];
+        found
+            .into_iter()
+            .filter_map(|(name, predictions)| Some((name, predictions?)))
     }
 
-    fn past(
-        &self,
-        (target, values): (&TargetSpec, Vec<f64>),
-        cap: Option<f64>,
-        (rows, split, weights): Used<'_>,
-    ) -> Past {
+    fn past(&self, data: &ForecastData<'_>, target: &TargetSpec, values: Vec<f64>) -> Past {
+        let ForecastData { rows, split, .. } = *data;
         let mut part = vec![None; values.len()];
         let mut weight = vec![0.0; values.len()];
-        for (&row, &own) in rows.iter().zip(weights) {
+        for (&row, &own) in rows.iter().zip(data.weight) {
             (part[row], weight[row]) = (Some(Part::Purged), own);
         }
         let parts = [
@@ -124,7 +88,7 @@ impl Series {
             members.iter().for_each(|&at| part[rows[at]] = Some(own));
         }
         let mut actual = self.ahead(target, &values);
-        if let Some(cap) = cap {
+        if let Some(cap) = data.options.target_cap {
             let above = actual.iter_mut().filter(|value| **value > cap);
             above.for_each(|value| *value = cap);
         }
@@ -319,7 +283,7 @@ const TINY: f64 = 1e-10;
 mod tests {
     use super::*;
     use crate::dataset::Dataset;
-    use crate::dataset::options::{Ahead, Learn};
+    use crate::dataset::options::{Ahead, DataOptions, Learn};
     use crate::metrics::{mae, rmse};
     use crate::table::{Column, Table};
 
