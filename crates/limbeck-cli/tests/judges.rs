@@ -3,32 +3,9 @@
 
 mod common;
 
-use common::series::{column, report, rows};
+use common::series::{column, distill, place, report, rows};
 use common::{Place, QUICK};
 use limbeck_data::{ReadOptions, Table, Values};
-
-fn place(table: impl AsRef<[u8]>) -> Place {
-    let place = Place::empty();
-    place.file("machines.csv", table);
-    place.file("quick.toml", QUICK);
-    place
-}
-
-const SERIES: [&str; 8] = [
-    "distill",
-    "machines.csv",
-    "--recipe",
-    "quick.toml",
-    "--series",
-    "machine",
-    "--time",
-    "hour",
-];
-
-fn distill(place: &Place, more: &str) -> common::Outcome {
-    let more: Vec<&str> = more.split(' ').collect();
-    place.limbeck(&[&SERIES[..], &more].concat())
-}
 
 /// The rows of the table with this part of the split, from the labels of a run.
 fn rows_of(place: &Place, part: &str) -> Vec<usize> {
@@ -53,12 +30,8 @@ fn close(found: &serde_json::Value, expected: f64) {
 
 #[test]
 fn judges_and_measures_of_a_forecast_agree_with_its_predictions() {
-    let place = place(rows(3, 200));
-    let told = distill(
-        &place,
-        "--target load --horizon 2 --window 6 --judge har --out run",
-    )
-    .succeeds();
+    let place = place(rows(3, 200), QUICK);
+    let told = distill(&place, "--horizon 2 --window 6 --judge har --out run").succeeds();
     let said = told.stderr + &told.stdout;
     for part in [
         "linear on lags (no teacher)",
@@ -116,10 +89,10 @@ fn judges_and_measures_of_a_forecast_agree_with_its_predictions() {
 
 #[test]
 fn the_score_of_remaining_life_is_also_measured_without_the_cap() {
-    let place = place(rows(12, 50));
+    let place = place(rows(12, 50), QUICK);
     let told = distill(
         &place,
-        "--target load --history rain.lag1 --target-cap 300 --measure phm08 --out run",
+        "--history rain.lag1 --target-cap 300 --measure phm08 --out run",
     )
     .succeeds();
     assert!((told.stderr + &told.stdout).contains("PHM08 without cap"));
@@ -170,8 +143,8 @@ fn variances() -> String {
 
 #[test]
 fn qlike_is_measured_of_variances_and_of_logarithms() {
-    let place = place(variances());
-    let forecast = "--target load --horizon 3 --forecast mean --window 6 --out run";
+    let place = place(variances(), QUICK);
+    let forecast = "--horizon 3 --forecast mean --window 6 --out run";
     distill(&place, &format!("{forecast} --measure qlike")).succeeds();
     // Forecasts below the smallest variance of training and validation rows are raised to it.
     let load = column(&place, "machines.csv", "load");
@@ -212,7 +185,7 @@ fn qlike_is_measured_of_variances_and_of_logarithms() {
         "{}",
         two.stderr
     );
-    let without = distill(&place, "--target load --judge har --out none");
+    let without = distill(&place, "--judge har --out none");
     assert!(
         without.stderr.contains("data.horizon"),
         "{}",

@@ -10,7 +10,7 @@ mod common;
 use std::fmt::Write as _;
 use std::process::Command;
 
-use common::series::{column, report, rows};
+use common::series::{column, distill, place, report, rows};
 use common::{Outcome, Place};
 
 /// A recipe that makes runs quickly.
@@ -28,20 +28,6 @@ params = 300
 steps = 150
 trials = 1
 ";
-
-fn place() -> Place {
-    let place = Place::empty();
-    place.file("machines.csv", rows(3, 150));
-    place.file("quick.toml", QUICK);
-    place
-}
-
-fn distill(place: &Place, more: &str) -> Outcome {
-    let args =
-        "distill machines.csv --recipe quick.toml --target load --series machine --time hour";
-    let args: Vec<&str> = args.split(' ').chain(more.split(' ')).collect();
-    place.limbeck(&args)
-}
 
 fn limbeck(place: &Place, args: &str) -> Outcome {
     place.limbeck(&args.split(' ').collect::<Vec<_>>())
@@ -61,7 +47,7 @@ fn assert_near(found: &[f64], expected: &[f64]) {
 
 #[test]
 fn a_recurrent_student_is_distilled_and_reads_the_rows_before() {
-    let place = place();
+    let place = place(rows(3, 150), QUICK);
     distill(&place, "--student gru --window 6 --out run").succeeds();
     let report = report(&place, "run");
     assert_eq!(report["student"]["kind"], "gru");
@@ -118,7 +104,7 @@ fn a_recurrent_student_is_distilled_and_reads_the_rows_before() {
 
 #[test]
 fn a_gap_and_another_series_begin_a_window_anew() {
-    let place = place();
+    let place = place(rows(3, 150), QUICK);
     distill(&place, "--student lstm --horizon 1 --window 4 --out run").succeeds();
     let text = place.text("machines.csv");
     limbeck(&place, "predict run machines.csv -o whole.csv").succeeds();
@@ -151,7 +137,7 @@ fn exported_c_remembers_the_rows_before() {
         eprintln!("skipped: no C compiler");
         return;
     }
-    let place = place();
+    let place = place(rows(3, 150), QUICK);
     distill(
         &place,
         "--student gru --horizon 1 --window 5 --export c --out run",
@@ -199,7 +185,7 @@ fn exported_c_remembers_the_rows_before() {
 
 #[test]
 fn options_that_do_not_fit_are_refused() {
-    let place = place();
+    let place = place(rows(3, 150), QUICK);
     let told = limbeck(
         &place,
         "distill machines.csv --target load --student gru --out run",
@@ -229,7 +215,7 @@ fn options_that_do_not_fit_are_refused() {
 
 #[test]
 fn recurrent_students_learn_distributions_and_hidden_states() {
-    let place = place();
+    let place = place(rows(3, 150), QUICK);
     let fixed = "--horizon 1 --window 5 --student gru --params 400";
     for (at, more) in [
         "--head gaussian --temperature 3 --alpha 0.6",

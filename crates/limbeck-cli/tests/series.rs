@@ -11,53 +11,20 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::series::{column, report, rows};
+use common::series::{column, distill, place, report, rows};
 use common::{Place, QUICK, TARGET};
-
-fn place() -> Place {
-    let place = Place::empty();
-    place.file("machines.csv", rows(3, 200));
-    place.file("quick.toml", QUICK);
-    place
-}
-
-const SERIES: [&str; 7] = [
-    "machines.csv",
-    "--recipe",
-    "quick.toml",
-    "--series",
-    "machine",
-    "--time",
-    "hour",
-];
-
-fn distill(place: &Place, more: &[&str]) -> common::Outcome {
-    place.limbeck(&[&["distill"], &SERIES[..], more].concat())
-}
 
 /// A folder with a run in `run` that predicts the load of the next row.
 fn with_forecasts() -> Place {
-    let place = place();
-    let args = "--target load --horizon 1 --window 4 --out run";
-    let args: Vec<&str> = args.split(' ').collect();
-    distill(&place, &args).succeeds();
+    let place = place(rows(3, 200), QUICK);
+    distill(&place, "--horizon 1 --window 4 --out run").succeeds();
     place
 }
 
 #[test]
 fn a_forecast_is_distilled_and_streams() {
-    let place = place();
-    let args = [
-        "--target",
-        "load",
-        "--horizon",
-        "2",
-        "--window",
-        "6",
-        "--out",
-        "run",
-    ];
-    let told = distill(&place, &args).succeeds();
+    let place = place(rows(3, 200), QUICK);
+    let told = distill(&place, "--horizon 2 --window 6 --out run").succeeds();
     let said = told.stderr + &told.stdout;
     assert!(
         said.contains("3 series of 200 rows, usually 1 h apart, no gaps"),
@@ -116,17 +83,8 @@ fn a_forecast_is_distilled_and_streams() {
 
 #[test]
 fn a_look_back_without_a_horizon_holds_out_series() {
-    let place = place();
-    place.file("machines.csv", rows(12, 50));
-    let args = [
-        "--target",
-        "load",
-        "--history",
-        "rain.lag1,rain.mean3",
-        "--out",
-        "run",
-    ];
-    let told = distill(&place, &args).succeeds();
+    let place = place(rows(12, 50), QUICK);
+    let told = distill(&place, "--history rain.lag1,rain.mean3 --out run").succeeds();
     assert!((told.stderr + &told.stdout).contains("whole series are held out"));
     let report = report(&place, "run");
     let names: Vec<&str> = report["data"]["features"]
@@ -141,9 +99,8 @@ fn a_look_back_without_a_horizon_holds_out_series() {
 
 #[test]
 fn rows_that_are_no_series_are_refused_with_the_place() {
-    let place = place();
-    let args = ["--target", "load", "--history", "lag1", "--out", "run"];
-    let told = distill(&place, &args).succeeds();
+    let place = place(rows(3, 200), QUICK);
+    let told = distill(&place, "--history lag1 --out run").succeeds();
     // With three series, the last rows in time are held out.
     assert!((told.stderr + &told.stdout).contains("the last rows in time are held out"));
     let text = place.text("machines.csv");
@@ -357,10 +314,8 @@ fn check_horizons(place: &Place, run: &str) {
 
 #[test]
 fn several_horizons_share_a_student() {
-    let place = place();
-    let args = "--target load --horizon 1,3 --window 4 --joint --out run";
-    let args: Vec<&str> = args.split(' ').collect();
-    distill(&place, &args).succeeds();
+    let place = place(rows(3, 200), QUICK);
+    distill(&place, "--horizon 1,3 --window 4 --joint --out run").succeeds();
     check_horizons(&place, "run");
     let text = place.text("run/load_ahead3/recipe.toml");
     assert!(text.contains("horizon = 3") && text.contains("horizons = [1]"));
@@ -375,22 +330,16 @@ fn several_horizons_share_a_student() {
 
 #[test]
 fn each_horizon_has_its_own_run_without_joint() {
-    let place = place();
-    let args = "--target load --horizon 1,3 --window 4 --out each";
-    let args: Vec<&str> = args.split(' ').collect();
-    distill(&place, &args).succeeds();
+    let place = place(rows(3, 200), QUICK);
+    distill(&place, "--horizon 1,3 --window 4 --out each").succeeds();
     check_horizons(&place, "each");
-    let args = "--target load --horizon 2,2 --out twice";
-    let args: Vec<&str> = args.split(' ').collect();
-    distill(&place, &args).fails(&["the horizon 2 is given twice"]);
+    distill(&place, "--horizon 2,2 --out twice").fails(&["the horizon 2 is given twice"]);
 }
 
 #[test]
 fn a_linear_teacher_forecasts_a_series_that_drifts() {
-    let place = place();
-    let args = "--target load --horizon 2 --window 6 --teacher linear --out run";
-    let args: Vec<&str> = args.split(' ').collect();
-    distill(&place, &args).succeeds();
+    let place = place(rows(3, 200), QUICK);
+    distill(&place, "--horizon 2 --window 6 --teacher linear --out run").succeeds();
     let found = report(&place, "run");
     assert_eq!(found["teacher"]["kind"], "linear");
     let rmse = |model: &serde_json::Value| model["rmse"].as_f64().unwrap();

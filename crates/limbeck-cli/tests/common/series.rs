@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use limbeck_data::{ReadOptions, Table, Values};
 
-use super::Place;
+use super::{Outcome, Place};
 
 /// Hourly rows of machines in order of time: a load that follows the rain of the hours before, and a drift that differs by machine.
 pub fn rows(machines: usize, hours: usize) -> String {
@@ -23,6 +23,22 @@ pub fn rows(machines: usize, hours: usize) -> String {
         }
     }
     text
+}
+
+/// A folder with the table `machines.csv` and the recipe `quick.toml`.
+pub fn place(table: impl AsRef<[u8]>, recipe: &str) -> Place {
+    let place = Place::empty();
+    place.file("machines.csv", table);
+    place.file("quick.toml", recipe);
+    place
+}
+
+/// Distills the load of the machines in such a folder; `more` has further arguments, separated by spaces.
+pub fn distill(place: &Place, more: &str) -> Outcome {
+    let args =
+        "distill machines.csv --target load --recipe quick.toml --series machine --time hour";
+    let args: Vec<&str> = args.split(' ').chain(more.split(' ')).collect();
+    place.limbeck(&args)
 }
 
 /// The numbers of a column.
