@@ -1423,6 +1423,29 @@ mod tests {
     }
 
     #[test]
+    fn file_rejects_an_output_whose_name_does_not_fit_its_horizon() {
+        let read = |name: &str, horizon: u32| {
+            let student = several();
+            let mut outputs = student.outputs.clone();
+            outputs[1].name = name.into();
+            outputs[1].later = Some(Later {
+                column: "z".into(),
+                horizon,
+            });
+            let mut file = student.to_container().unwrap();
+            file.put_json("outputs", &outputs).unwrap();
+            Student::from_bytes(&file.to_bytes()).map(|read| read.outputs == outputs)
+        };
+        assert_eq!(read("z.ahead6", 6).ok(), Some(true));
+        for (name, horizon) in [("z", 6), ("z.ahead1", 6), ("z.ahead0", 0)] {
+            let error = read(name, horizon).unwrap_err().to_string();
+            let expected =
+                format!("output `{name}` predicts column `z` {horizon} rows ahead, expected");
+            assert!(error.contains(&expected), "{error}");
+        }
+    }
+
+    #[test]
     fn several_outputs_need_the_second_format() {
         let format = |student: &Student| {
             let bytes = student.to_bytes().unwrap();
