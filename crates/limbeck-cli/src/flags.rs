@@ -12,7 +12,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_pars
 use limbeck::{CheckedRecipe, Recipe};
 use limbeck_data::stream::Input;
 use limbeck_data::{Action, Check, ColumnKind};
-use limbeck_options::{Form, one_line};
+use limbeck_options::{Form, Word, one_line};
 use toml::{Table, Value};
 
 use crate::error::{Error, Result};
@@ -312,11 +312,11 @@ pub(crate) fn arg(option: Listed) -> Arg {
         Form::NumberOr(_) => arg.allow_negative_numbers(true),
         Form::Seconds => arg.value_parser(seconds),
         Form::Path => arg.value_parser(value_parser!(PathBuf)),
-        Form::Word(words) => arg.value_parser(PossibleValuesParser::new(
-            words
-                .iter()
-                .map(|word| PossibleValue::new(word.name).help(one_line(word.doc))),
-        )),
+        Form::Word(words) => arg.value_parser(one_of(words)),
+        Form::List(Form::Word(words)) => arg
+            .action(ArgAction::Append)
+            .value_delimiter(',')
+            .value_parser(one_of(words)),
         Form::Map => {
             let arg = arg.action(ArgAction::Append);
             match option.spec.name {
@@ -341,6 +341,12 @@ pub(crate) fn arg(option: Listed) -> Arg {
             .allow_negative_numbers(true),
         Form::Text | Form::Switch => arg,
     }
+}
+
+/// A parser that accepts the given words, and lists them in the help.
+fn one_of(words: &[Word]) -> PossibleValuesParser {
+    let value = |word: &Word| PossibleValue::new(word.name).help(one_line(word.doc));
+    PossibleValuesParser::new(words.iter().map(value))
 }
 
 /// The value that a flag gives its option; `None` if the flag was not given.
@@ -685,21 +691,18 @@ mod tests {
         );
     }
 
-    /// The keys that a command line sets.
-    fn keys<C: Takes>(line: &str) -> Result<String, String> {
+    /// The flags of a command line.
+    fn flags<C: Takes>(line: &str) -> Result<Flags<C>, String> {
         let command = Flags::<C>::augment_args(Command::new("limbeck"));
         let found = command.try_get_matches_from(line.split(' '));
         let flags = found.and_then(|matches| Flags::<C>::from_arg_matches(&matches));
-        flags
-            .map(|flags| {
-                flags
-                    .overlay
-                    .to_string()
-                    .replace('\n', " ")
-                    .trim_end()
-                    .to_owned()
-            })
-            .map_err(|error| error.to_string())
+        flags.map_err(|error| error.to_string())
+    }
+
+    /// The keys that a command line sets.
+    fn keys<C: Takes>(line: &str) -> Result<String, String> {
+        let text = |flags: Flags<C>| flags.overlay.to_string().replace('\n', " ");
+        flags(line).map(|flags| text(flags).trim_end().to_owned())
     }
 
     #[test]
@@ -715,6 +718,49 @@ mod tests {
             Ok("[objective] alpha = \"auto\"")
         );
         assert_eq!(keys::<Distilling>("limbeck").as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn words_of_a_list_are_checked_and_listed() {
+        let keys = |line: &str| keys::<Distilling>(line);
+        for line in [
+            "limbeck --measure qlike,phm08",
+            "limbeck --measure qlike --measure phm08",
+        ] {
+            let expected = "[data] measures = [\"qlike\", \"phm08\"]";
+            assert_eq!(keys(line).as_deref(), Ok(expected), "{line}");
+        }
+        let refused = keys("limbeck --measure qlike,phm8").unwrap_err();
+        for part in ["invalid value 'phm8' for '--measure <MEASURE>'", "'phm08'"] {
+            assert!(refused.contains(part), "{refused}");
+        }
+        let mut command = Flags::<Distilling>::augment_args(Command::new("limbeck"));
+        let help = command.render_long_help().to_string();
+        for word in ["- har:", "- qlike_volatility:", "- onnx:"] {
+            assert!(help.contains(word), "{word}: {help}");
+        }
+    }
+
+    #[test]
+    fn horizons_of_flags_replace_those_of_the_recipe() {
+        let recipe = |line: &str| {
+            let own =
+                "table = 'a.csv'\n[data]\ntarget = 'y'\ntime = 't'\nhorizon = 2\nhorizons = [3, 4]";
+            let flags = flags::<Distilling>(line).unwrap();
+            Recipe::resolve(own.parse().unwrap(), flags.overlay).unwrap()
+        };
+        let horizons = |line: &str| recipe(line).data.all_horizons().collect::<Vec<_>>();
+        assert_eq!(horizons("limbeck"), [2, 3, 4]);
+        assert_eq!(horizons("limbeck --horizon 1,6"), [1, 6]);
+        assert_eq!(horizons("limbeck --horizon 4-6 --horizon 9"), [4, 5, 6, 9]);
+        assert_eq!(horizons("limbeck --horizon 5"), [5]);
+        assert!(recipe("limbeck --horizon 0").check().is_ok());
+        for line in ["limbeck --horizon 0,6", "limbeck --horizon 0-3"] {
+            let refused = recipe(line).check().unwrap_err().to_string();
+            for part in ["a horizon of 0 means no forecast", "leave out the 0"] {
+                assert!(refused.contains(part), "{refused}");
+            }
+        }
     }
 
     #[test]

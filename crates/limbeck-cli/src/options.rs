@@ -55,11 +55,11 @@ impl Listed {
 
     /// The allowed values as text: a range, or words; `None` if all values of the type are allowed.
     pub(crate) fn range(&self) -> Option<String> {
+        if let Some(words) = self.spec.form.words() {
+            let words: Vec<&str> = words.iter().map(|word| word.name).collect();
+            return Some(words.join(", "));
+        }
         match self.spec.form {
-            Form::Word(words) => {
-                let words: Vec<&str> = words.iter().map(|word| word.name).collect();
-                Some(words.join(", "))
-            }
             Form::NumberOr(words) if !self.spec.range.is_open() => {
                 Some(format!("{}, or {}", self.spec.range, words.join(", ")))
             }
@@ -161,7 +161,7 @@ fn page() -> String {
                 "| {} |\n",
                 cells.map(|cell| cell.replace('|', "\\|")).join(" | ")
             );
-            if let Form::Word(words) = spec.form
+            if let Some(words) = spec.form.words()
                 && words.iter().any(|word| !word.doc.trim().is_empty())
             {
                 let each: Vec<String> = words

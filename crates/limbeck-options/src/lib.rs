@@ -58,6 +58,17 @@ pub enum Form {
     Map,
 }
 
+impl Form {
+    /// The words that are accepted as the value, or as each value of a list; `None` if other values are accepted too.
+    #[must_use]
+    pub const fn words(self) -> Option<&'static [Word]> {
+        match self {
+            Self::Word(words) | Self::List(&Self::Word(words)) => Some(words),
+            _ => None,
+        }
+    }
+}
+
 /// One word that an option accepts, and its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Word {
@@ -910,6 +921,11 @@ mod tests {
         assert_eq!(
             (flag.name, flag.letter, flag.is_common),
             ("cut", Some('c'), true)
+        );
+        assert_eq!(cut.form.words().map(<[Word]>::len), Some(2));
+        assert_eq!(
+            (Vec::<Cut>::FORM.words(), depth.form.words()),
+            (cut.form.words(), None)
         );
         assert!(matches!(
             cut.form,

@@ -1043,7 +1043,13 @@ mod tests {
         let joint = recipe("horizon = 1\nhorizons = [6, 24]", "joint = true");
         assert!(joint.check().unwrap().has_several_targets());
         assert!(joint.check().unwrap().refuse_several().is_err());
-        assert!(refused("horizons = [6]", "").contains("data.horizons"));
+        for with_0 in ["horizons = [6]", "horizon = 6\nhorizons = [0]"] {
+            let error = refused(with_0, "");
+            assert!(
+                error.contains("data.horizons: a horizon of 0 means no forecast"),
+                "{error}"
+            );
+        }
         let error = refused("horizon = 1", "joint = true");
         assert!(
             error.contains("has no effect without `targets` or `data.horizons`"),

@@ -451,8 +451,14 @@ impl DataOptions {
         columns.flat_map(of).collect()
     }
 
-    /// Refuses a horizon that is given twice.
+    /// Refuses a horizon that is given twice, and a horizon of 0 among several.
     fn check_horizons(&self) -> Result<()> {
+        if !self.horizons.is_empty() && self.all_horizons().any(|horizon| horizon == 0) {
+            return Err(crate::Error::option(
+                "horizons",
+                "a horizon of 0 means no forecast, so it cannot be one of several horizons; leave out the 0 (in a recipe, set `data.horizon` to one of the horizons)",
+            ));
+        }
         let mut seen = BTreeSet::new();
         match self.all_horizons().find(|horizon| !seen.insert(*horizon)) {
             None => Ok(()),
