@@ -10,7 +10,7 @@ use limbeck_data::figures::range;
 use limbeck_data::{Column, ColumnKind, Dataset, Table, Values, dates};
 use limbeck_distill::proof::short;
 use limbeck_distill::student::StudentKind;
-use limbeck_runtime::{Encoding, Node, Op, Output, Scaling, Student, Widths};
+use limbeck_runtime::{Encoding, Memory, Node, Op, Output, Scaling, Student, Widths};
 
 use crate::error::{Error, Result};
 use crate::flags::{Flags, Inspecting};
@@ -282,6 +282,7 @@ fn student(path: &Path, student: &Student, style: Style) -> Result<String> {
         };
         text.push_str(&format!("{key:<11}  {value}\n"));
     }
+    text.push_str(&memory(student));
     text.push_str(&intervals(student));
     student.verify_golden().map_err(Error::student(path))?;
     text.push_str(&match student.golden.len() {
@@ -291,6 +292,22 @@ fn student(path: &Path, student: &Student, style: Style) -> Result<String> {
         ),
     });
     Ok(text)
+}
+
+/// Which earlier rows a recurrent student uses, as a line; empty for another student.
+fn memory(student: &Student) -> String {
+    match student.memory {
+        None => String::new(),
+        Some(Memory::Rolling(rows)) => {
+            format!(
+                "memory       the last {} of a series\n",
+                counted(rows as usize, "row")
+            )
+        }
+        Some(Memory::Carried) => {
+            "memory       carried: all rows of a series so far, one step for each new row\n".into()
+        }
+    }
 }
 
 /// The prediction intervals of a student, one line for each output; empty if it has none.

@@ -96,10 +96,67 @@ fn a_recurrent_student_is_distilled_and_reads_the_rows_before() {
     );
     limbeck(&place, "verify run").succeeds();
     let shown = limbeck(&place, "inspect run/student.limbeck").succeeds();
-    assert!(shown.stdout.contains("gru"), "{}", shown.stdout);
+    let found = shown.stdout.contains("gru") && shown.stdout.contains("the last 6 rows");
+    assert!(found, "{}", shown.stdout);
     let measured = limbeck(&place, "evaluate run machines.csv --json").succeeds();
     let measured: serde_json::Value = serde_json::from_str(&measured.stdout).unwrap();
     assert_eq!(measured["rows"], 450);
+}
+
+#[test]
+fn a_carried_student_goes_on_from_row_to_row_and_from_block_to_block() {
+    let place = place(rows(3, 150), QUICK);
+    distill(
+        &place,
+        "--student gru --memory carried --window 6 --window-rows 0 --out run",
+    )
+    .succeeds();
+    limbeck(&place, "predict run machines.csv -o whole.csv").succeeds();
+    let whole = column(&place, "whole.csv", "prediction");
+    // The report judges the student as it is used: over whole series.
+    let tested = column(&place, "run/predictions.parquet", "row");
+    let shipped = column(&place, "run/predictions.parquet", "shipped");
+    let again: Vec<f64> = tested.iter().map(|&row| whole[row as usize]).collect();
+    assert!(tested.len() > 50);
+    assert_near(&again, &shipped);
+    let streamed = place
+        .command(&["predict", "run", "-", "--stream", "-o", "stream.csv"])
+        .stdin(std::fs::File::open(place.path("machines.csv")).unwrap())
+        .output()
+        .unwrap();
+    assert!(streamed.status.success(), "{streamed:?}");
+    assert_near(&column(&place, "stream.csv", "prediction"), &whole);
+    limbeck(&place, "verify run").succeeds();
+    let shown = limbeck(&place, "inspect run/student.limbeck").succeeds();
+    assert!(
+        shown.stdout.contains("memory       carried"),
+        "{}",
+        shown.stdout
+    );
+    // A prediction depends on rows that lie longer back than a window.
+    let text = place.text("machines.csv");
+    let later = |line: &&str| !line.contains("2024-01-01");
+    let kept: Vec<&str> = text.lines().filter(later).collect();
+    place.file("later.csv", kept.join("\n"));
+    limbeck(&place, "predict run later.csv -o later.out.csv").succeeds();
+    let found = column(&place, "later.out.csv", "prediction");
+    let differs = |row: usize| (found[row] - whole[24 * 3 + row]).abs() > 0.0;
+    assert!((0..30).all(differs));
+    // After a gap, the state is that of a first row.
+    let is_kept =
+        |line: &&str| !line.contains("2024-01-02 03:00") && !line.contains("2024-01-02 04:00");
+    let gap: Vec<&str> = text.lines().filter(is_kept).collect();
+    place.file("gap.csv", gap.join("\n"));
+    limbeck(&place, "predict run gap.csv -o gap.out.csv").succeeds();
+    let found = column(&place, "gap.out.csv", "prediction");
+    assert_eq!(found[..81], whole[..81]);
+    let after = text
+        .lines()
+        .skip_while(|line| !line.contains("2024-01-02 05:00"));
+    let alone: Vec<&str> = text.lines().take(1).chain(after).collect();
+    place.file("alone.csv", alone.join("\n"));
+    limbeck(&place, "predict run alone.csv -o alone.out.csv").succeeds();
+    assert_near(&found[81..], &column(&place, "alone.out.csv", "prediction"));
 }
 
 #[test]
@@ -206,6 +263,18 @@ fn options_that_do_not_fit_are_refused() {
             "only a recurrent network reads the rows before a row",
         ),
         ("--student gru --params 30", "parameters"),
+        (
+            "--student mlp --memory carried",
+            "only a recurrent student has a memory",
+        ),
+        (
+            "--student gru --memory carried",
+            "transfer.window_rows: found 200, but a student with `student.memory` carried is trained on whole series",
+        ),
+        (
+            "--student gru --memory carried --window-rows 0 --hints relational",
+            "compares rows that are independent",
+        ),
     ] {
         let told = distill(&place, &format!("{more} --out run"));
         assert_eq!(told.code, Some(2), "{more}: {told:?}");

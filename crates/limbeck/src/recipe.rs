@@ -305,6 +305,8 @@ limbeck_options::options! {
 const WINDOW_ROWS: usize = 20_000;
 /// A recurrent student is trained for this fraction of the steps of other networks, unless the user sets their number.
 const RECURRENT_STEPS: usize = 10;
+/// A training step of a student that carries its state takes a fraction of the time of one that reads windows, so there are this many times as many.
+const CARRIED_STEPS: usize = 4;
 
 /// Maximum of the option `checkpoint_every`: the seconds of a year. A longer time is probably a typing error.
 const LONGEST: f64 = 31_536_000.0;
@@ -432,8 +434,11 @@ impl Recipe {
     }
 
     /// Sets default values for recurrent students: a training step reads many rows, so there are fewer steps.
-    fn for_recurrent_students(&mut self) {
+    fn for_recurrent_students(&mut self, memory: MemoryKind) {
         self.student.steps /= RECURRENT_STEPS;
+        if memory == MemoryKind::Carried {
+            self.student.steps *= CARRIED_STEPS;
+        }
     }
 
     /// Sets default values for a recurrent student or teacher: new rows are windows of rows.
@@ -814,7 +819,7 @@ struct Kinds {
 fn plain(quality: Quality, preset: Preset, kinds: Kinds) -> Table {
     let mut quality = Recipe::preset(quality);
     if kinds.student.cell().is_some() {
-        quality.for_recurrent_students();
+        quality.for_recurrent_students(kinds.memory);
     }
     if kinds.student.cell().is_some() || kinds.teacher == TeacherKind::Lstm {
         quality.with_windows();
