@@ -160,7 +160,7 @@ impl Dataset {
         };
         let pick = |values: &[f64]| kept.iter().map(|row| values[*row]).collect();
         let mut pilot = Self {
-            features: self.features.select(&kept),
+            features: self.features.rows(&kept),
             targets: self.targets.select(&kept),
             weight: self.weight_of(&kept),
             rows: kept.iter().map(|row| self.rows[*row]).collect(),

@@ -734,7 +734,7 @@ fn a_past_is_narrowed_with_the_columns() {
     // Rows can still be joined with others that have the same columns.
     let mut both = narrow.features.clone();
     both.append(&narrow.features).unwrap();
-    assert_eq!(both.past.unwrap().at.len(), both.rows);
+    assert_eq!(both.past.as_ref().unwrap().at.len(), both.rows);
     let mut plain = narrow.features.clone();
     plain.past = None;
     assert!(narrow.features.clone().append(&plain).is_err());

@@ -36,7 +36,7 @@ fn known(xs: &[f64]) -> KnownRows {
     let noisy = |(i, x): (usize, &f64)| truth(*x) + noise(i);
     KnownRows {
         rows: (0..xs.len()).collect(),
-        features: features(xs),
+        features: features(xs).into(),
         target: xs.iter().enumerate().map(noisy).collect(),
         weight: vec![1.0; xs.len()],
         blocks: None,
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let set = TransferSet {
         known: known(&xs(0, 40)),
         new: NewRows {
-            features: features(&asked),
+            features: features(&asked).into(),
             mean: asked.iter().map(|x| truth(*x)).collect(),
             std: vec![0.1; 1000],
             source: vec![None; 1000],

@@ -299,8 +299,8 @@ impl<'a> Stage<'a> {
         let known = &set.known.features;
         let window = self.study.rows_before + 1;
         let design = Design::fit(known, &rows, &self.cuts, &options, self.heads, window)?;
-        let held = held.map(|held| &held.features);
-        let parts = [Some(known), Some(&set.new.features), held];
+        let held: Option<&Features> = held.map(|held| &*held.features);
+        let parts: [Option<&Features>; 3] = [Some(known), Some(&set.new.features), held];
         let [known, new, valid] = match design.shape {
             Shape::Mlp(_) => {
                 let of = |part: Option<&Features>| part.map(|part| design.positions(part));

@@ -432,7 +432,7 @@ mod tests {
             let n = target.len();
             KnownRows {
                 rows: (0..n).collect(),
-                features,
+                features: features.into(),
                 teacher: target.clone(),
                 target,
                 weight: vec![1.0; n],
@@ -444,7 +444,7 @@ mod tests {
             let more = features(500..600);
             let new = NewRows {
                 mean: target(&more).iter().map(|y| unit * y).collect(),
-                features: more,
+                features: more.into(),
                 std: vec![1.0; 100],
                 source: vec![None; 100],
                 weight: vec![1.0; 100],

@@ -44,6 +44,7 @@ use crate::checks::{
 };
 use crate::content::{content, content_of_past, seen};
 use crate::features::{Feature, FeatureKind, Features, Past, raw_columns};
+use crate::shared::SharedFeatures;
 use crate::given::GivenTeacher;
 use crate::kind::ColumnKind;
 use crate::learned::LearnedRows;
@@ -61,7 +62,7 @@ use crate::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Dataset {
     /// Features of all rows.
-    pub features: Features,
+    pub features: SharedFeatures,
     /// The values to predict, in their own unit.
     pub targets: Targets,
     /// Weight of each row; 1 if no weights are given.
@@ -290,7 +291,7 @@ impl Dataset {
             content: content(&features, &numbers, given.as_ref(), &split),
         };
         Ok(Self {
-            features,
+            features: features.into(),
             targets: Targets { specs, values },
             weight,
             blocks: dependence.blocks,

@@ -496,7 +496,7 @@ mod tests {
         let more = features(columns, category, 1000..1200);
         let mean = off(&target(&more));
         let new = NewRows {
-            features: more,
+            features: more.into(),
             mean,
             std: vec![1.0; 200],
             source: vec![None; 200],
@@ -506,7 +506,7 @@ mod tests {
         let set = TransferSet {
             known: KnownRows {
                 rows: rows.clone(),
-                features: train,
+                features: train.into(),
                 target: y,
                 weight: ones.clone(),
                 blocks: None,
@@ -518,7 +518,7 @@ mod tests {
         };
         let held = KnownRows {
             rows: rows[..100].to_vec(),
-            features: valid,
+            features: valid.into(),
             target: v,
             weight: ones[..100].to_vec(),
             blocks: None,

@@ -93,7 +93,7 @@ pub(super) fn literal(
         .collect();
     let features = moved_numbers(features, &rows, |at, _, range| noise[at] * range.sd);
     Transfer {
-        features,
+        features: features.into(),
         source: vec![None; count],
         label,
         second: vec![false; count],

@@ -13,7 +13,7 @@ pub mod set;
 mod slope;
 mod windows;
 
-use limbeck_data::{Feature, FeatureValues, Features, Stop, metrics};
+use limbeck_data::{Feature, FeatureValues, Features, SharedFeatures, Stop, metrics};
 use limbeck_options::{Options, Rule};
 use limbeck_teach::Prediction;
 use serde::{Deserialize, Serialize};
@@ -129,7 +129,7 @@ impl Augmentation {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Transfer {
     /// Values of the features.
-    pub features: Features,
+    pub features: SharedFeatures,
     /// For each new row, the index of the row from which it was made. The new row shares the gate of that row (the weight of its teacher label).
     /// `None` for an independent row, whose gate is 1.
     pub source: Vec<Option<usize>>,
@@ -147,7 +147,7 @@ impl Transfer {
     fn asked(features: Features) -> Self {
         let rows = features.rows;
         Self {
-            features,
+            features: features.into(),
             source: vec![None; rows],
             label: vec![f64::NAN; rows],
             second: vec![false; rows],

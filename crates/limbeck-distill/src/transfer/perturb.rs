@@ -22,7 +22,7 @@ pub(super) fn perturbed(
     let moved = moved_numbers(features, &rows, step);
     let source = rows.into_iter().map(Some).collect();
     Transfer {
-        features: moved,
+        features: moved.into(),
         source,
         label: vec![f64::NAN; count],
         second: vec![false; count],

@@ -1,6 +1,6 @@
 //! The transfer set: all rows that a student learns from, with their labels.
 
-use limbeck_data::Features;
+use limbeck_data::SharedFeatures;
 
 use crate::hints::Coordinates;
 
@@ -11,7 +11,7 @@ pub struct KnownRows {
     /// Row indices in the data set.
     pub rows: Vec<usize>,
     /// Inputs.
-    pub features: Features,
+    pub features: SharedFeatures,
     /// Targets.
     pub target: Vec<f64>,
     /// Row weights.
@@ -28,7 +28,7 @@ pub struct KnownRows {
 #[derive(Clone, Debug, Default)]
 pub struct NewRows {
     /// Inputs.
-    pub features: Features,
+    pub features: SharedFeatures,
     /// The mean that the teacher predicts for each row, in the learned unit (the target's own unit, or its logarithm).
     pub mean: Vec<f64>,
     /// The teacher's standard deviation for each row.
@@ -59,7 +59,7 @@ impl TransferSet {
     #[must_use]
     pub fn plain(known: KnownRows) -> Self {
         let new = NewRows {
-            features: known.features.select(&[]),
+            features: known.features.rows(&[]),
             ..NewRows::default()
         };
         Self {

@@ -584,7 +584,7 @@ impl<'a> Context<'a> {
             std: vec![f64::NAN; n],
             fold: vec![NO_FOLD; n],
             new: Transfer {
-                features: self.data.features.select(&[]),
+                features: self.data.features.rows(&[]),
                 ..Transfer::default()
             },
             ..LabelStore::default()

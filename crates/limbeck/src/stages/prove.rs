@@ -556,7 +556,7 @@ impl Case<'_> {
         let labels = self.known.labels;
         let (source, rows) = match labels.new.made.min(labels.new.features.rows) {
             0 => (trained.train(), trained.train().rows),
-            made => (&labels.new.features, made),
+            made => (&*labels.new.features, made),
         };
         // A recurrent student reads fewer columns.
         let steps;

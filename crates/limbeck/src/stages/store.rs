@@ -216,7 +216,7 @@ impl LabelStore {
     pub fn known(&self, data: &Dataset, rows: &[usize]) -> KnownRows {
         KnownRows {
             rows: rows.to_vec(),
-            features: data.features.select(rows),
+            features: data.features.rows(rows),
             target: data.learned_of(rows),
             weight: data.weight_of(rows),
             blocks: data.blocks_of(rows),
@@ -234,7 +234,7 @@ impl LabelStore {
         let pick = |values: &[f64]| kept.iter().map(|&row| values[row]).collect();
         let source: Vec<Option<usize>> = kept.iter().map(|&row| self.new.source[row]).collect();
         NewRows {
-            features: self.new.features.select(&kept),
+            features: self.new.features.rows(&kept),
             mean: pick(mean),
             std: pick(&self.full.std),
             weight: source

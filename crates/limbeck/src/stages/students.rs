@@ -181,7 +181,7 @@ impl<'t> Files<'t> {
 pub(crate) fn untaught_rows(data: &Dataset, rows: Vec<usize>) -> TransferSet {
     let none = vec![f64::NAN; rows.len()];
     TransferSet::plain(KnownRows {
-        features: data.features.select(&rows),
+        features: data.features.rows(&rows),
         target: data.learned_of(&rows),
         weight: data.weight_of(&rows),
         blocks: None,
