@@ -160,6 +160,38 @@ fn a_carried_student_goes_on_from_row_to_row_and_from_block_to_block() {
 }
 
 #[test]
+fn one_recurrent_student_predicts_several_horizons() {
+    let place = place(rows(3, 150), QUICK);
+    let fixed = "--horizon 1,3 --joint --student gru --window 6 --params 400 --export c";
+    for (run, more) in [
+        ("rolling", "--window-rows 200"),
+        ("carried", "--memory carried --window-rows 0"),
+    ] {
+        distill(&place, &format!("{fixed} {more} --out {run}")).succeeds();
+        let shown = limbeck(&place, &format!("inspect {run}/student.limbeck")).succeeds();
+        assert!(shown.stdout.contains("(gru)"), "{}", shown.stdout);
+        limbeck(&place, &format!("verify {run}")).succeeds();
+        let out = format!("{run}.csv");
+        limbeck(&place, &format!("predict {run} machines.csv -o {out}")).succeeds();
+        for horizon in [1, 3] {
+            // The run of a horizon has the joint student, reduced to one output.
+            let own = format!("{run}/load_ahead{horizon}/predictions.parquet");
+            let (tested, shipped) = (column(&place, &own, "row"), column(&place, &own, "shipped"));
+            let whole = column(&place, &out, &format!("prediction_load.ahead{horizon}"));
+            let again: Vec<f64> = tested.iter().map(|&row| whole[row as usize]).collect();
+            assert!(tested.len() > 50);
+            assert_near(&again, &shipped);
+        }
+        // The new rows are the same for both horizons.
+        let new = |horizon: usize| {
+            let rows = report(&place, &format!("{run}/load_ahead{horizon}"));
+            rows["labels"]["new_rows"].clone()
+        };
+        assert_eq!(new(1), new(3));
+    }
+}
+
+#[test]
 fn a_gap_and_another_series_begin_a_window_anew() {
     let place = place(rows(3, 150), QUICK);
     distill(&place, "--student lstm --horizon 1 --window 4 --out run").succeeds();

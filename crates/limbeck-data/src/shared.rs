@@ -100,7 +100,10 @@ impl DerefMut for SharedFeatures {
         let Some(own) = Arc::get_mut(&mut self.0) else {
             unreachable!("the copy has one owner")
         };
-        own.selected.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        own.selected
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
         &mut own.features
     }
 }
@@ -111,7 +114,11 @@ mod tests {
 
     #[test]
     fn selections_are_shared_while_they_are_in_use() {
-        let features = SharedFeatures::from(Features { columns: vec![], rows: 9, past: None });
+        let features = SharedFeatures::from(Features {
+            columns: vec![],
+            rows: 9,
+            past: None,
+        });
         let one = features.rows(&[0, 1]);
         assert!(one.is_same(&features.rows(&[0, 1])));
         assert!(!one.is_same(&features.rows(&[1, 0])));
@@ -123,7 +130,11 @@ mod tests {
 
     #[test]
     fn a_change_is_seen_by_its_owner_alone() {
-        let features = SharedFeatures::from(Features { columns: vec![], rows: 9, past: None });
+        let features = SharedFeatures::from(Features {
+            columns: vec![],
+            rows: 9,
+            past: None,
+        });
         let (mut own, before) = (features.clone(), features.rows(&[0, 1]));
         own.rows = 5;
         assert_eq!((features.rows, own.rows), (9, 5));

@@ -213,13 +213,8 @@ const ONE_TARGET: &str = "a teacher of this kind predicts only one target; run l
 /// Rules for the option `joint` (one student for several targets): several targets are required, and some options cannot be used.
 const JOINT: &[Rule] = &[
     Rule::WithAny(&["targets", "data.horizons"]),
-    Rule::Where("student.kind", &["mlp", "auto"], NOT_JOINT),
+    Rule::Where("student.kind", &["mlp", "gru", "lstm", "auto"], NOT_JOINT),
     Rule::Where("objective.head", &["point"], NOT_JOINT),
-    Rule::Where(
-        "teacher.kind",
-        &["auto", "trees", "network", "gp", "linear"],
-        NOT_JOINT,
-    ),
     Rule::Without("hints.kind", NOT_JOINT),
     Rule::Without("transfer.slope_rows", NOT_JOINT),
     Rule::Without("transfer.adversarial_rows", NOT_JOINT),

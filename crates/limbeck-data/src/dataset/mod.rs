@@ -44,7 +44,6 @@ use crate::checks::{
 };
 use crate::content::{content, content_of_past, seen};
 use crate::features::{Feature, FeatureKind, Features, Past, raw_columns};
-use crate::shared::SharedFeatures;
 use crate::given::GivenTeacher;
 use crate::kind::ColumnKind;
 use crate::learned::LearnedRows;
@@ -52,6 +51,7 @@ use crate::numbers::Notation;
 use crate::ranges::{ranges, shifted};
 use crate::reading::ReadOptions;
 use crate::rng::generator;
+use crate::shared::SharedFeatures;
 use crate::split::{FoldKind, Split, SplitPart, Ties, time_blocks};
 use crate::table::{Column, Table, Values};
 use crate::targets::{LearnedUnit, TargetSpec, Targets};

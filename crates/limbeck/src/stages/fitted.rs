@@ -108,6 +108,7 @@ pub(crate) fn label_options(recipe: &Recipe) -> LabelOptions<'_> {
         transfer: &recipe.transfer,
         unlabeled: recipe.unlabeled.as_deref(),
         hints: &recipe.hints,
+        same: None,
         seed: recipe.seed,
     }
 }
@@ -230,10 +231,16 @@ pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Res
     let own = planned(recipe, &resolved.plan);
     let studied = within_budget(&own, data);
     early::check_exports(&own.export, study_options(&studied), data, session)?;
-    let labels = labels_of(&own, data, teaching)?;
+    let labels = labels_of((label_options(&own), &own), data, teaching)?;
     let mut resolved = budget.resolved_students(resolved, data)?;
     let own = planned(recipe, &resolved.plan);
-    let others = splits::others(label_options(&own), &own.student, data, &labels, teaching)?;
+    let others = splits::others(
+        label_options(&own),
+        &own.student,
+        (data, &labels),
+        None,
+        teaching,
+    )?;
     note_late_splits(&mut resolved.notes, [(&labels, &others)], session);
     let studied = within_budget(&own, data);
     let students = Students {
@@ -297,7 +304,7 @@ fn repeated<T>(
     let recipe = &within_budget(recipe, data);
     let (of_labels, options) = (label_options(recipe), study_options(recipe));
     let labels = &labels::make(of_labels, options, data, session)?;
-    let others = &splits::others(of_labels, options.student, data, labels, session)?;
+    let others = &splits::others(of_labels, options.student, (data, labels), None, session)?;
     let students = Students {
         options,
         proof: proof_options(recipe),
@@ -332,8 +339,10 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
     let each: Vec<Dataset> = (0..data.targets.specs.len())
         .map(|at| data.of_target(at))
         .collect();
-    // Other kinds of students predict one target.
-    resolved.plan.student.kind = StudentKind::Mlp;
+    // Students that are no networks predict one target.
+    if resolved.plan.student.kind.cell().is_none() {
+        resolved.plan.student.kind = StudentKind::Mlp;
+    }
     let own = planned(recipe, &resolved.plan);
     early::check_exports(
         &own.export,
@@ -341,23 +350,26 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
         &each[0],
         session,
     )?;
-    let mut stores = Vec::new();
+    let mut stores: Vec<LabelStore> = Vec::new();
     for data in &each {
         let name = &data.spec().name;
         session.begin(&format!("teacher of {name}"));
-        stores.push(labels_of(&own, data, &teaching.named(name))?);
+        let options = LabelOptions {
+            same: stores.first().map(|store| &store.new),
+            ..label_options(&own)
+        };
+        stores.push(labels_of((options, &own), data, &teaching.named(name))?);
     }
     let mut resolved = budget.resolved_students(resolved, &each[0])?;
     let own = planned(recipe, &resolved.plan);
     agree(stores.iter_mut().collect())?;
-    let mut others = each
-        .iter()
-        .zip(&stores)
-        .map(|(data, store)| {
-            let session = teaching.named(&data.spec().name);
-            splits::others(label_options(&own), &own.student, data, store, &session)
-        })
-        .collect::<Result<Vec<Vec<OtherSplit<'_>>>>>()?;
+    let mut others: Vec<Vec<OtherSplit<'_>>> = Vec::new();
+    for (data, store) in each.iter().zip(&stores) {
+        let session = teaching.named(&data.spec().name);
+        let (options, first) = (label_options(&own), others.first().map(Vec::as_slice));
+        let made = splits::others(options, &own.student, (data, store), first, &session)?;
+        others.push(made);
+    }
     note_late_splits(&mut resolved.notes, stores.iter().zip(&others), session);
     for split in 0..others[0].len() {
         let of_split = others.iter_mut().map(|own| own[split].store.to_mut());
@@ -456,9 +468,12 @@ fn first_of<T: Clone + PartialEq<F>, F: ?Sized>(
     )
 }
 
-fn labels_of(recipe: &Recipe, data: &Dataset, session: &Session<'_>) -> Result<LabelStore> {
+fn labels_of(
+    (options, recipe): (LabelOptions<'_>, &Recipe),
+    data: &Dataset,
+    session: &Session<'_>,
+) -> Result<LabelStore> {
     session.piece("labels", || {
-        let options = label_options(recipe);
         let mut labels = labels::make(options, study_options(recipe), data, session)?;
         session.go_on()?;
         note_late(options, &mut labels, session);

@@ -38,6 +38,8 @@ pub(crate) struct LabelOptions<'a> {
     pub(crate) unlabeled: Option<&'a Path>,
     /// Options of feature distillation: whether the teacher's inner features are stored, and how.
     pub(crate) hints: &'a HintOptions,
+    /// New rows that were made for another target of the same student. The same rows are labelled then.
+    pub(crate) same: Option<&'a Transfer>,
     pub(crate) seed: u64,
 }
 
@@ -217,6 +219,9 @@ impl<'a> Context<'a> {
     }
 
     fn transfer(&self) -> Result<Transfer> {
+        if let Some(same) = self.options.same {
+            return Ok(same.clone());
+        }
         let rows = &self.data.split.train;
         let target: Vec<f64> = rows.iter().map(|&row| self.target[row]).collect();
         let rows_before = self.data.summary.rows_before();

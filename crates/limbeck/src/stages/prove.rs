@@ -75,7 +75,7 @@ impl Students<'_> {
         let (shipped, winner) = case.shipped(trained);
         let (provenance, examples) = (
             case.provenance(&shipped),
-            case.examples(trained, StudentKind::Mlp),
+            case.examples(trained, case.kind_of(winner)),
         );
         let student = trained.stage.student(winner, provenance, examples)?;
         let student = self.with_intervals(trained, case.in_sequence(student)?)?;

@@ -26,14 +26,16 @@ const NEW_ROWS: usize = 20_000;
 /// from other teachers are used for all splits, since those teachers may have seen any row. Labels that need more than the predictions of
 /// one teacher, for example residual correction, are used for all splits as well.
 ///
+/// `first` has the splits of the first target of the same student, whose new rows are labelled for this target, too; `None` for the first target.
+///
 /// # Errors
 ///
 /// The errors of the teacher.
 pub(crate) fn others<'a>(
     options: LabelOptions<'_>,
     student: &StudentOptions,
-    data: &Dataset,
-    store: &'a LabelStore,
+    (data, store): (&Dataset, &'a LabelStore),
+    first: Option<&[OtherSplit<'_>]>,
     session: &Session<'_>,
 ) -> Result<Vec<OtherSplit<'a>>> {
     let learn = data.split.train.len() + data.split.valid.len();
@@ -54,6 +56,10 @@ pub(crate) fn others<'a>(
     };
     let labelled = |(at, data): (usize, Dataset)| {
         let name = format!("split{}", at + 2);
+        let own = LabelOptions {
+            same: first.map(|first| &first[at].store.new),
+            ..own
+        };
         let store = session.piece(&format!("labels-{name}"), || {
             let mut store = labels::for_search(own, &data, &session.part(&name))?;
             note_late(own, &mut store, session);
