@@ -353,6 +353,35 @@ fn function(kind: LookKind) -> &'static str {
 }
 
 ",
+        LookKind::Ema => "static double look_ema(const double *x, int32_t n)
+{
+    double keep = 1.0 - 2.0 / (n + 1.0), weights = 0.0, sum = 0.0;
+    int32_t k;
+    for (k = 4 * n - 1; k >= 0; k--) {
+        weights = keep * weights + (isnan(x[k]) ? 0.0 : 1.0);
+        sum = keep * sum + (isnan(x[k]) ? 0.0 : x[k]);
+    }
+    return sum / weights;
+}
+
+",
+        LookKind::Macd => "static double look_macd(const double *x, int32_t n)
+{
+    double averages[2];
+    int32_t at, k;
+    for (at = 0; at < 2; at++) {
+        int32_t span = at ? 13 * n / 6 : n;
+        double keep = 1.0 - 2.0 / (span + 1.0), weights = 0.0, sum = 0.0;
+        for (k = 4 * span - 1; k >= 0; k--) {
+            weights = keep * weights + (isnan(x[k]) ? 0.0 : 1.0);
+            sum = keep * sum + (isnan(x[k]) ? 0.0 : x[k]);
+        }
+        averages[at] = sum / weights;
+    }
+    return averages[0] - averages[1];
+}
+
+",
         LookKind::Mean => "static double look_mean(const double *x, int32_t n)
 {
     double count = 0.0, sum = 0.0;

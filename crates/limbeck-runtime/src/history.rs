@@ -23,6 +23,8 @@ const MOST_ROWS: u32 = 100_000;
 /// | `diffN` | `x_0 − x_n`, also called *momentum* |
 /// | `rocN` | rate of change, `x_0 / x_n − 1` |
 /// | `logretN` | log return, `ln(x_0 / x_n)` |
+/// | `emaN` | exponential moving average of `x_0 … x_{4n−1}`: mean with the weights `(1 − 2 / (n + 1))^k` |
+/// | `macdN` | moving average convergence divergence, `ema_n − ema_m` with `m = ⌊13 n / 6⌋`; `macd12` is the usual one of 12 and 26 rows |
 /// | `meanN`, `minN`, `maxN` | mean, minimum and maximum of `x_0 … x_{n−1}` |
 /// | `stdN` | sample standard deviation of `x_0 … x_{n−1}`, with `n − 1` in the denominator |
 /// | `slopeN` | slope of the least-squares line through `x_0 … x_{n−1}`, per row |
@@ -32,13 +34,14 @@ const MOST_ROWS: u32 = 100_000;
 /// # Missing values
 ///
 /// A lag, a difference, a rate or a return is missing if one of its values is missing. The other statistics use the known values only; so they also
-/// exist in the first rows of a series. They are missing without a known value (`mean`, `min`, `max`), without a known difference (`rsi`), and with
+/// exist in the first rows of a series. They are missing without a known value (`mean`, `min`, `max`, `ema`, `macd`), without a known difference (`rsi`), and with
 /// fewer than two known values or returns (`std`, `slope`, `vol`). A division by 0 and the logarithm of a number that is not positive are missing.
 ///
 /// # Source
 ///
 /// `rsi` is Cutler's variant, which uses plain sums in place of the exponential averages of J. W. Wilder, *New Concepts in Technical Trading
-/// Systems*, 1978. So it depends on the last `n + 1` rows only.
+/// Systems*, 1978. So it depends on the last `n + 1` rows only. `macd` is that of G. Appel, *The Moving Average Convergence Divergence Trading
+/// Method*, 1979. An exponential average has no last row; here it ends after `4 n` rows, where less than a thousandth of the weights is left.
 ///
 /// ```
 /// use limbeck_runtime::Look;
@@ -69,6 +72,10 @@ pub enum LookKind {
     Roc,
     /// Log return since an earlier value.
     LogReturn,
+    /// Exponential moving average.
+    Ema,
+    /// Difference of a fast and a slow exponential moving average.
+    Macd,
     /// Mean of the last values.
     Mean,
     /// Sample standard deviation of the last values.
@@ -87,11 +94,13 @@ pub enum LookKind {
 
 impl LookKind {
     /// All kinds, in the order of the table of [`Look`].
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Lag,
         Self::Diff,
         Self::Roc,
         Self::LogReturn,
+        Self::Ema,
+        Self::Macd,
         Self::Mean,
         Self::Min,
         Self::Max,
@@ -108,6 +117,8 @@ impl LookKind {
             Self::Diff => "diff",
             Self::Roc => "roc",
             Self::LogReturn => "logret",
+            Self::Ema => "ema",
+            Self::Macd => "macd",
             Self::Mean => "mean",
             Self::Std => "std",
             Self::Min => "min",
@@ -124,7 +135,13 @@ impl LookKind {
             Self::Lag | Self::Diff | Self::Roc | Self::LogReturn | Self::Volatility | Self::Rsi => {
                 true
             }
-            Self::Mean | Self::Std | Self::Min | Self::Max | Self::Slope => false,
+            Self::Ema
+            | Self::Macd
+            | Self::Mean
+            | Self::Std
+            | Self::Min
+            | Self::Max
+            | Self::Slope => false,
         }
     }
 }
@@ -132,7 +149,12 @@ impl LookKind {
 impl Look {
     /// Number of rows that are needed, with the current row.
     pub fn depth(self) -> usize {
-        self.rows as usize + usize::from(self.kind.compares())
+        let rows = self.rows as usize;
+        match self.kind {
+            LookKind::Ema => SPANS * rows,
+            LookKind::Macd => SPANS * slow(rows),
+            _ => rows + usize::from(self.kind.compares()),
+        }
     }
 
     /// The value of the statistic; NaN if it is missing. `x(k)` is the value `k` rows before the current row; NaN if there is no such row, or if the
@@ -144,6 +166,8 @@ impl Look {
             LookKind::Diff => x(0) - x(n),
             LookKind::Roc => x(0) / x(n) - 1.0,
             LookKind::LogReturn => log_return(x(0), x(n)),
+            LookKind::Ema => ema(n, x),
+            LookKind::Macd => ema(n, x) - ema(slow(n), x),
             LookKind::Mean => mean((0..n).rev().map(x)),
             LookKind::Min => (0..n).map(x).fold(f64::NAN, f64::min),
             LookKind::Max => (0..n).map(x).fold(f64::NAN, f64::max),
@@ -172,6 +196,26 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
         sum += value;
     }
     sum / count
+}
+
+/// An exponential moving average of span `n` reads this many times `n` rows.
+const SPANS: usize = 4;
+
+/// The span of the slow average of `macd`, whose fast one has span `n`.
+fn slow(n: usize) -> usize {
+    13 * n / 6
+}
+
+/// Exponential moving average of the known values; NaN if there are none.
+fn ema(n: usize, x: impl Fn(usize) -> f64) -> f64 {
+    let keep = 1.0 - 2.0 / (n as f64 + 1.0);
+    let (mut weights, mut sum) = (0.0, 0.0);
+    for x in (0..SPANS * n).rev().map(x) {
+        let (one, x) = if x.is_nan() { (0.0, 0.0) } else { (1.0, x) };
+        weights = keep * weights + one;
+        sum = keep * sum + x;
+    }
+    sum / weights
 }
 
 /// Sample standard deviation of the known values; NaN if there are fewer than two.
@@ -644,6 +688,24 @@ mod tests {
     }
 
     #[test]
+    fn exponential_averages_are_worked_by_hand() {
+        // Span 3: weights 1, 1/2, 1/4, …; the value two rows before is missing.
+        let x = |k: usize| {
+            [8.0, 4.0, f64::NAN, 16.0]
+                .get(k)
+                .copied()
+                .unwrap_or(f64::NAN)
+        };
+        let ema: Look = "ema3".parse().unwrap();
+        assert_eq!((ema.depth(), ema.of(x)), (12, 12.0 / 1.625));
+        let fast: Look = "macd3".parse().unwrap();
+        let slow: Look = "ema6".parse().unwrap();
+        assert_eq!((fast.depth(), fast.of(x)), (24, ema.of(x) - slow.of(x)));
+        assert_eq!("macd12".parse::<Look>().unwrap().depth(), 4 * 26);
+        assert!(ema.of(|_| f64::NAN).is_nan());
+    }
+
+    #[test]
     fn texts_of_looks() {
         for kind in LookKind::ALL {
             let look = Look { kind, rows: 12 };
@@ -652,7 +714,7 @@ mod tests {
         let error = |text: &str| text.parse::<Look>().unwrap_err();
         assert!(error("lag").contains("such as `lag7`"));
         assert!(error("lag0").contains("from 1 to 100000"));
-        assert!(error("ema3").contains("expected one of lagN, diffN"));
+        assert!(error("sma3").contains("expected one of lagN, diffN"));
         assert!(error("lag99999999999").contains("a number of rows"));
     }
 

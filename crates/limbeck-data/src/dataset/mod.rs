@@ -216,7 +216,11 @@ impl Dataset {
         let valid_given = parts.contains(&SplitPart::Valid);
         let mut split = split(&parts, &ties, source.has_split(options), options, seed)?;
         let name = source.name().to_owned();
-        let purge = |series: &Series| series.purge(&mut split, &rows);
+        let purge = |series: &Series| {
+            let summary = series.purge(&mut split, &rows);
+            series.thin(&mut split, &rows, options.stride);
+            summary
+        };
         let series_summary = series.as_ref().map(purge).transpose()?;
         // Forecasts were made from targets without such numbers.
         if options.horizon == 0 {

@@ -61,7 +61,7 @@ limbeck_options::options! {
             flag("series", "COLUMN"), under("Series"), common(), example("[\"machine\"]"),
             rules(&[IN_TIME, Rule::Without("data.group", "a series is a group already"), ONE_ROLE]),
         ];
-        /// Statistics of earlier rows of the same series as features: lagN, diffN, rocN, logretN, meanN, minN, maxN, stdN, slopeN, volN or rsiN, with a
+        /// Statistics of earlier rows of the same series as features: lagN, diffN, rocN, logretN, emaN, macdN, meanN, minN, maxN, stdN, slopeN, volN or rsiN, with a
         /// number of rows in place of N; of all number columns, or of one: COLUMN.lagN. A range such as lag1-24 stands for one of each number of rows.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         history: Vec<String> = Vec::new() => [
@@ -116,6 +116,10 @@ limbeck_options::options! {
         season: Option<usize> = None => [
             within(2.0, 10_000.0), flag("season", "ROWS"), under("Series"), unset("no season"), example("24"), rules(&[Rule::With("data.horizon")]),
         ];
+        /// Learn from every N-th row of each series only; windows of neighboring rows hardly differ.
+        ///
+        /// All rows are read as earlier rows, and all test rows are scored.
+        stride: usize = 1 => [within(1.0, 10_000.0), flag("stride", "ROWS"), under("Series"), rules(&[IN_TIME])];
         /// What to do at a gap, a step in time that is longer than usual.
         ///
         /// If at least 90 % of the steps are equal, a gap is more than 1.5 times as long; otherwise it is more than 10 times as long as the median step.
@@ -478,6 +482,7 @@ impl DataOptions {
             || !self.regimes.is_empty()
             || self.horizon > 0
             || self.gap != Gap::Split
+            || self.stride > 1
             || self.hold_out != HoldOut::Auto
     }
 

@@ -356,6 +356,22 @@ impl Series {
         })
     }
 
+    /// Leaves every `stride`-th row of each run among the training and validation rows. `rows` has the position in the table of each row of the split.
+    pub(super) fn thin(&self, split: &mut Split, rows: &[usize], stride: usize) {
+        if stride == 1 {
+            return;
+        }
+        let mut is_kept = vec![false; self.rows()];
+        for run in &self.runs.runs {
+            run.iter()
+                .step_by(stride)
+                .for_each(|&row| is_kept[row] = true);
+        }
+        for part in [&mut split.train, &mut split.valid] {
+            part.retain(|&row| is_kept[rows[row]]);
+        }
+    }
+
     /// The earliest and the latest time of some rows.
     fn times_of(&self, rows: &[usize], part: &[usize]) -> (f64, f64) {
         let times = part.iter().map(|&row| self.time[rows[row]]);
@@ -943,6 +959,36 @@ mod tests {
             let step = load[row] - lag[row];
             assert!(step.is_nan() || (-6.0..=8.0).contains(&step), "{step}");
         }
+    }
+
+    #[test]
+    fn a_stride_thins_training_rows_and_no_others() {
+        let history = |stride: usize| {
+            move |options: &mut DataOptions| {
+                options.history = vec!["lag1".into()];
+                (options.hold_out, options.stride) = (HoldOut::Time, stride);
+            }
+        };
+        let (all, thin) = (
+            make("load", history(1)).unwrap(),
+            make("load", history(4)).unwrap(),
+        );
+        assert_eq!(thin.split.test, all.split.test);
+        assert!(
+            thin.split
+                .train
+                .iter()
+                .all(|row| all.split.train.contains(row))
+        );
+        let found = thin.split.train.len() as f64 / all.split.train.len() as f64;
+        assert!((found - 0.25).abs() < 0.05, "{found}");
+        // The row before a row is not among those that are learned from.
+        let (lag, before) = (column(&thin, "rain.lag1"), column(&all, "rain.lag1"));
+        assert!(
+            lag.iter()
+                .zip(before)
+                .all(|(a, b)| a == b || a.is_nan() && b.is_nan())
+        );
     }
 
     #[test]
