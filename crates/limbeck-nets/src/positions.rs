@@ -225,12 +225,12 @@ impl Positions {
         all
     }
 
-    /// Cuts series into stretches of at most `steps` rows, of which the last `reads` are samples. The windows of the samples must begin with their
+    /// Cuts series into stretches of at most `steps` rows, of which the last `reads` may be samples. The windows of the samples must begin with their
     /// series.
     ///
     /// # Panics
     ///
-    /// Panics if `reads` is 0, or if samples are rows.
+    /// Panics if `reads` is 0 or more than `steps`, or if samples are rows.
     #[must_use]
     pub fn stretches(&self, steps: usize, reads: usize) -> Stretches {
         let Some(own) = &self.windows else {
@@ -246,9 +246,10 @@ impl Positions {
                 for &(row, sample) in part {
                     samples[at + reads - 1 - (last - row) as usize] = Some(sample);
                 }
-                let back = (steps as u32 - 1).min(last - first);
+                // A stretch begins in the same row, whichever of its rows are samples.
+                let from = (place(last) * reads).saturating_sub(steps - reads);
                 windows.push(Window {
-                    first: last - back,
+                    first: first + from as u32,
                     last,
                 });
             }
@@ -449,7 +450,7 @@ mod tests {
         // A last stretch that is shorter overlaps the one before, whose rows are not read again.
         let found = positions.stretches(5, 4);
         let cut = &found.positions.windows.as_ref().unwrap().windows;
-        assert_eq!(*cut, [window(0, 2), window(1, 5), window(6, 7)]);
+        assert_eq!(*cut, [window(0, 2), window(3, 5), window(6, 7)]);
         assert_eq!(found.samples[4..8], [None, None, Some(5), Some(3)]);
     }
 

@@ -3,12 +3,17 @@
 use crate::network::{Members, NetworkOptions};
 
 limbeck_options::options! {
-    /// LSTM teachers: ensembles of recurrent networks. They read each row and the rows before it, as many as `data.window` says.
+    /// LSTM teachers: ensembles of recurrent networks. They read each row and the rows before it, as `data.window` and `windows` say.
     pub struct LstmOptions in "teacher.lstm", "Teacher" {
         /// Number of networks to average; 0 leaves LSTMs out of the mix `auto`.
         members: usize = 2 => [at_least(0.0)];
         /// Number of units of each layer. With several numbers, layers are stacked.
         units: Vec<usize> = vec![64] => [within(1.0, 1024.0)];
+        /// Number of windows of `data.window` rows that a network reads at most; with `student.memory` carried, the default is 4.
+        ///
+        /// With one window, each row is predicted from its own window. With more, a pass over so many windows predicts all rows of the last one, which is
+        /// many times faster. Each of them is predicted from the row itself and all rows before it in the pass.
+        windows: usize = 1 => [within(1.0, 100.0)];
         /// Number of passes over the rows, within the limits of `steps`.
         epochs: usize = 8 => [at_least(1.0)];
         /// Minimum and maximum number of training steps.
@@ -75,6 +80,7 @@ impl From<&LstmOptions> for Members {
         Self {
             is_recurrent: true,
             reads_changes: false,
+            windows: options.windows,
             options: options.training(),
             input_noise: options.input_noise,
         }

@@ -16,7 +16,8 @@ use limbeck_nets::loss::{PointLoss, StepContext, StepLoss};
 use limbeck_nets::losses::{Hard, LabelLoss};
 use limbeck_nets::{
     Bins, Control, Head, HeadKind, InputLayout, LOG_VARIANCE_LIMIT, MlpShape, Network, Positions,
-    RecurrentShape, Schedule, Segment, Shape, TrainOptions, TrainState, Trainer, TrainingRows,
+    RecurrentShape, Schedule, Segment, Shape, Stretches, TrainOptions, TrainState, Trainer,
+    TrainingRows,
 };
 use limbeck_runtime::{Cell, Container, Encoder, Numbers};
 use rayon::prelude::*;
@@ -58,6 +59,8 @@ limbeck_options::options! {
 }
 
 const BATCH: usize = 256;
+/// Least number of passes per training step, if a pass of an LSTM predicts several rows.
+const LEAST_STRETCHES: usize = 8;
 /// Number of points of the training curve. At each point, the out-of-fold error is measured.
 pub(crate) const CURVE: usize = 16;
 /// Maximum number of rows that a recurrent network of a file may read. A larger number means that the file is damaged.
@@ -110,6 +113,8 @@ pub struct Members {
     /// True for LSTMs that do not read columns whose change from the row before they can read: in forecasts, a series may drift away from the levels
     /// of its training rows.
     pub(crate) reads_changes: bool,
+    /// For LSTMs, the largest number of windows of rows that they read. With more than one, a pass predicts all rows of the last window.
+    pub(crate) windows: usize,
     /// Their training. The hidden layers of LSTMs are their layers of units.
     pub(crate) options: NetworkOptions,
     /// Noise on numbers during training, in their standard deviations.
@@ -121,6 +126,7 @@ impl From<&NetworkOptions> for Members {
         Self {
             is_recurrent: false,
             reads_changes: false,
+            windows: 1,
             options: options.clone(),
             input_noise: 0.0,
         }
@@ -150,7 +156,70 @@ impl Members {
 struct Reading {
     encoder: Encoder,
     shape: Shape,
+    inputs: Inputs,
+}
+
+/// The inputs of rows.
+struct Inputs {
     positions: Positions,
+    /// If a sample is several consecutive rows ([`Network::reads`]), the row at each place, if there is one.
+    places: Option<Vec<Option<usize>>>,
+    /// Number of rows.
+    rows: usize,
+}
+
+impl Inputs {
+    fn of_rows(positions: Positions, rows: usize) -> Self {
+        Self {
+            positions,
+            places: None,
+            rows,
+        }
+    }
+
+    /// The inputs of rows that a recurrent network reads in their series.
+    fn of_series(
+        series: &EncodedSeries,
+        features: &Features,
+        shape: &RecurrentShape,
+    ) -> Result<Self> {
+        let rows = features.rows;
+        if shape.reads() == 1 {
+            let positions = series.windows(features, shape.window())?;
+            return Ok(Self::of_rows(positions, rows));
+        }
+        let whole = series.windows(features, usize::MAX)?;
+        let Stretches { positions, samples } = whole.stretches(shape.window(), shape.reads());
+        Ok(Self {
+            positions,
+            places: Some(samples),
+            rows,
+        })
+    }
+
+    /// Numbers of rows, `[rows, width]`, from those of all places. `width` is at least 1.
+    fn by_row(&self, values: Vec<f32>, width: usize) -> Vec<f32> {
+        let Some(places) = &self.places else {
+            return values;
+        };
+        let mut all = vec![0.0; self.rows * width];
+        for (row, own) in places.iter().zip(values.chunks_exact(width)) {
+            if let Some(row) = row {
+                all[row * width..][..width].copy_from_slice(own);
+            }
+        }
+        all
+    }
+
+    /// Label columns of all places, from those of the rows, `[rows, 2]`. A place without a row has weight 0.
+    fn labels(&self, of_rows: Vec<f32>) -> Vec<f32> {
+        let Some(places) = &self.places else {
+            return of_rows;
+        };
+        let of =
+            |row: &Option<usize>| row.map_or([0.0; 2], |at| [of_rows[2 * at], of_rows[2 * at + 1]]);
+        places.iter().flat_map(of).collect()
+    }
 }
 
 impl Reading {
@@ -184,7 +253,7 @@ impl Reading {
         let shape = MlpShape::new(layout, options.hidden.clone(), outputs)?;
         Ok(Self {
             encoder,
-            positions: shape.input().positions(&encoded).into(),
+            inputs: Inputs::of_rows(shape.input().positions(&encoded).into(), features.rows),
             shape: shape.into(),
         })
     }
@@ -206,11 +275,14 @@ impl Reading {
         let encoder = fit_encoder(&steps, rows, &encode_options());
         let window = sample.rows_before + 1;
         let (step, units) = (step_numbers(&encoder), members.options.hidden.clone());
-        let shape = RecurrentShape::new(Cell::Lstm, step, window, units, outputs)?;
+        let mut shape = RecurrentShape::new(Cell::Lstm, step, window, units, outputs)?;
+        if members.windows > 1 {
+            shape = shape.reading(members.windows * window, window)?;
+        }
         let features = sample.features.select(rows);
         let series = EncodedSeries::new(&encoder, &[&features])?;
         Ok(Self {
-            positions: series.windows(&features, window)?,
+            inputs: Inputs::of_series(&series, &features, &shape)?,
             shape: shape.into(),
             encoder,
         })
@@ -475,15 +547,20 @@ impl NetworkEnsemble {
         let Reading {
             encoder,
             shape,
-            positions,
+            inputs,
         } = members.reading(sample, rows, head.outputs())?;
         let data = TrainingRows {
-            positions,
-            labels: standard.labels(),
+            labels: inputs.labels(standard.labels()),
+            positions: inputs.positions,
         };
+        let train = options.train_options(rows.len(), seed);
         let train = TrainOptions {
             input_noise: members.input_noise,
-            ..options.train_options(rows.len(), seed)
+            batch: match shape.reads() {
+                1 => train.batch,
+                reads => (train.batch / reads).max(LEAST_STRETCHES),
+            },
+            ..train
         };
         let loss = loss_of(head, options.balance);
         let is_over = || work.stop.is_over();
@@ -580,11 +657,11 @@ impl NetworkEnsemble {
                 let features = sample.features.select(&held);
                 let (target, weight) = (sample.target_of(&held), sample.weight_of(&held));
                 let mut network = curve.network.clone();
-                let positions = network.positions(&features)?;
+                let inputs = network.inputs(&features)?;
                 let mut errors = Vec::with_capacity(curve.points.len());
                 for (_, params) in &curve.points {
                     network.params.clone_from(params);
-                    let mean = network.predict_at(&positions).0;
+                    let mean = network.predict_at(&inputs).0;
                     errors.push(metrics::rmse(&mean, &target, &weight).powi(2));
                 }
                 Ok((curve, errors, weight.iter().sum::<f64>()))
@@ -632,32 +709,32 @@ impl NetworkEnsemble {
     ///
     /// An error if a row cannot be encoded.
     pub fn predict(&self, features: &Features) -> Result<(Vec<f64>, Vec<f64>)> {
-        Ok(self.predict_at(&self.positions(features)?))
+        Ok(self.predict_at(&self.inputs(features)?))
     }
 
     /// The inputs of rows.
-    fn positions(&self, features: &Features) -> Result<Positions> {
+    fn inputs(&self, features: &Features) -> Result<Inputs> {
         match &self.shape {
             Shape::Mlp(shape) => {
                 let inputs = inputs(&self.encoder, shape.input(), features)?;
-                Ok(shape.input().positions(&inputs).into())
+                let positions = shape.input().positions(&inputs).into();
+                Ok(Inputs::of_rows(positions, features.rows))
             }
             Shape::Recurrent(shape) => {
-                EncodedSeries::new(&self.encoder, &[features])?.windows(features, shape.window())
+                let series = EncodedSeries::new(&self.encoder, &[features])?;
+                Inputs::of_series(&series, features, shape)
             }
         }
     }
 
     /// The mean and the standard deviation of each row, from the inputs of the rows.
-    fn predict_at(&self, positions: &Positions) -> (Vec<f64>, Vec<f64>) {
+    fn predict_at(&self, inputs: &Inputs) -> (Vec<f64>, Vec<f64>) {
         let members = self.params.len() / self.shape.weights();
-        let mut sums = vec![[0.0; 3]; positions.samples(self.shape.inputs())];
+        let (mut sums, outputs) = (vec![[0.0; 3]; inputs.rows], self.head.outputs());
         for params in self.params.chunks(self.shape.weights()) {
-            for (sum, out) in sums.iter_mut().zip(
-                self.shape
-                    .predict(params, positions)
-                    .chunks(self.head.outputs()),
-            ) {
+            let out = self.shape.predict(params, &inputs.positions);
+            let out = inputs.by_row(out, outputs);
+            for (sum, out) in sums.iter_mut().zip(out.chunks(outputs)) {
                 let (mean, noise) = self.head.moments(out);
                 sum[0] += mean;
                 sum[1] += mean * mean;
@@ -683,8 +760,13 @@ impl NetworkEnsemble {
     ///
     /// An error if a row cannot be encoded.
     pub fn hidden(&self, features: &Features) -> Result<Vec<Vec<Vec<f32>>>> {
-        let (shape, positions) = (&self.shape, self.positions(features)?);
-        let hidden = |params| shape.hidden_of(params, &positions);
+        let (shape, inputs) = (&self.shape, self.inputs(features)?);
+        let hidden = |params| {
+            let layers = shape.hidden_of(params, &inputs.positions).into_iter();
+            let layers = layers.zip(shape.hidden());
+            let layers = layers.map(|(values, &width)| inputs.by_row(values, width));
+            layers.collect::<Vec<Vec<f32>>>()
+        };
         Ok(self.params.chunks(shape.weights()).map(hidden).collect())
     }
 
@@ -801,7 +883,8 @@ fn checked(shape: &Shape, encoder: &Encoder) -> Result<Option<Shape>> {
                 window,
                 own.units().to_vec(),
                 own.outputs(),
-            )?;
+            )?
+            .reading(window, own.reads())?;
             Ok(fits.then(|| own.into()))
         }
     }

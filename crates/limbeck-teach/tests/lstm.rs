@@ -159,6 +159,36 @@ fn lstm_predicts_what_depends_on_earlier_rows() {
 }
 
 #[test]
+fn a_pass_over_several_windows_predicts_all_rows_of_the_last() {
+    let (features, target) = series();
+    let weight = vec![1.0; target.len()];
+    let sample = Sample {
+        rows_before: 3,
+        ..sample(&features, &target, &weight)
+    };
+    let made = |windows: usize| {
+        let mut options = quick(TeacherKind::Lstm);
+        options.lstm.windows = windows;
+        FittedTeacher::fit_folds(&sample, &options, 3, (&*NO_CHECKPOINTS).into()).unwrap()
+    };
+    // Four rows leave `0.8⁴ = 41 %` of the standard deviation.
+    let (one, six) = (made(1), made(6));
+    let found = [error_of(&one, &target), error_of(&six, &target)];
+    assert!(found[0] > 0.35 && found[1] < 0.25, "{found:?}");
+    let teacher = six.teacher;
+    let again = FittedTeacher::from_bytes(&teacher.to_bytes().unwrap()).unwrap();
+    let whole = again.predict(&features).unwrap();
+    assert_eq!(whole, teacher.predict(&features).unwrap());
+    // A row has the same prediction among all rows and alone.
+    let some = again.predict(&features.select(&[137, 3, 49])).unwrap();
+    for (at, row) in [137, 3, 49].into_iter().enumerate() {
+        assert!((some.mean[at] - whole.mean[row]).abs() < 1e-6, "{row}");
+    }
+    let layers = again.layers(WhichFit::First, &features).unwrap();
+    assert_eq!(layers[0].values.len(), 16 * features.rows);
+}
+
+#[test]
 fn without_a_past_there_is_no_lstm() {
     let (features, target) = series();
     let features = Features {

@@ -302,6 +302,8 @@ const WINDOW_ROWS: usize = 20_000;
 const RECURRENT_STEPS: usize = 10;
 /// A training step of a student that carries its state takes a fraction of the time of one that reads windows, so there are this many times as many.
 const CARRIED_STEPS: usize = 4;
+/// Number of windows that LSTMs read which teach such a student, unless the user sets it.
+const CARRIED_WINDOWS: usize = 4;
 
 /// Maximum of the option `checkpoint_every`: the seconds of a year. A longer time is probably a typing error.
 const LONGEST: f64 = 31_536_000.0;
@@ -821,6 +823,7 @@ fn plain(quality: Quality, preset: Preset, kinds: Kinds) -> Table {
     }
     if kinds.memory == MemoryKind::Carried {
         quality.transfer.window_rows = 0;
+        quality.teacher.lstm.windows = CARRIED_WINDOWS;
     }
     let quality = Table::try_from(quality);
     let (Ok(mut plain), Ok(preset)) = (quality, toml::from_str(preset.options())) else {
