@@ -438,6 +438,16 @@ impl Recipe {
         }
     }
 
+    /// Sets default values for a student that carries its state: no new windows, and LSTMs that look back as far as the student is trained. Their
+    /// steps are cheaper then, so there are more of them.
+    fn with_passes(&mut self) {
+        self.transfer.window_rows = 0;
+        let lstm = &mut self.teacher.lstm;
+        lstm.windows = CARRIED_WINDOWS;
+        lstm.epochs *= 8;
+        lstm.steps = (10 * lstm.steps.0, 4 * lstm.steps.1);
+    }
+
     /// Sets default values for a recurrent student or teacher: new rows are windows of rows.
     fn with_windows(&mut self) {
         self.transfer.munge_rows = 0;
@@ -822,8 +832,7 @@ fn plain(quality: Quality, preset: Preset, kinds: Kinds) -> Table {
         quality.with_windows();
     }
     if kinds.memory == MemoryKind::Carried {
-        quality.transfer.window_rows = 0;
-        quality.teacher.lstm.windows = CARRIED_WINDOWS;
+        quality.with_passes();
     }
     let quality = Table::try_from(quality);
     let (Ok(mut plain), Ok(preset)) = (quality, toml::from_str(preset.options())) else {
