@@ -138,7 +138,7 @@ impl Dataset {
                 let schema: Vec<_> = table
                     .schema()
                     .into_iter()
-                    .filter(|(name, _)| !options.drop.contains(name))
+                    .filter(|(name, _)| !options.is_dropped(name))
                     .collect();
                 let reading = ReadOptions {
                     notations: table.notations.clone(),

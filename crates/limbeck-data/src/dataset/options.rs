@@ -527,6 +527,15 @@ impl DataOptions {
         Ok(kept)
     }
 
+    /// True if `drop` names the column, and no statistic in `history` is of this column alone.
+    pub(crate) fn is_dropped(&self, column: &str) -> bool {
+        let of_history = |text: &String| {
+            let own = text.rsplit_once('.');
+            own.is_some_and(|(own, _)| own == column)
+        };
+        self.drop.iter().any(|dropped| dropped == column) && !self.history.iter().any(of_history)
+    }
+
     /// Refuses two kinds of QLIKE: a target has one meaning.
     fn check_measures(&self) -> Result<()> {
         let kinds = self.measures.iter().filter(|kind| kind.is_qlike());

@@ -962,6 +962,24 @@ mod tests {
     }
 
     #[test]
+    fn a_dropped_column_may_have_statistics_of_earlier_rows() {
+        let data = make("load", |options| {
+            options.drop = vec!["rain".into()];
+            options.history = vec!["rain.lag1".into()];
+        })
+        .unwrap();
+        assert_eq!(data.features.names(), ["y", "rain.lag1"]);
+        let raw = crate::raw_columns(&data.summary.features, data.summary.sequence());
+        assert!(raw.iter().any(|(name, _)| name == "rain"));
+        // A statistic of all number columns is none of a dropped one.
+        let data = make("load", |options| {
+            options.drop = vec!["rain".into()];
+            options.history = vec!["lag1".into()];
+        });
+        assert_eq!(data.unwrap().features.names(), ["y", "y.lag1"]);
+    }
+
+    #[test]
     fn a_stride_thins_training_rows_and_no_others() {
         let history = |stride: usize| {
             move |options: &mut DataOptions| {

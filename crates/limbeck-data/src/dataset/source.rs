@@ -48,9 +48,7 @@ impl Source {
         let series = options.series.iter().map(String::as_str);
         let named: BTreeSet<&str> = single.map(|(_, column)| column).chain(series).collect();
         // A column that `drop` names may still be the group, the time or the weight.
-        let stays = |column: &str| {
-            named.contains(column) || !options.drop.iter().any(|dropped| dropped == column)
-        };
+        let stays = |column: &str| named.contains(column) || !options.is_dropped(column);
         table.columns.retain(|column| stays(&column.name));
         table
             .notes
