@@ -16,9 +16,7 @@ case "$1" in
         # Recurrent students have other new rows.
         new=--munge-rows
         case " $* " in *" gru "*|*" lstm "*|*" finance "*) new=--window-rows ;; esac
-        new_rows=300
-        case " $* " in *" carried "*) new_rows=0 ;; esac
-        for pair in "--quality fast" "--teacher trees" "--steps 120" "$new $new_rows" "--repeats 2" "--max-repeats 2" "--params 600"; do
+        for pair in "--quality fast" "--teacher trees" "--steps 120" "$new 300" "--repeats 2" "--max-repeats 2" "--params 600"; do
             case " $* " in
                 *" ${pair%% *} "*) ;;
                 *" --teacher-command "*|*" --teacher-column "*) case "$pair" in --teacher*) ;; *column*) ;; *) set -- "$@" $pair ;; esac ;;

@@ -33,16 +33,51 @@ pub struct Inputs {
     pub known: Positions,
     /// New rows (without a target), as positions.
     pub new: Positions,
-    /// The stretches of series in which the rows with a target are trained, if the network carries its state from row to row. There are no new rows
-    /// then.
-    pub stretches: Option<Stretches>,
+    /// The stretches of series in which the rows are trained, if the network carries its state from row to row.
+    pub stretches: Option<InStretches>,
+}
+
+/// Rows in stretches of their series.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InStretches {
+    /// Number of rows of a stretch that the network predicts.
+    pub reads: usize,
+    /// Rows with a target.
+    pub known: Stretches,
+    /// New rows.
+    pub new: Stretches,
+}
+
+impl InStretches {
+    /// The rows of the chosen stretches, and the positions of these stretches. `known` and `new` have the indices of stretches.
+    fn chosen(&self, known: &[usize], new: &[usize]) -> (Vec<Row>, Positions) {
+        let rows = |own: &'_ Stretches, chosen: &[usize], row: fn(usize) -> Row| -> Vec<Row> {
+            let of = |&at: &usize| &own.samples[at * self.reads..][..self.reads];
+            let all = chosen.iter().flat_map(of);
+            all.map(|own| own.map_or(Row::Silent, row)).collect()
+        };
+        let all = [
+            rows(&self.known, known, Row::Known),
+            rows(&self.new, new, Row::New),
+        ];
+        let picks = |part: usize, chosen: &[usize]| -> Vec<(usize, usize)> {
+            chosen.iter().map(|&at| (part, at)).collect()
+        };
+        let picks = [picks(0, known), picks(1, new)].concat();
+        let parts = [&self.known.positions, &self.new.positions];
+        (all.concat(), Positions::pick(&parts, &picks, 1))
+    }
+
+    /// The indices of all stretches: of rows with a target, and of new rows.
+    fn all(&self) -> [Vec<usize>; 2] {
+        [&self.known, &self.new].map(|own| (0..own.samples.len() / self.reads).collect())
+    }
 }
 
 impl Inputs {
-    /// Number of rows with a target in a sample of the network.
+    /// Number of rows in a sample of the network.
     pub(crate) fn reads(&self) -> usize {
-        let samples = |own: &Stretches| own.positions.samples(1).max(1);
-        (self.stretches.as_ref()).map_or(1, |own| own.samples.len() / samples(own))
+        self.stretches.as_ref().map_or(1, |own| own.reads)
     }
 }
 
@@ -329,8 +364,13 @@ impl Standardized<'_> {
                 (all, positions)
             }
             Some(stretches) => {
-                let all: Vec<usize> = (0..stretches.positions.samples(1)).collect();
-                of_stretches(stretches, &all.repeat(order.copies))
+                let [known, new] = stretches.all();
+                let new = if order.single.is_empty() {
+                    &[][..]
+                } else {
+                    &new
+                };
+                stretches.chosen(&known.repeat(order.copies), new)
             }
         }
     }
@@ -344,8 +384,14 @@ impl Standardized<'_> {
                 (sample, positions)
             }
             Some(stretches) => {
-                let all: Vec<usize> = (0..stretches.positions.samples(1)).collect();
-                of_stretches(stretches, &some(&all, PROBE.div_ceil(inputs.reads())))
+                let most = PROBE.div_ceil(stretches.reads);
+                let [known, new] = stretches.all().map(|all| some(&all, most));
+                let new = if order.single.is_empty() {
+                    &[][..]
+                } else {
+                    &new
+                };
+                stretches.chosen(&known, new)
             }
         }
     }
@@ -478,21 +524,6 @@ impl Standardized<'_> {
         }
         gates
     }
-}
-
-/// The rows of some stretches, by their indices, and the positions of these stretches.
-fn of_stretches(stretches: &Stretches, chosen: &[usize]) -> (Vec<Row>, Positions) {
-    let count = stretches.positions.samples(1).max(1);
-    let reads = stretches.samples.len() / count;
-    let rows = chosen
-        .iter()
-        .flat_map(|&at| &stretches.samples[at * reads..][..reads]);
-    let rows = rows.map(|row| row.map_or(Row::Silent, Row::Known));
-    let picks: Vec<(usize, usize)> = chosen.iter().map(|&at| (0, at)).collect();
-    (
-        rows.collect(),
-        Positions::pick(&[&stretches.positions], &picks, 1),
-    )
 }
 
 fn median(mut values: Vec<f32>) -> Option<f32> {

@@ -21,10 +21,10 @@ use serde::{Deserialize, Serialize};
 use crate::bins::Cuts;
 use crate::error::{Error, Result};
 use crate::hints::HintOptions;
-use crate::lesson::{Aim, Inputs, Lesson};
+use crate::lesson::{Aim, InStretches, Inputs, Lesson};
 use crate::objective::ObjectiveOptions;
 use crate::student::options::{MemoryKind, StudentKind, StudentOptions};
-use crate::student::{Design, Heads};
+use crate::student::{Design, Heads, STRETCH};
 use crate::target::Target;
 use crate::transfer::set::{KnownRows, TransferSet};
 use crate::trial::{Point, Progress, Setting, TargetPoint, Training, Trial, Watch};
@@ -86,8 +86,6 @@ const PATIENCE: f64 = 0.3;
 /// A quick student (a student trained before the search, to choose new rows or to correct teacher labels) is trained for `steps / QUICK` steps, where
 /// `steps` is the option `student.steps`.
 const QUICK: usize = 6;
-/// A recurrent network that carries its state is trained on stretches of this number of windows; the last window of a stretch is trained on.
-const STRETCH: usize = 4;
 /// Least number of stretches per training step.
 const LEAST_STRETCHES: usize = 8;
 
@@ -314,18 +312,22 @@ impl<'a> Stage<'a> {
                 parts.map(|part| Ok(of(part).transpose()?))
             }
         };
-        let known = known?.unwrap_or_default();
+        let (known, new) = (known?.unwrap_or_default(), new?.unwrap_or_default());
         let (mut trained, mut stretches) = (design.shape.clone(), None);
         if let (MemoryKind::Carried, Shape::Recurrent(own)) = (design.memory, &design.shape) {
             trained = own.reading(STRETCH * window, window)?.into();
-            stretches = Some(known.stretches(STRETCH * window, window));
+            stretches = Some(InStretches {
+                reads: window,
+                known: known.stretches(STRETCH * window, window),
+                new: new.stretches(STRETCH * window, window),
+            });
         }
         Ok(Arm {
             design,
             trained,
             inputs: Inputs {
                 known,
-                new: new?.unwrap_or_default(),
+                new,
                 stretches,
             },
             valid: valid?.unwrap_or_default(),

@@ -438,10 +438,9 @@ impl Recipe {
         }
     }
 
-    /// Sets default values for a student that carries its state: no new windows, and LSTMs that look back as far as the student is trained. Their
-    /// steps are cheaper then, so there are more of them.
+    /// Sets default values for a student that carries its state: LSTMs that look back as far as the student is trained. Their steps are cheaper then, so
+    /// there are more of them.
     fn with_passes(&mut self) {
-        self.transfer.window_rows = 0;
         let lstm = &mut self.teacher.lstm;
         lstm.windows = CARRIED_WINDOWS;
         lstm.epochs *= 8;
@@ -686,25 +685,9 @@ impl Recipe {
 
     /// Refuses what a student that carries its state cannot learn from.
     fn check_carried(&self) -> Result<()> {
-        let carries = "a student with `student.memory` carried is trained on whole series";
-        if self.transfer.window_rows > 0 {
-            let message = format!(
-                "found {}, but {carries}, which new windows are not; leave this option out, or set `student.memory` to rolling",
-                self.transfer.window_rows
-            );
-            return Err(recipe_error("transfer.window_rows", &message));
-        }
-        if self.unlabeled.is_some() {
-            let message = format!(
-                "{carries} of the table, so it cannot learn from other rows; leave this option out, or set `student.memory` to rolling"
-            );
-            return Err(recipe_error("unlabeled", &message));
-        }
         if self.hints.kind == HintKind::Relational {
-            let message = format!(
-                "found relational, which compares rows that are independent, but {carries}; use another kind, or set `student.memory` to rolling"
-            );
-            return Err(recipe_error("hints.kind", &message));
+            let message = "found relational, which compares independent rows, but a student with `student.memory` carried is trained on whole series; use another kind, or set `student.memory` to rolling";
+            return Err(recipe_error("hints.kind", message));
         }
         Ok(())
     }

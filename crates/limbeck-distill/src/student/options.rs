@@ -90,7 +90,7 @@ limbeck_options::options! {
         /// Which earlier rows a recurrent student uses: the last `data.window` rows, or all rows of the series so far.
         ///
         /// A `carried` student keeps its state from row to row, so that a prediction in a stream takes one step, and not as many as the window has rows.
-        /// It is trained on stretches of four windows, and is judged on whole series. It learns from no new rows.
+        /// It is trained on stretches of four windows, and is judged on whole series.
         memory: MemoryKind = MemoryKind::Rolling => [flag("memory", "KIND"), rules(MEMORY)];
         /// Maximum number of fitted numbers that a prediction may read; bin edges and scales count too.
         params: usize = 5000 => [within(10.0, 1_000_000.0), flag("params", "N"), letter('p'), common()];

@@ -23,6 +23,7 @@ pub use munge::munge;
 pub use set::{KnownRows, NewRows, TransferSet};
 
 use crate::error::Result;
+use crate::student::STRETCH;
 
 limbeck_options::options! {
     /// New rows for the teacher to label, and which of its labels are accepted.
@@ -71,7 +72,8 @@ limbeck_options::options! {
         adversarial_candidates: usize = 4 => [within(2.0, 100.0), rules(&[Rule::With("transfer.adversarial_rows")])];
         /// Maximum number of new rows with rows before them, for recurrent networks: weighted means of two windows of rows with similar targets, with noise like that of each column.
         ///
-        /// With a recurrent student, or with teacher.kind lstm, the default is 20000.
+        /// With a recurrent student, or with teacher.kind lstm, the default is 20000. If the student carries its state, all rows of a new window are
+        /// new rows.
         window_rows: usize = 0 => [flag("window-rows", "N")];
         /// Reject a new row if the teacher's standard deviation there exceeds this many times its median on training rows.
         #[serde(alias = "reject_spread")]
@@ -175,7 +177,16 @@ impl Transfer {
     }
 }
 
-/// Makes all new rows that the options ask for, from the rows `features` with the targets `target`. Networks read `rows_before` rows before each row.
+/// How networks read rows before each row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EarlierRows {
+    /// Number of rows before each row that a network reads; 0 if none does.
+    pub count: usize,
+    /// True if the student carries its state from row to row.
+    pub carried: bool,
+}
+
+/// Makes all new rows that the options ask for, from the rows `features` with the targets `target`.
 ///
 /// # Errors
 ///
@@ -183,7 +194,7 @@ impl Transfer {
 pub fn make(
     features: &Features,
     target: &[f64],
-    (options, rows_before): (&TransferOptions, usize),
+    (options, earlier): (&TransferOptions, EarlierRows),
     seed: u64,
     stop: Stop<'_>,
 ) -> Result<Transfer> {
@@ -214,8 +225,12 @@ pub fn make(
                 adversarial::candidates(features, count, options, seed, stop)?
             }
             Augmentation::Windows => {
-                let features = (features, rows_before + 1);
-                Transfer::asked(windows::mixed(features, target, count, options, seed))
+                let window = earlier.count + 1;
+                let reads = match earlier.carried {
+                    true => (features, STRETCH * window, true),
+                    false => (features, window, false),
+                };
+                Transfer::asked(windows::mixed(reads, target, count, options, seed))
             }
         })?;
     }
@@ -301,7 +316,13 @@ pub(crate) mod tests {
         options: &TransferOptions,
         seed: u64,
     ) -> Result<Transfer> {
-        super::make(features, target, (options, 0), seed, Stop::NEVER)
+        super::make(
+            features,
+            target,
+            (options, EarlierRows::default()),
+            seed,
+            Stop::NEVER,
+        )
     }
 
     pub(crate) fn features() -> Features {

@@ -34,9 +34,12 @@ const LEAST_KEPT: f64 = 0.25;
 /// `depth` is the number of rows that a network reads, with the row itself. Windows are longer if a statistic needs more rows; at most
 /// [`MOST_ROWS`] rows are made in all, so there may be fewer new rows than asked for.
 ///
+/// If a network carries its state (`whole`), all rows of a window are new rows, and each window is a series of its own: a network carries its state from
+/// its first row on.
+///
 /// Returns no rows if the rows have no past.
 pub(super) fn mixed(
-    (features, depth): (&Features, usize),
+    (features, depth, whole): (&Features, usize, bool),
     target: &[f64],
     count: usize,
     options: &TransferOptions,
@@ -45,6 +48,7 @@ pub(super) fn mixed(
     let Some(past) = &features.past else {
         return features.select(&[]);
     };
+    let count = if whole { count.div_ceil(depth) } else { count };
     let parents = parents((features, past), depth, target, count, options, seed);
     let used = used_rows(
         past,
@@ -66,15 +70,15 @@ pub(super) fn mixed(
             ..column.clone()
         });
     }
-    let made = statistics(&mut table, features, &parents);
-    let (runs, lasts) = runs(&parents, depth);
-    let chosen = table.select(&lasts);
+    let made = statistics(&mut table, features, (&parents, whole));
+    let (runs, new) = runs(&parents, (depth, whole));
+    let chosen = table.select(&new);
     let column = |(column, made): (&Feature, Option<Vec<f64>>)| {
         let own = chosen.columns.iter().find(|own| own.name == column.name);
         let values = match (own, made) {
             (Some(own), _) => own.values.clone(),
             (None, Some(values)) => FeatureValues::Number(values),
-            (None, None) => of_parent(column, &parents),
+            (None, None) => of_parent(column, (&parents, whole)),
         };
         Feature {
             values,
@@ -83,8 +87,8 @@ pub(super) fn mixed(
     };
     Features {
         columns: features.columns.iter().zip(made).map(column).collect(),
-        rows: parents.len(),
-        past: Some(Past::new(&table, &runs).select(&lasts)),
+        rows: new.len(),
+        past: Some(Past::new(&table, &runs).select(&new)),
     }
 }
 
@@ -136,16 +140,21 @@ fn parents(
     (0..count).map(pair).collect()
 }
 
-/// The last `depth` rows of each new window in a table that has one window after the other, and the last row of each window.
-fn runs(parents: &[Parents], depth: usize) -> (Vec<Vec<usize>>, Vec<usize>) {
+/// The rows of each new window that a network reads, in a table that has one window after the other, and the new rows: the last `depth` rows and the
+/// last one or, if windows are `whole`, all rows.
+fn runs(parents: &[Parents], (depth, whole): (usize, bool)) -> (Vec<Vec<usize>>, Vec<usize>) {
     let mut next = 0;
     let run = |pair: &Parents| {
         next += pair.first.len();
-        (next - pair.first.len().min(depth)..next).collect::<Vec<usize>>()
+        let rows = if whole { pair.first.len() } else { depth };
+        (next - pair.first.len().min(rows)..next).collect::<Vec<usize>>()
     };
     let runs: Vec<Vec<usize>> = parents.iter().map(run).collect();
-    let lasts = runs.iter().map(|run| run[run.len() - 1]).collect();
-    (runs, lasts)
+    let new = match whole {
+        true => runs.concat(),
+        false => runs.iter().map(|run| run[run.len() - 1]).collect(),
+    };
+    (runs, new)
 }
 
 /// The rows of the series that are in a window of one of the rows, in order.
@@ -226,12 +235,12 @@ fn noise_of(values: &[f64], past: &Past, used: &[usize]) -> f64 {
     *median / (0.6745 * 6.0_f64.sqrt())
 }
 
-/// Computes the statistics of earlier rows anew: in each row of `table` for its own columns, and in the last row of each window for the columns of
-/// `features`, whose values are returned. `None` for a column that is no statistic, or whose source is not in `table`.
+/// Computes the statistics of earlier rows anew: in each row of `table` for its own columns, and in the last row of each window (in each row, if windows
+/// are `whole`) for the columns of `features`, whose values are returned. `None` for a column that is no statistic, or whose source is not in `table`.
 fn statistics(
     table: &mut Features,
     features: &Features,
-    parents: &[Parents],
+    (parents, whole): (&[Parents], bool),
 ) -> Vec<Option<Vec<f64>>> {
     let numbers = |name: &str| {
         let own = table
@@ -262,7 +271,11 @@ fn statistics(
         for left in (0..pair.first.len()).rev() {
             let values: Vec<f64> = columns.iter().map(|column| column[row]).collect();
             history.push(&values);
-            let used = if left == 0 { made.len() } else { steps };
+            let used = if whole || left == 0 {
+                made.len()
+            } else {
+                steps
+            };
             for (at, made) in made.iter_mut().enumerate().take(used) {
                 made.push(history.value(at));
             }
@@ -282,8 +295,12 @@ fn statistics(
 }
 
 /// For each new row, the value of its parent with the greater weight.
-fn of_parent(column: &Feature, parents: &[Parents]) -> FeatureValues {
-    let rows = || parents.iter().map(|pair| pair.row);
+fn of_parent(column: &Feature, (parents, whole): (&[Parents], bool)) -> FeatureValues {
+    let count = |pair: &Parents| if whole { pair.first.len() } else { 1 };
+    let rows = || {
+        let of = |pair: &'_ Parents| std::iter::repeat_n(pair.row, count(pair));
+        parents.iter().flat_map(of)
+    };
     match &column.values {
         FeatureValues::Number(values) => {
             FeatureValues::Number(rows().map(|row| values[row]).collect())
@@ -352,7 +369,7 @@ mod tests {
         let features = series();
         let target: Vec<f64> = numbers(&features, "x").to_vec();
         let options = TransferOptions::default();
-        let new = mixed((&features, 5), &target, 300, &options, 7);
+        let new = mixed((&features, 5, false), &target, 300, &options, 7);
         let past = new.past.as_ref().unwrap();
         assert_eq!(
             (new.rows, past.at.len(), past.table.columns.len()),
@@ -382,8 +399,33 @@ mod tests {
             }
         }
         assert!((40..200).contains(&shortened), "{shortened}");
-        let again = mixed((&features, 5), &target, 300, &options, 7);
+        let again = mixed((&features, 5, false), &target, 300, &options, 7);
         assert!(new.same(&again) && new.past.as_ref().unwrap().at == again.past.unwrap().at);
+    }
+
+    #[test]
+    fn whole_windows_are_series_of_new_rows() {
+        let features = series();
+        let target: Vec<f64> = numbers(&features, "x").to_vec();
+        let new = mixed(
+            (&features, 8, true),
+            &target,
+            300,
+            &TransferOptions::default(),
+            7,
+        );
+        let past = new.past.as_ref().unwrap();
+        // 38 windows of at most 8 rows; some are shorter.
+        assert!((150..=304).contains(&new.rows), "{}", new.rows);
+        assert_eq!((past.at.len(), past.table.rows), (new.rows, new.rows));
+        let x = numbers(&past.table, "x");
+        for (row, window) in past.windows(usize::MAX).enumerate() {
+            let last = window.end - 1;
+            assert_eq!(numbers(&new, "x")[row], x[last]);
+            let near = &x[window.start.max(last.saturating_sub(2))..=last];
+            let mean = near.iter().sum::<f64>() / near.len() as f64;
+            assert!((numbers(&new, "x.mean3")[row] - mean).abs() < 1e-9);
+        }
     }
 
     #[test]
@@ -417,7 +459,13 @@ mod tests {
             &[(0..20).collect(), (20..40).collect()],
         ));
         let target: Vec<f64> = (0..40).map(f64::from).collect();
-        let new = mixed((&features, 5), &target, 200, &TransferOptions::default(), 7);
+        let new = mixed(
+            (&features, 5, false),
+            &target,
+            200,
+            &TransferOptions::default(),
+            7,
+        );
         let table = &new.past.unwrap().table;
         assert!(
             numbers(table, "x")
@@ -436,7 +484,7 @@ mod tests {
                 &[(0..20).collect(), (20..40).collect()],
             ));
             mixed(
-                (&features.select(&first), 5),
+                (&features.select(&first), 5, false),
                 &target[..20],
                 50,
                 &TransferOptions::default(),
@@ -453,7 +501,7 @@ mod tests {
             ..series()
         };
         let new = mixed(
-            (&features, 5),
+            (&features, 5, false),
             &[0.0; 40],
             10,
             &TransferOptions::default(),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use limbeck_data::split::Split;
 use limbeck_data::{Dataset, Table, TargetSpec};
 use limbeck_distill::search::{Choice, Refitted};
-use limbeck_distill::student::StudentKind;
+use limbeck_distill::student::{MemoryKind, StudentKind};
 use limbeck_runtime::Student;
 
 use super::budget::{Budget, Planned, TEACHER_END};
@@ -108,6 +108,7 @@ pub(crate) fn label_options(recipe: &Recipe) -> LabelOptions<'_> {
         transfer: &recipe.transfer,
         unlabeled: recipe.unlabeled.as_deref(),
         hints: &recipe.hints,
+        carried: recipe.student.memory == MemoryKind::Carried,
         same: None,
         seed: recipe.seed,
     }

@@ -8,7 +8,7 @@ use limbeck_data::{
     DataOptions, Dataset, Features, Folds, GivenTeacher, LearnedUnit, ReadOptions, Table, metrics,
 };
 use limbeck_distill::hints::{Coordinates, HintKind, HintOptions, Space};
-use limbeck_distill::transfer::{self, Transfer, TransferOptions, accepted};
+use limbeck_distill::transfer::{self, EarlierRows, Transfer, TransferOptions, accepted};
 use limbeck_teach::command::CommandTeacher;
 use limbeck_teach::{
     EarlyAnswers, FeatureLayer, FittedTeacher, Prediction, PredictiveStd, Sample, WhichFit, Work,
@@ -38,6 +38,8 @@ pub(crate) struct LabelOptions<'a> {
     pub(crate) unlabeled: Option<&'a Path>,
     /// Options of feature distillation: whether the teacher's inner features are stored, and how.
     pub(crate) hints: &'a HintOptions,
+    /// True if the student carries its state from row to row.
+    pub(crate) carried: bool,
     /// New rows that were made for another target of the same student. The same rows are labelled then.
     pub(crate) same: Option<&'a Transfer>,
     pub(crate) seed: u64,
@@ -224,11 +226,14 @@ impl<'a> Context<'a> {
         }
         let rows = &self.data.split.train;
         let target: Vec<f64> = rows.iter().map(|&row| self.target[row]).collect();
-        let rows_before = self.data.summary.rows_before();
+        let earlier = EarlierRows {
+            count: self.data.summary.rows_before(),
+            carried: self.options.carried,
+        };
         let mut new = transfer::make(
             &self.data.features.select(rows),
             &target,
-            (self.options.transfer, rows_before),
+            (self.options.transfer, earlier),
             self.options.seed,
             self.session.stop(),
         )?;
