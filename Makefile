@@ -49,10 +49,11 @@ teachers: ## docs/teachers.md: the teacher alone, on real and simulated tables; 
 	$(CARGO) build --release --workspace --locked
 	python3 evidence/teachers.py
 
-series: ## docs/series.md: students that look back on earlier rows, on real series; resumable
+series: ## docs/series.md, horizons.md and shares.md: students that look back on earlier rows, on real series; resumable
 	$(CARGO) build --release --workspace --locked
 	python3 evidence/series.py
 	python3 evidence/horizons.py
+	python3 evidence/shares.py
 
 joint: ## docs/joint.md: one student for several targets against one for each, at equal bytes; resumable
 	$(CARGO) build --release --workspace --locked
