@@ -16,6 +16,7 @@ use limbeck_runtime::{
     Encoder, GoldenValue, Graph, Memory, Op, Output, Plan, Student, StudentParts,
 };
 use limbeck_teach::series::EncodedSeries;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::bins::Cuts;
@@ -917,21 +918,27 @@ impl<'a> Stage<'a> {
 /// through it.
 fn carried(plan: &Plan, positions: &Positions) -> Vec<f32> {
     let (width, outputs) = (plan.input_width(), plan.output_width());
-    let mut all = vec![0.0; positions.samples(1) * outputs];
-    let mut out = Vec::new();
-    for (first, series) in positions.by_first_row() {
-        let Some((last, _)) = series.last() else {
-            continue;
-        };
-        let rows = (last - first) as usize + 1;
-        out.resize(rows * outputs, 0.0);
+    let run = |(first, series): (u32, Vec<(u32, usize)>)| {
+        let rows = series
+            .last()
+            .map_or(0, |(last, _)| (last - first) as usize + 1);
         let x = &positions.values()[first as usize * width..][..rows * width];
+        let mut out = vec![0.0; rows * outputs];
         plan.run(x, rows, &mut out);
-        for (row, sample) in series {
-            let found = &out[(row - first) as usize * outputs..][..outputs];
-            let own = &mut all[sample * outputs..][..outputs];
-            own.copy_from_slice(found);
-        }
+        let of = |(row, sample): (u32, usize)| {
+            let at = (row - first) as usize * outputs;
+            (sample, out[at..at + outputs].to_vec())
+        };
+        series
+            .into_iter()
+            .map(of)
+            .collect::<Vec<(usize, Vec<f32>)>>()
+    };
+    let series: Vec<_> = positions.by_first_row().into_iter().collect();
+    let found: Vec<_> = series.into_par_iter().map(run).collect();
+    let mut all = vec![0.0; positions.samples(1) * outputs];
+    for (sample, out) in found.into_iter().flatten() {
+        all[sample * outputs..][..outputs].copy_from_slice(&out);
     }
     all
 }

@@ -226,7 +226,7 @@ impl Positions {
     }
 
     /// Cuts series into stretches of at most `steps` rows, of which the last `reads` may be samples. The windows of the samples must begin with their
-    /// series.
+    /// series, and end in different rows.
     ///
     /// # Panics
     ///

@@ -9,7 +9,7 @@ limbeck_options::options! {
         members: usize = 2 => [at_least(0.0)];
         /// Number of units of each layer. With several numbers, layers are stacked.
         units: Vec<usize> = vec![64] => [within(1.0, 1024.0)];
-        /// Number of windows of `data.window` rows that a network reads at most; with `student.memory` carried, the default is 4.
+        /// Number of windows of `data.window` rows that a network reads at most; with `student.memory` carried, the default is 4, with more steps.
         ///
         /// With one window, each row is predicted from its own window. With more, a pass over so many windows predicts all rows of the last one, which is
         /// many times faster. Each of them is predicted from the row itself and all rows before it in the pass.

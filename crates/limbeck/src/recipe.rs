@@ -218,6 +218,7 @@ const JOINT: &[Rule] = &[
     Rule::Without("hints.kind", NOT_JOINT),
     Rule::Without("transfer.slope_rows", NOT_JOINT),
     Rule::Without("transfer.adversarial_rows", NOT_JOINT),
+    Rule::Without("transfer.boundary_literal", NOT_JOINT),
     Rule::Without("teacher.residual_rounds", NOT_JOINT),
     Rule::Without("outer_folds", NOT_JOINT),
 ];
@@ -302,6 +303,8 @@ const WINDOW_ROWS: usize = 20_000;
 const RECURRENT_STEPS: usize = 10;
 /// A training step of a student that carries its state takes a fraction of the time of one that reads windows, so there are this many times as many.
 const CARRIED_STEPS: usize = 4;
+/// Maximum number of rows that an LSTM reads.
+const LONGEST_PASS: usize = 10_000;
 /// Number of windows that LSTMs read which teach such a student, unless the user sets it.
 const CARRIED_WINDOWS: usize = 4;
 
@@ -516,6 +519,7 @@ impl Recipe {
             student: word_of(&all, preset, ["student", "kind"])?,
             memory: word_of(&all, preset, ["student", "memory"])?,
             teacher: word_of(&all, preset, ["teacher", "kind"])?,
+            has_one_window: windows_of_lstm(&all) == Some(1),
         };
         let mut merged = plain(quality, preset, kinds);
         lay_over(&mut merged, all);
@@ -565,6 +569,7 @@ impl Recipe {
             student: self.student.kind,
             memory: self.student.memory,
             teacher: self.teacher.kind,
+            has_one_window: self.teacher.lstm.windows == 1,
         };
         let plain = plain(self.quality, self.preset, kinds);
         let plain: Self = read(Value::Table(plain), "preset")?;
@@ -584,6 +589,15 @@ impl Recipe {
         }
         if self.student.memory == MemoryKind::Carried {
             self.check_carried()?;
+        }
+        let window = self.data.window.unwrap_or(DEFAULT_WINDOW);
+        let rows = self.teacher.lstm.windows * window;
+        if self.teacher.lstm.windows > 1 && rows > LONGEST_PASS {
+            let message = format!(
+                "found {} windows of {window} rows (`data.window`), which are {rows} rows; an LSTM reads at most {LONGEST_PASS} rows: use a smaller number for one of them",
+                self.teacher.lstm.windows
+            );
+            return Err(recipe_error("teacher.lstm.windows", &message));
         }
         if self.fits_lstm() && self.teacher.lstm.members == 0 {
             let message = "found 0, but a teacher of LSTMs needs at least one network";
@@ -803,6 +817,8 @@ struct Kinds {
     student: StudentKind,
     memory: MemoryKind,
     teacher: TeacherKind,
+    /// True if the user lets LSTMs read one window.
+    has_one_window: bool,
 }
 
 /// The options of a quality level for a kind of student and of teacher, overridden by the options of a preset.
@@ -814,7 +830,7 @@ fn plain(quality: Quality, preset: Preset, kinds: Kinds) -> Table {
     if kinds.student.cell().is_some() || kinds.teacher == TeacherKind::Lstm {
         quality.with_windows();
     }
-    if kinds.memory == MemoryKind::Carried {
+    if kinds.memory == MemoryKind::Carried && !kinds.has_one_window {
         quality.with_passes();
     }
     let quality = Table::try_from(quality);
@@ -823,6 +839,14 @@ fn plain(quality: Quality, preset: Preset, kinds: Kinds) -> Table {
     };
     lay_over(&mut plain, preset);
     plain
+}
+
+/// The user's number of windows that LSTMs read; `None` if it is not given.
+fn windows_of_lstm(own: &Table) -> Option<i64> {
+    own.get("teacher")?
+        .get("lstm")?
+        .get("windows")?
+        .as_integer()
 }
 
 /// An option of a section: that of the user's options, of the preset, or the default.

@@ -216,11 +216,7 @@ impl Dataset {
         let valid_given = parts.contains(&SplitPart::Valid);
         let mut split = split(&parts, &ties, source.has_split(options), options, seed)?;
         let name = source.name().to_owned();
-        let purge = |series: &Series| {
-            let summary = series.purge(&mut split, &rows);
-            series.thin(&mut split, &rows, options.stride);
-            summary
-        };
+        let purge = |series: &Series| series.purge(&mut split, &rows, options.stride);
         let series_summary = series.as_ref().map(purge).transpose()?;
         // Forecasts were made from targets without such numbers.
         if options.horizon == 0 {
@@ -710,6 +706,7 @@ fn read_features(
             Some(numbers.by_regimes(settings, &scope, |name| dates.contains_key(name))?)
         }
     };
+    columns.retain(|column| !options.drop.contains(&column.name));
     // The present value of a target may be all but equal to its next value.
     let (own, columns) = columns
         .into_iter()

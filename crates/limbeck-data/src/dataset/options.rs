@@ -119,7 +119,9 @@ limbeck_options::options! {
         /// Learn from every N-th row of each series only; windows of neighboring rows hardly differ.
         ///
         /// All rows are read as earlier rows, and all test rows are scored.
-        stride: usize = 1 => [within(1.0, 10_000.0), flag("stride", "ROWS"), under("Series"), rules(&[IN_TIME])];
+        stride: usize = 1 => [within(1.0, 10_000.0), flag("stride", "ROWS"), under("Series"), rules(&[
+            IN_TIME, Rule::Without("outer_folds", "outer folds learn from test rows of other folds, which a stride does not thin"),
+        ])];
         /// What to do at a gap, a step in time that is longer than usual.
         ///
         /// If at least 90 % of the steps are equal, a gap is more than 1.5 times as long; otherwise it is more than 10 times as long as the median step.

@@ -321,12 +321,17 @@ impl Series {
     }
 
     /// Removes training and validation rows whose target is known only in a validation or test row. `rows` has the position in the table of each row of
-    /// the split. Returns the summary of the series, with the audit of the split.
+    /// the split. Then leaves every `stride`-th of these rows. Returns the summary of the series, with the audit of the split.
     ///
     /// # Errors
     ///
     /// [`Error::Split`] if no training row or no validation row is left.
-    pub(super) fn purge(&self, split: &mut Split, rows: &[usize]) -> Result<SeriesSummary> {
+    pub(super) fn purge(
+        &self,
+        split: &mut Split,
+        rows: &[usize],
+        stride: usize,
+    ) -> Result<SeriesSummary> {
         let before = split.train.len() + split.valid.len();
         if !self.whole {
             self.purge_part(split, rows, true);
@@ -341,6 +346,10 @@ impl Series {
                 return Err(Error::Split { message });
             }
         }
+        let purged = before - split.train.len() - split.valid.len();
+        if stride > 1 {
+            self.thin(split, rows, stride);
+        }
         let lengths = || self.runs.runs.iter().map(Vec::len);
         Ok(SeriesSummary {
             sequence: self.sequence.clone(),
@@ -351,23 +360,21 @@ impl Series {
             shortest: lengths().min().unwrap_or(0),
             longest: lengths().max().unwrap_or(0),
             whole_series: self.whole,
-            purged: before - split.train.len() - split.valid.len(),
+            purged,
             audit: vec![self.audit_split(split, rows)],
         })
     }
 
-    /// Leaves every `stride`-th row of each run among the training and validation rows. `rows` has the position in the table of each row of the split.
-    pub(super) fn thin(&self, split: &mut Split, rows: &[usize], stride: usize) {
-        if stride == 1 {
-            return;
-        }
-        let mut is_kept = vec![false; self.rows()];
-        for run in &self.runs.runs {
-            run.iter()
-                .step_by(stride)
-                .for_each(|&row| is_kept[row] = true);
-        }
+    /// Leaves every `stride`-th training row and validation row of each run. `rows` has the position in the table of each row of the split.
+    fn thin(&self, split: &mut Split, rows: &[usize], stride: usize) {
         for part in [&mut split.train, &mut split.valid] {
+            let mut is_kept = vec![false; self.rows()];
+            part.iter().for_each(|&row| is_kept[rows[row]] = true);
+            for run in &self.runs.runs {
+                let own = run.iter().filter(|&&row| std::mem::take(&mut is_kept[row]));
+                let kept: Vec<usize> = own.step_by(stride).copied().collect();
+                kept.into_iter().for_each(|row| is_kept[row] = true);
+            }
             part.retain(|&row| is_kept[rows[row]]);
         }
     }
@@ -971,6 +978,19 @@ mod tests {
         assert_eq!(data.features.names(), ["y", "rain.lag1"]);
         let raw = crate::raw_columns(&data.summary.features, data.summary.sequence());
         assert!(raw.iter().any(|(name, _)| name == "rain"));
+        // Numbers that mean *missing* are read as such.
+        let mut table = table();
+        if let Values::Number(rain) = &mut table.columns[3].values {
+            rain[7] = -999.0;
+        }
+        let options = options("load", |options| {
+            options.drop = vec!["rain".into()];
+            options.history = vec!["rain.min3".into()];
+            options.missing = vec!["-999".into()];
+        });
+        let cleaned = Dataset::from_table(table, &options, None, 5).unwrap();
+        let least = column(&cleaned, "rain.min3").iter().copied();
+        assert!(least.fold(0.0, f64::min) >= 0.0);
         // A statistic of all number columns is none of a dropped one.
         let data = make("load", |options| {
             options.drop = vec!["rain".into()];

@@ -468,7 +468,7 @@ pub(super) fn period(values: &Values, rows: impl Iterator<Item = usize>) -> Peri
     found.map(ends).unwrap_or_default()
 }
 
-/// True for a column that may be a feature: `keep` names it, or it has no other role and `drop` does not name it.
+/// True for a column that may be a feature, or that has statistics which are: `keep` names it, or it has no other role and is not dropped.
 fn is_feature(column: &Column, options: &DataOptions, targets: &[String]) -> bool {
     let has_role = || {
         // `targets` says whether a target is a feature: the present value of one is, if a later value is predicted.
@@ -477,7 +477,7 @@ fn is_feature(column: &Column, options: &DataOptions, targets: &[String]) -> boo
         roles.any(|(_, role)| role == column.name) || options.series.contains(&column.name)
     };
     options.keep.contains(&column.name)
-        || !(targets.contains(&column.name) || options.drop.contains(&column.name) || has_role())
+        || !(targets.contains(&column.name) || options.is_dropped(&column.name) || has_role())
 }
 
 /// The test table with only the columns of `table`, in the same order.

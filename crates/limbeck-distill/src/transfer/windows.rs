@@ -2,7 +2,7 @@
 
 use std::ops::Range as Rows;
 
-use limbeck_data::{Feature, FeatureValues, Features, Past, generator, rng::normal};
+use limbeck_data::{Feature, FeatureValues, Features, MISSING, Past, generator, rng::normal};
 use limbeck_runtime::{History, HistorySource};
 use rand::RngExt;
 
@@ -48,8 +48,8 @@ pub(super) fn mixed(
     let Some(past) = &features.past else {
         return features.select(&[]);
     };
-    let count = if whole { count.div_ceil(depth) } else { count };
-    let parents = parents((features, past), depth, target, count, options, seed);
+    let reads = (depth, whole);
+    let parents = parents((features, past), reads, target, count, options, seed);
     let used = used_rows(
         past,
         parents
@@ -71,14 +71,15 @@ pub(super) fn mixed(
         });
     }
     let made = statistics(&mut table, features, (&parents, whole));
-    let (runs, new) = runs(&parents, (depth, whole));
+    let (runs, new) = runs(&parents, reads);
     let chosen = table.select(&new);
     let column = |(column, made): (&Feature, Option<Vec<f64>>)| {
         let own = chosen.columns.iter().find(|own| own.name == column.name);
         let values = match (own, made) {
             (Some(own), _) => own.values.clone(),
             (None, Some(values)) => FeatureValues::Number(values),
-            (None, None) => of_parent(column, (&parents, whole)),
+            (None, None) if whole => of_steps(column, past, &parents),
+            (None, None) => of_parent(column, &parents),
         };
         Feature {
             values,
@@ -104,7 +105,7 @@ struct Parents {
 
 fn parents(
     (features, past): (&Features, &Past),
-    depth: usize,
+    (depth, whole): (usize, bool),
     target: &[f64],
     count: usize,
     options: &TransferOptions,
@@ -116,12 +117,17 @@ fn parents(
         .filter_map(|one| one.history.as_ref());
     let deepest = looks.map(|history| history.look.depth()).max();
     let longest = depth.max(deepest.unwrap_or(1));
-    let count = count.min((MOST_ROWS / longest).max(1));
+    let count = if whole { count / longest } else { count };
+    let count = count.clamp(1, (MOST_ROWS / longest).max(1));
     let windows: Vec<Rows<usize>> = past.windows(longest - 1).collect();
     let mut rng = generator(seed, "windows", 0);
     let partners = Partners::new(target, options);
     let pair = |index: usize| {
-        let row = index % features.rows;
+        // A few windows begin with rows of all series.
+        let row = match count < features.rows {
+            true => index * features.rows / count,
+            false => index % features.rows,
+        };
         let other = partners.draw(row, &mut rng);
         let share = rng.random::<f64>();
         let (first, second) = (&windows[row], &windows[other]);
@@ -295,18 +301,38 @@ fn statistics(
 }
 
 /// For each new row, the value of its parent with the greater weight.
-fn of_parent(column: &Feature, (parents, whole): (&[Parents], bool)) -> FeatureValues {
-    let count = |pair: &Parents| if whole { pair.first.len() } else { 1 };
-    let rows = || {
-        let of = |pair: &'_ Parents| std::iter::repeat_n(pair.row, count(pair));
-        parents.iter().flat_map(of)
+fn of_parent(column: &Feature, parents: &[Parents]) -> FeatureValues {
+    let rows = parents.iter().map(|pair| Some(pair.row));
+    picked(&column.values, rows)
+}
+
+/// For each row of whole windows, the value in the same row of the parent with the greater weight; missing, if this row is none of the features.
+fn of_steps(column: &Feature, past: &Past, parents: &[Parents]) -> FeatureValues {
+    let mut place = vec![None; past.table.rows];
+    for (row, &at) in past.at.iter().enumerate() {
+        place[at as usize] = Some(row);
+    }
+    let greater = |pair: &Parents| match pair.share >= 0.5 {
+        true => pair.first.clone(),
+        false => pair.second.clone(),
     };
-    match &column.values {
-        FeatureValues::Number(values) => {
-            FeatureValues::Number(rows().map(|row| values[row]).collect())
-        }
+    picked(
+        &column.values,
+        parents.iter().flat_map(greater).map(|at| place[at]),
+    )
+}
+
+/// The values in the given rows; missing for `None`.
+fn picked(values: &FeatureValues, rows: impl Iterator<Item = Option<usize>>) -> FeatureValues {
+    match values {
+        FeatureValues::Number(values) => FeatureValues::Number(
+            rows.map(|row| row.map_or(f64::NAN, |row| values[row]))
+                .collect(),
+        ),
         FeatureValues::Category { codes, levels } => FeatureValues::Category {
-            codes: rows().map(|row| codes[row]).collect(),
+            codes: rows
+                .map(|row| row.map_or(MISSING, |row| codes[row]))
+                .collect(),
             levels: levels.clone(),
         },
     }
@@ -415,8 +441,8 @@ mod tests {
             7,
         );
         let past = new.past.as_ref().unwrap();
-        // 38 windows of at most 8 rows; some are shorter.
-        assert!((150..=304).contains(&new.rows), "{}", new.rows);
+        // 37 windows of at most 8 rows; some are shorter. They are mixed from rows of both series.
+        assert!((150..=300).contains(&new.rows), "{}", new.rows);
         assert_eq!((past.at.len(), past.table.rows), (new.rows, new.rows));
         let x = numbers(&past.table, "x");
         for (row, window) in past.windows(usize::MAX).enumerate() {
@@ -425,6 +451,43 @@ mod tests {
             let near = &x[window.start.max(last.saturating_sub(2))..=last];
             let mean = near.iter().sum::<f64>() / near.len() as f64;
             assert!((numbers(&new, "x.mean3")[row] - mean).abs() < 1e-9);
+        }
+        // A few windows are spread over all rows.
+        let few = mixed(
+            (&features, 4, true),
+            &target,
+            16,
+            &TransferOptions::default(),
+            7,
+        );
+        let most = numbers(&few, "x").iter().copied().fold(0.0, f64::max);
+        assert!(few.rows <= 16 && most > target[25], "{most}");
+    }
+
+    #[test]
+    fn statistics_whose_column_is_unknown_are_those_of_the_same_row() {
+        let mut features = series();
+        let row: Vec<f64> = (0..40).map(f64::from).collect();
+        let mut other = column("hidden.vol9", row, Some("vol9"));
+        if let Some(history) = &mut other.history {
+            history.column = "hidden".into();
+        }
+        features.columns.push(other);
+        let target = numbers(&features, "x").to_vec();
+        let new = mixed(
+            (&features, 8, true),
+            &target,
+            300,
+            &TransferOptions::default(),
+            7,
+        );
+        let past = new.past.as_ref().unwrap();
+        let found = numbers(&new, "hidden.vol9");
+        for (row, window) in past.windows(usize::MAX).enumerate() {
+            // One more from row to row: the row of a parent, and never that of its last row.
+            if window.len() > 1 {
+                assert_eq!(found[row], found[row - 1] + 1.0);
+            }
         }
     }
 

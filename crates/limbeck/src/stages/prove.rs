@@ -6,7 +6,7 @@ use limbeck_data::{Column, LearnedUnit, Table};
 use limbeck_distill::search::{Choice, KnownRows, Refitted, Search, Stage, Study, Trial};
 use limbeck_distill::student::{StudentKind, StudentOptions};
 use limbeck_nets::Shape;
-use limbeck_runtime::{GoldenValue, Intervals, Stream, Student, Value};
+use limbeck_runtime::{GoldenValue, Intervals, Memory, Stream, Student, Value};
 
 use super::baselines::{self, ShippedFile};
 use super::calibrate::{self, Calibration, Held};
@@ -666,13 +666,29 @@ impl Case<'_> {
         Measured {
             seconds: self.session.seconds(),
             stages: self.session.stages(),
-            student_us_per_row: batch / test.rows.max(1) as f64,
+            student_us_per_row: batch / rows_run(student, test).max(1) as f64,
             student_us_one_row: one,
             teacher_us_per_row: self.known.labels.us_per_row,
             peak_memory_bytes: peak_memory_bytes(),
             threads: rayon::current_num_threads(),
         }
     }
+}
+
+/// Number of rows that the student runs for predictions of `rows`: if it carries its state, these are all rows of the series up to the last of `rows`,
+/// each of which it predicts in passing.
+fn rows_run(student: &Student, rows: &limbeck_data::Features) -> usize {
+    let past = rows.past.as_ref();
+    let Some(past) = past.filter(|_| student.memory == Some(Memory::Carried)) else {
+        return rows.rows;
+    };
+    let mut lasts: BTreeMap<u32, u32> = BTreeMap::new();
+    for &at in &past.at {
+        let last = lasts.entry(past.starts[at as usize]).or_default();
+        *last = at.max(*last);
+    }
+    let rows = lasts.iter().map(|(start, last)| last - start + 1);
+    rows.sum::<u32>() as usize
 }
 
 /// Microseconds of the prediction of a single row.
