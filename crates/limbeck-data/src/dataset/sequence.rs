@@ -1201,7 +1201,7 @@ mod tests {
             let text = text.to_owned();
             message("y", |options| options.history = vec![text])
         };
-        assert!(with("ema3").contains("expected one of lagN"));
+        assert!(with("sma3").contains("expected one of lagN"));
         assert!(
             with("wind.lag1").contains("has no number column `wind`; there are: load, rain, y")
         );
