@@ -250,9 +250,13 @@ def row(name):
         error = f" ± {math.sqrt(sum((d - m) ** 2 for d in differences) / (len(differences) - 1) / len(differences)) / figure['before']:.1%}"
     shown = lambda value, form=".4g": "–" if value is None else format(value, form)
     change = f"{figure['after'] / figure['before'] - 1:+.1%}{error}" if both else "–"
-    cells = [name, len(splits), shown(figure["before"]), shown(figure["after"]), change, shown(figure["lightgbm"]), shown(figure["autogluon"]),
-             shown(seconds["before"], ".0f"), shown(seconds["after"], ".0f")]
+    cells = [name, len(splits), shown(figure["before"]), shown(figure["after"]), change, shown(figure["lightgbm"]),
+             *([shown(figure["autogluon"])] if has_autogluon() else []), shown(seconds["before"], ".0f"), shown(seconds["after"], ".0f")]
     return "| " + " | ".join(map(str, cells)) + " |", figure["after"] / figure["before"] if both else None
+
+
+def has_autogluon():
+    return any(RESULTS.glob("autogluon-*"))
 
 
 def has_parquet():
@@ -267,7 +271,8 @@ def has_parquet():
 def table(names):
     names = [name for name in names if ONLY is None or name in ONLY]
     rows = [row(name) for name in names]
-    lines = ["| set | splits | before | now | change | tuned LightGBM | AutoGluon medium | s before | s now |", "|---|---|---|---|---|---|---|---|---|", *(line for line, _ in rows)]
+    columns = ["set", "splits", "before", "now", "change", "tuned LightGBM", *(["AutoGluon medium"] if has_autogluon() else []), "s before", "s now"]
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|", *(line for line, _ in rows)]
     ratios = [ratio for _, ratio in rows if ratio]
     if ratios:
         lines += ["", f"Geometric mean of now ÷ before over {len(ratios)} sets: {math.exp(mean([math.log(r) for r in ratios])):.3f}."]
