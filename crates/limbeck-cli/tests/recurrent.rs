@@ -119,13 +119,17 @@ fn a_carried_student_goes_on_from_row_to_row_and_from_block_to_block() {
     let again: Vec<f64> = tested.iter().map(|&row| whole[row as usize]).collect();
     assert!(tested.len() > 50);
     assert_near(&again, &shipped);
-    let streamed = place
-        .command(&["predict", "run", "-", "--stream", "-o", "stream.csv"])
-        .stdin(std::fs::File::open(place.path("machines.csv")).unwrap())
-        .output()
-        .unwrap();
-    assert!(streamed.status.success(), "{streamed:?}");
-    assert_near(&column(&place, "stream.csv", "prediction"), &whole);
+    let streamed = |table: &str| {
+        let out = format!("stream-{table}");
+        let streamed = place
+            .command(&["predict", "run", "-", "--stream", "-o", &out])
+            .stdin(std::fs::File::open(place.path(table)).unwrap())
+            .output()
+            .unwrap();
+        assert!(streamed.status.success(), "{streamed:?}");
+        column(&place, &out, "prediction")
+    };
+    assert_near(&streamed("machines.csv"), &whole);
     limbeck(&place, "verify run").succeeds();
     let shown = limbeck(&place, "inspect run/student.limbeck").succeeds();
     assert!(
@@ -150,6 +154,7 @@ fn a_carried_student_goes_on_from_row_to_row_and_from_block_to_block() {
     limbeck(&place, "predict run gap.csv -o gap.out.csv").succeeds();
     let found = column(&place, "gap.out.csv", "prediction");
     assert_eq!(found[..81], whole[..81]);
+    assert_near(&streamed("gap.csv"), &found);
     let after = text
         .lines()
         .skip_while(|line| !line.contains("2024-01-02 05:00"));
