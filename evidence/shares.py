@@ -165,11 +165,11 @@ Written by `evidence/shares.py`. Predicted is the logarithm of the volatility of
 """
     if days:
         rows = [row(f"{name} days" if name != "teacher" else "all training days, first run", found) for name, found in days.items()]
-        text += f"\n## The latest days\n\nThe teacher learns from all training days. Students learn from the latest days before the test days, a fifth of them validation days, with the teacher's labels.\n\n{table(rows)}\n"
+        text += f"\n## The latest days\n\nThe teacher learns from all training days. Students learn from the latest days before the test days, a fifth of them validation days, with the teacher's labels of these days. The labels are a column of the table, so there are no new rows.\n\n{table(rows)}\n"
     if shares:
         rows = [row(name if name != "teacher" else "the other shares, first run", found) for name, found in shares.items()]
         wins = sum(found["errors"]["distilled"][0] < found["errors"]["baseline"][0] for name, found in shares.items() if name != "teacher")
-        text += f"\n## One share with 60 days\n\nThe teacher learns from all other shares. A student learns from the latest 60 days of one share. The distilled student has the smaller RMSE on {wins} of {len(shares) - 1} shares.\n\n{table(rows)}\n"
+        text += f"\n## One share with 60 days\n\nThe teacher learns from all other shares. A student learns from the latest 60 days of one share, and from new series that the teacher labels. The distilled student has the smaller RMSE on {wins} of {len(shares) - 1} shares.\n\n{table(rows)}\n"
     return text
 
 
