@@ -68,9 +68,14 @@ impl InStretches {
         (all.concat(), Positions::pick(&parts, &picks, 1))
     }
 
-    /// The indices of all stretches: of rows with a target, and of new rows.
-    fn all(&self) -> [Vec<usize>; 2] {
-        [&self.known, &self.new].map(|own| (0..own.samples.len() / self.reads).collect())
+    /// The indices of the stretches that are trained on: of rows with a target, and of new rows.
+    fn all(&self, order: &Order) -> [Vec<usize>; 2] {
+        let all = |own: &Stretches| (0..own.samples.len() / self.reads).collect();
+        // A student without a teacher has no new rows.
+        match order.single.is_empty() {
+            true => [all(&self.known), Vec::new()],
+            false => [all(&self.known), all(&self.new)],
+        }
     }
 }
 
@@ -364,13 +369,8 @@ impl Standardized<'_> {
                 (all, positions)
             }
             Some(stretches) => {
-                let [known, new] = stretches.all();
-                let new = if order.single.is_empty() {
-                    &[][..]
-                } else {
-                    &new
-                };
-                stretches.chosen(&known.repeat(order.copies), new)
+                let [known, new] = stretches.all(order);
+                stretches.chosen(&known.repeat(order.copies), &new)
             }
         }
     }
@@ -385,13 +385,8 @@ impl Standardized<'_> {
             }
             Some(stretches) => {
                 let most = PROBE.div_ceil(stretches.reads);
-                let [known, new] = stretches.all().map(|all| some(&all, most));
-                let new = if order.single.is_empty() {
-                    &[][..]
-                } else {
-                    &new
-                };
-                stretches.chosen(&known, new)
+                let [known, new] = stretches.all(order).map(|all| some(&all, most));
+                stretches.chosen(&known, &new)
             }
         }
     }

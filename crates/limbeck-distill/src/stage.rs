@@ -11,6 +11,7 @@ use limbeck_data::metrics::Measure;
 use limbeck_data::{Features, Stop, TargetSpec};
 use limbeck_nets::{
     Control, Head, Network, Positions, Schedule, Shape, TrainOptions, TrainState, Trainer,
+    samples_of,
 };
 use limbeck_runtime::{
     Encoder, GoldenValue, Graph, Memory, Op, Output, Plan, Student, StudentParts,
@@ -87,8 +88,6 @@ const PATIENCE: f64 = 0.3;
 /// A quick student (a student trained before the search, to choose new rows or to correct teacher labels) is trained for `steps / QUICK` steps, where
 /// `steps` is the option `student.steps`.
 const QUICK: usize = 6;
-/// Least number of stretches per training step.
-const LEAST_STRETCHES: usize = 8;
 
 /// The training and validation rows of one split, prepared for training students on them.
 ///
@@ -661,10 +660,7 @@ impl<'a> Stage<'a> {
                 peak: self.study.student.learning_rate as f32,
                 warmup: 0.03,
             },
-            batch: match reads {
-                1 => batch,
-                _ => (batch / reads).max(LEAST_STRETCHES),
-            },
+            batch: samples_of(batch, reads),
             weight_decay: setting.weight_decay as f32,
             input_noise: setting.input_noise as f32,
             members: 1,
@@ -918,27 +914,22 @@ impl<'a> Stage<'a> {
 /// through it.
 fn carried(plan: &Plan, positions: &Positions) -> Vec<f32> {
     let (width, outputs) = (plan.input_width(), plan.output_width());
-    let run = |(first, series): (u32, Vec<(u32, usize)>)| {
-        let rows = series
-            .last()
-            .map_or(0, |(last, _)| (last - first) as usize + 1);
-        let x = &positions.values()[first as usize * width..][..rows * width];
+    let series: Vec<(u32, Vec<(u32, usize)>)> = positions.by_first_row().into_iter().collect();
+    let run = |(first, samples): &(u32, Vec<(u32, usize)>)| {
+        let end = samples.last().map_or(*first, |(last, _)| last + 1);
+        let rows = (end - first) as usize;
+        let x = &positions.values()[*first as usize * width..][..rows * width];
         let mut out = vec![0.0; rows * outputs];
         plan.run(x, rows, &mut out);
-        let of = |(row, sample): (u32, usize)| {
-            let at = (row - first) as usize * outputs;
-            (sample, out[at..at + outputs].to_vec())
-        };
-        series
-            .into_iter()
-            .map(of)
-            .collect::<Vec<(usize, Vec<f32>)>>()
+        out
     };
-    let series: Vec<_> = positions.by_first_row().into_iter().collect();
-    let found: Vec<_> = series.into_par_iter().map(run).collect();
+    let found: Vec<Vec<f32>> = series.par_iter().map(run).collect();
     let mut all = vec![0.0; positions.samples(1) * outputs];
-    for (sample, out) in found.into_iter().flatten() {
-        all[sample * outputs..][..outputs].copy_from_slice(&out);
+    for ((first, samples), out) in series.iter().zip(found) {
+        for (row, sample) in samples {
+            let own = &out[(row - first) as usize * outputs..][..outputs];
+            all[sample * outputs..][..outputs].copy_from_slice(own);
+        }
     }
     all
 }

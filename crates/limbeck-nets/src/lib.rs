@@ -64,4 +64,5 @@ pub use recurrent::{RecurrentBuffers, RecurrentShape};
 pub use shape::{Shape, ShapeBuffers};
 pub use train::{
     Control, Engine, Schedule, StepReport, TrainOptions, TrainState, Trainer, TrainingRows,
+    samples_of,
 };

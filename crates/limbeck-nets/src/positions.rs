@@ -52,7 +52,7 @@ pub struct Window {
 pub struct Stretches {
     /// One window for each stretch.
     pub positions: Positions,
-    /// For each stretch and each of its last rows, the sample; `None` if the row is no sample, or is one in the stretch before.
+    /// The sample at each of the last rows of each stretch, `[stretches, reads]`; `None` if the row is no sample, or is one in the stretch before.
     pub samples: Vec<Option<usize>>,
 }
 

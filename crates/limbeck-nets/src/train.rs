@@ -157,6 +157,24 @@ pub struct Trainer<'a, N> {
     stop: Option<&'a (dyn Fn() -> bool + Sync)>,
 }
 
+/// Least number of samples per step, if a sample has several rows.
+const LEAST_SAMPLES: usize = 8;
+
+/// The number of samples per step for a batch of `rows` rows and a network that reads out `reads` rows of a sample ([`Network::reads`]), at least 1.
+/// Neighboring rows of a series are alike, so there are at least 8 samples if a sample has several rows.
+///
+/// ```
+/// use limbeck_nets::samples_of;
+/// assert_eq!([samples_of(256, 1), samples_of(256, 16), samples_of(256, 60)], [256, 16, 8]);
+/// ```
+#[must_use]
+pub fn samples_of(rows: usize, reads: usize) -> usize {
+    match reads {
+        0 | 1 => rows,
+        _ => (rows / reads).max(LEAST_SAMPLES),
+    }
+}
+
 impl<'a, N: Network> Trainer<'a, N> {
     /// Checks the options and the sizes of network, rows and loss, and makes a trainer.
     ///

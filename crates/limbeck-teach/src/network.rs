@@ -17,7 +17,7 @@ use limbeck_nets::losses::{Hard, LabelLoss};
 use limbeck_nets::{
     Bins, Control, Head, HeadKind, InputLayout, LOG_VARIANCE_LIMIT, MlpShape, Network, Positions,
     RecurrentShape, Schedule, Segment, Shape, Stretches, TrainOptions, TrainState, Trainer,
-    TrainingRows,
+    TrainingRows, samples_of,
 };
 use limbeck_runtime::{Cell, Container, Encoder, Numbers};
 use rayon::prelude::*;
@@ -26,6 +26,7 @@ use limbeck_options::{Options, Rule};
 
 use crate::error::{Error, Result};
 use crate::learner::Learner;
+use crate::lstm::LONGEST_PASS;
 use crate::sample::Sample;
 use crate::series::{EncodedSeries, step_numbers};
 use crate::work::{Meter, Part, Work};
@@ -59,12 +60,8 @@ limbeck_options::options! {
 }
 
 const BATCH: usize = 256;
-/// Least number of passes per training step, if a pass of an LSTM predicts several rows.
-const LEAST_STRETCHES: usize = 8;
 /// Number of points of the training curve. At each point, the out-of-fold error is measured.
 pub(crate) const CURVE: usize = 16;
-/// Maximum number of rows that a recurrent network of a file may read. A larger number means that the file is damaged.
-const LONGEST_WINDOW: usize = 10_000;
 /// When the speed of training is measured, the number of steps between two points of the training curve.
 const TIMED: usize = 3;
 
@@ -556,10 +553,7 @@ impl NetworkEnsemble {
         let train = options.train_options(rows.len(), seed);
         let train = TrainOptions {
             input_noise: members.input_noise,
-            batch: match shape.reads() {
-                1 => train.batch,
-                reads => (train.batch / reads).max(LEAST_STRETCHES),
-            },
+            batch: samples_of(train.batch, shape.reads()),
             ..train
         };
         let loss = loss_of(head, options.balance);
@@ -876,7 +870,7 @@ fn checked(shape: &Shape, encoder: &Encoder) -> Result<Option<Shape>> {
         }
         Shape::Recurrent(own) => {
             let (step, window) = (own.step().to_vec(), own.window());
-            let fits = step.len() == encoded && window <= LONGEST_WINDOW;
+            let fits = step.len() == encoded && window <= LONGEST_PASS;
             let own = RecurrentShape::new(
                 own.cell(),
                 step,

@@ -9,13 +9,13 @@ use limbeck_data::{DEFAULT_WINDOW, DataOptions, Learn, TARGET_RULES};
 use limbeck_distill::conformal::IntervalWidth;
 use limbeck_distill::hints::{HintKind, HintOptions};
 use limbeck_distill::objective::ObjectiveOptions;
-use limbeck_distill::student::{MemoryKind, StudentKind, StudentOptions};
+use limbeck_distill::student::{MemoryKind, STRETCH, StudentKind, StudentOptions};
 use limbeck_distill::transfer::TransferOptions;
 use limbeck_options::{Options, Rule, View};
 use limbeck_teach::command::CommandOptions;
 use limbeck_teach::import;
 use limbeck_teach::linear::LinearOptions;
-use limbeck_teach::lstm::LstmOptions;
+use limbeck_teach::lstm::{LONGEST_PASS, LstmOptions};
 use limbeck_teach::network::NetworkOptions;
 use limbeck_teach::process::ProcessOptions;
 use limbeck_teach::trees::TreeOptions;
@@ -303,10 +303,6 @@ const WINDOW_ROWS: usize = 20_000;
 const RECURRENT_STEPS: usize = 10;
 /// A training step of a student that carries its state takes a fraction of the time of one that reads windows, so there are this many times as many.
 const CARRIED_STEPS: usize = 4;
-/// Maximum number of rows that an LSTM reads.
-const LONGEST_PASS: usize = 10_000;
-/// Number of windows that LSTMs read which teach such a student, unless the user sets it.
-const CARRIED_WINDOWS: usize = 4;
 
 /// Maximum of the option `checkpoint_every`: the seconds of a year. A longer time is probably a typing error.
 const LONGEST: f64 = 31_536_000.0;
@@ -445,7 +441,7 @@ impl Recipe {
     /// there are more of them.
     fn with_passes(&mut self) {
         let lstm = &mut self.teacher.lstm;
-        lstm.windows = CARRIED_WINDOWS;
+        lstm.windows = STRETCH;
         lstm.epochs *= 8;
         lstm.steps = (10 * lstm.steps.0, 4 * lstm.steps.1);
     }
@@ -590,15 +586,7 @@ impl Recipe {
         if self.student.memory == MemoryKind::Carried {
             self.check_carried()?;
         }
-        let window = self.data.window.unwrap_or(DEFAULT_WINDOW);
-        let rows = self.teacher.lstm.windows * window;
-        if self.teacher.lstm.windows > 1 && rows > LONGEST_PASS {
-            let message = format!(
-                "found {} windows of {window} rows (`data.window`), which are {rows} rows; an LSTM reads at most {LONGEST_PASS} rows: use a smaller number for one of them",
-                self.teacher.lstm.windows
-            );
-            return Err(recipe_error("teacher.lstm.windows", &message));
-        }
+        self.check_passes()?;
         if self.fits_lstm() && self.teacher.lstm.members == 0 {
             let message = "found 0, but a teacher of LSTMs needs at least one network";
             return Err(recipe_error("teacher.lstm.members", message));
@@ -695,6 +683,25 @@ impl Recipe {
             return Err(recipe_error(place, message));
         }
         Ok(())
+    }
+
+    /// Refuses LSTMs that would read too many rows in a pass.
+    fn check_passes(&self) -> Result<()> {
+        let lstm = &self.teacher.lstm;
+        let window = self.data.window.unwrap_or(DEFAULT_WINDOW);
+        let rows = lstm.windows * window;
+        let may_fit = self.teacher_source() == TeacherSource::Fit
+            && matches!(self.teacher.kind, TeacherKind::Auto | TeacherKind::Lstm);
+        let reads = may_fit && lstm.members > 0 && self.reads_rows_before();
+        if !reads || rows <= LONGEST_PASS {
+            return Ok(());
+        }
+        let message = format!(
+            "found {}, but {} of `data.window` = {window} rows have {rows} rows, and an LSTM reads at most {LONGEST_PASS}; use a smaller number for one of the two options, or another `teacher.kind`",
+            lstm.windows,
+            limbeck_data::figures::counted(lstm.windows, "window"),
+        );
+        Err(recipe_error("teacher.lstm.windows", &message))
     }
 
     /// Refuses what a student that carries its state cannot learn from.
@@ -1014,6 +1021,30 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("house"), "{error}");
+    }
+
+    #[test]
+    fn lstms_read_several_windows_if_the_student_carries_its_state() {
+        let recipe = |more: &str| {
+            let text = format!(
+                "table = 'a.csv'\n[data]\ntarget = 'y'\ntime = 't'\nwindow = 3000\n[student]\nkind = 'gru'\nmemory = 'carried'\n{more}"
+            );
+            Recipe::parse(&text, "r", Table::new()).unwrap()
+        };
+        let found = recipe("");
+        let (own, plain) = (&found.teacher.lstm, LstmOptions::default());
+        assert_eq!((own.windows, found.transfer.window_rows), (4, WINDOW_ROWS));
+        assert!(own.steps.0 > plain.steps.0 && own.epochs > plain.epochs);
+        // Four windows of 3000 rows are too many, unless there is no LSTM.
+        let error = found.check().unwrap_err().to_string();
+        assert!(
+            error.contains("4 windows of `data.window` = 3000 rows have 12000 rows"),
+            "{error}"
+        );
+        assert!(recipe("[teacher]\nkind = 'trees'\n").check().is_ok());
+        let one = recipe("[teacher.lstm]\nwindows = 1\n");
+        assert_eq!(one.teacher.lstm, plain);
+        assert!(one.check().is_ok());
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub struct Design {
 }
 
 /// A recurrent network that carries its state is trained on stretches of this number of windows; the last window of a stretch is trained on.
-pub(crate) const STRETCH: usize = 4;
+pub const STRETCH: usize = 4;
 
 /// How a network's outputs are read as predictions: one head per target, all of the same form, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq)]
