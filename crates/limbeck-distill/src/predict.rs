@@ -72,7 +72,7 @@ impl States {
                 state.clear();
             }
             let rows = run.rows.start + run.before..run.rows.end;
-            let own = student.predict_run(&columns, rows.clone(), state)?;
+            let own = student.predict_run(&columns, past.table.rows, rows.clone(), state)?;
             found[rows.start * outputs..rows.end * outputs].copy_from_slice(&own);
         }
         let of_row = |&at: &u32| &found[at as usize * outputs..][..outputs];

@@ -130,6 +130,8 @@ pub enum Error {
     },
     /// A row was given alone to a recurrent student, whose predictions need the rows before it.
     NeedsEarlierRows,
+    /// A series was given piece by piece to a student that does not carry its state.
+    NotCarried,
     /// A window is empty, or reaches beyond the rows of the table.
     InvalidWindow {
         /// Index of the window, from 0.
@@ -277,9 +279,10 @@ impl fmt::Display for Error {
                 f,
                 "one prediction was requested, but the student makes {outputs} predictions per row: call predict_row_into"
             ),
-            Self::NeedsEarlierRows | Self::InvalidWindow { .. } | Self::InvalidState { .. } => {
-                self.fmt_of_series(f)
-            }
+            Self::NeedsEarlierRows
+            | Self::NotCarried
+            | Self::InvalidWindow { .. }
+            | Self::InvalidState { .. } => self.fmt_of_series(f),
             Self::NoIntervals | Self::InvalidLevel { .. } => self.fmt_of_intervals(f),
             Self::GoldenMismatch {
                 row,
@@ -339,6 +342,10 @@ impl Error {
             Self::NeedsEarlierRows => write!(
                 f,
                 "the student is recurrent: a prediction needs the rows before it; pass the rows of a series in order to a `Stream`, or to `predict_windows`"
+            ),
+            Self::NotCarried => write!(
+                f,
+                "the student does not carry its state from row to row, so it cannot predict a series piece by piece; use `predict_windows`, or `predict` if it is not recurrent"
             ),
             Self::InvalidWindow {
                 window,

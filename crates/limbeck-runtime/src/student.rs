@@ -461,33 +461,40 @@ impl Student {
         Ok(self.targets(&z, columns, last))
     }
 
-    /// Predictions for consecutive rows of a series, `[rows, outputs]`, each in the unit of its target; for a recurrent student whose memory is
-    /// [`Carried`](Memory::Carried). `state` is that after the rows before them, and becomes that after the last row. It is empty before the first row of
-    /// the series. So a long series can be predicted piece by piece.
+    /// Predictions for consecutive rows of a series, `[rows, outputs]`, each in the unit of its target, by a recurrent student whose memory is
+    /// [`Carried`](Memory::Carried). `state` is that after the rows before them, and becomes that after the last row; it is empty before the first row of
+    /// the series. So a long series can be predicted piece by piece, with the predictions of [`predict_windows`](Self::predict_windows).
     ///
-    /// `columns` are in the encoder's order.
+    /// `columns` are in the encoder's order, with `n_rows` rows.
     ///
     /// # Errors
     ///
-    /// The errors of [`Encoder::encode`]; [`Error::InvalidState`] for a state of another length.
+    /// [`Error::NotCarried`] for another student; [`Error::InvalidWindow`] for rows beyond `n_rows`; [`Error::InvalidState`] for a state of another length;
+    /// the errors of [`Encoder::encode`]. `state` is unchanged then.
     pub fn predict_run(
         &self,
         columns: &[RawColumn<'_>],
+        n_rows: usize,
         rows: Range<usize>,
         state: &mut Vec<f32>,
     ) -> Result<Vec<f64>> {
-        if state.is_empty() {
-            state.resize(self.plan.state_width(), 0.0);
+        if self.memory != Some(Memory::Carried) {
+            return Err(Error::NotCarried);
         }
-        if state.len() != self.plan.state_width() {
-            return Err(Error::InvalidState {
-                bytes: 4 * state.len(),
-            });
+        if !state.is_empty() && state.len() != self.plan.state_width() {
+            let bytes = 4 * state.len();
+            return Err(Error::InvalidState { bytes });
         }
-        let mut z = vec![0.0; rows.len() * self.outputs.len()];
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.encoder.check_shapes(columns, n_rows)?;
+        check_windows(core::slice::from_ref(&rows), n_rows)?;
         let (mut x, mut scratch) = (Vec::new(), Scratch::default());
         self.encoder.encode_rows(columns, rows.clone(), &mut x)?;
-        let each = x.chunks(self.plan.input_width().max(1));
+        state.resize(self.plan.state_width(), 0.0);
+        let mut z = vec![0.0; rows.len() * self.outputs.len()];
+        let each = x.chunks(self.plan.input_width());
         for (x, z) in each.zip(z.chunks_mut(self.outputs.len())) {
             self.plan.advance(x, state, &mut scratch, z);
         }
@@ -1329,6 +1336,20 @@ mod tests {
                 .map(|row| student.window_of(row / 12 * 12, row))
                 .collect();
             let found = student.predict_windows(&columns, 20, &windows).unwrap();
+            let mut state = Vec::new();
+            let mut run = |rows| student.predict_run(&columns, 20, rows, &mut state);
+            match memory {
+                Memory::Rolling(_) => assert!(matches!(run(0..5), Err(Error::NotCarried))),
+                Memory::Carried => {
+                    // Piece by piece.
+                    let pieces = [0..5, 5..5, 5..12].map(|rows| run(rows).unwrap());
+                    assert_eq!(pieces.concat(), found[..12]);
+                    assert!(matches!(run(12..21), Err(Error::InvalidWindow { .. })));
+                    let mut other = vec![0.0; 2];
+                    let refused = student.predict_run(&columns, 20, 0..1, &mut other);
+                    assert!(matches!(refused, Err(Error::InvalidState { bytes: 8 })));
+                }
+            }
             let mut stream = crate::Stream::new(&student);
             for (row, (level, found)) in levels.iter().zip(&found).enumerate() {
                 if row == 12 {
