@@ -1,9 +1,11 @@
 //! Checks before training: whether any student fits the budget, and whether any can be exported to the requested formats.
 
-use limbeck_data::Dataset;
+use std::collections::BTreeSet;
+
+use limbeck_data::{Dataset, Feature};
 use limbeck_distill::draft;
 use limbeck_distill::objective::ObjectiveOptions;
-use limbeck_distill::student::{Heads, StudentOptions};
+use limbeck_distill::student::{Heads, StudentKind, StudentOptions};
 
 use super::students::{StudyOptions, untaught_rows};
 use crate::error::{Error, Result};
@@ -49,6 +51,31 @@ pub(crate) fn check_exports(
         }
     }
     Ok(())
+}
+
+/// A note on columns that a recurrent student does not see: of each, the features are statistics of many rows, which only the teacher reads. `None` if
+/// there is no such column, or if the student is not recurrent.
+pub(crate) fn unread(student: StudentKind, data: &Dataset) -> Option<String> {
+    student.cell()?;
+    let source = |feature: &'_ Feature| match &feature.history {
+        Some(history) => history.column.clone(),
+        None => feature.name.clone(),
+    };
+    let (steps, others): (Vec<&Feature>, Vec<&Feature>) =
+        data.features.columns.iter().partition(|one| one.is_step());
+    let read: BTreeSet<String> = steps.into_iter().map(source).collect();
+    let all: BTreeSet<String> = others.into_iter().map(source).collect();
+    let unread: Vec<String> = all
+        .difference(&read)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    (!unread.is_empty()).then(|| {
+        format!(
+            "a student of kind {} does not read {}: it reads rows, and of statistics only diff1, roc1 and logret1; the teacher reads all of them. Keep the column, or add one of these to `--history`",
+            student.name(),
+            unread.join(", ")
+        )
+    })
 }
 
 /// Notes on the formats to which the shipped student cannot be exported, with the reasons.

@@ -243,6 +243,7 @@ pub(crate) fn fit(data: &Dataset, recipe: &Recipe, session: &Session<'_>) -> Res
         teaching,
     )?;
     note_late_splits(&mut resolved.notes, [(&labels, &others)], session);
+    note_unread(&mut resolved.notes, &own, data, session);
     let studied = within_budget(&own, data);
     let students = Students {
         options: study_options(&studied),
@@ -372,6 +373,7 @@ pub(crate) fn fit_joint(data: &Dataset, recipe: &Recipe, session: &Session<'_>) 
         others.push(made);
     }
     note_late_splits(&mut resolved.notes, stores.iter().zip(&others), session);
+    note_unread(&mut resolved.notes, &own, data, session);
     for split in 0..others[0].len() {
         let of_split = others.iter_mut().map(|own| own[split].store.to_mut());
         agree(of_split.collect())?;
@@ -496,6 +498,14 @@ fn note_late_splits<'s, 'd: 's>(
     if each.any(|(own, others)| !is_late(own) && others.iter().any(|split| is_late(&split.store))) {
         session.note(LATE);
         notes.push(LATE.to_owned());
+    }
+}
+
+/// Adds a note on columns that a recurrent student does not see.
+fn note_unread(notes: &mut Vec<String>, recipe: &Recipe, data: &Dataset, session: &Session<'_>) {
+    if let Some(note) = early::unread(recipe.student.kind, data) {
+        session.note(&note);
+        notes.push(note);
     }
 }
 
