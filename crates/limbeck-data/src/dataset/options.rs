@@ -118,7 +118,7 @@ limbeck_options::options! {
         ];
         /// Learn from every N-th row of each series only; windows of neighboring rows hardly differ.
         ///
-        /// All rows are read as earlier rows, and all test rows are scored.
+        /// The same holds for validation rows. All rows are read as earlier rows, and all test rows are scored.
         stride: usize = 1 => [within(1.0, 10_000.0), flag("stride", "ROWS"), under("Series"), rules(&[
             IN_TIME, Rule::Without("outer_folds", "outer folds learn from test rows of other folds, which a stride does not thin"),
         ])];

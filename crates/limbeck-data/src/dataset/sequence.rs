@@ -321,7 +321,7 @@ impl Series {
     }
 
     /// Removes training and validation rows whose target is known only in a validation or test row. `rows` has the position in the table of each row of
-    /// the split. Then leaves every `stride`-th of these rows. Returns the summary of the series, with the audit of the split.
+    /// the split. Then keeps only every `stride`-th training and validation row of each run. Returns the summary of the series, with the audit of the split.
     ///
     /// # Errors
     ///
@@ -365,7 +365,7 @@ impl Series {
         })
     }
 
-    /// Leaves every `stride`-th training row and validation row of each run. `rows` has the position in the table of each row of the split.
+    /// Keeps only every `stride`-th training row and validation row of each run. `rows` has the position in the table of each row of the split.
     fn thin(&self, split: &mut Split, rows: &[usize], stride: usize) {
         for part in [&mut split.train, &mut split.valid] {
             let mut is_kept = vec![false; self.rows()];
