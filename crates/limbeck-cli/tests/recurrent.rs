@@ -45,6 +45,18 @@ fn assert_near(found: &[f64], expected: &[f64]) {
     }
 }
 
+/// The predictions of the run `run` for the rows of a table, one after the other.
+fn streamed(place: &Place, table: &str) -> Vec<f64> {
+    let out = format!("stream-{table}");
+    let streamed = place
+        .command(&["predict", "run", "-", "--stream", "-o", &out])
+        .stdin(std::fs::File::open(place.path(table)).unwrap())
+        .output()
+        .unwrap();
+    assert!(streamed.status.success(), "{streamed:?}");
+    column(place, &out, "prediction")
+}
+
 #[test]
 fn a_recurrent_student_is_distilled_and_reads_the_rows_before() {
     let place = place(rows(3, 150), QUICK);
@@ -66,13 +78,7 @@ fn a_recurrent_student_is_distilled_and_reads_the_rows_before() {
     )
     .succeeds();
     assert_eq!(column(&place, "file.csv", "prediction"), whole);
-    let streamed = place
-        .command(&["predict", "run", "-", "--stream", "-o", "stream.csv"])
-        .stdin(std::fs::File::open(place.path("machines.csv")).unwrap())
-        .output()
-        .unwrap();
-    assert!(streamed.status.success(), "{streamed:?}");
-    assert_eq!(column(&place, "stream.csv", "prediction"), whole);
+    assert_eq!(streamed(&place, "machines.csv"), whole);
     // A prediction depends on the five rows before its row, and on no others.
     let text = place.text("machines.csv");
     let lines: Vec<&str> = text.lines().collect();
@@ -119,17 +125,7 @@ fn a_carried_student_goes_on_from_row_to_row_and_from_block_to_block() {
     let again: Vec<f64> = tested.iter().map(|&row| whole[row as usize]).collect();
     assert!(tested.len() > 50);
     assert_near(&again, &shipped);
-    let streamed = |table: &str| {
-        let out = format!("stream-{table}");
-        let streamed = place
-            .command(&["predict", "run", "-", "--stream", "-o", &out])
-            .stdin(std::fs::File::open(place.path(table)).unwrap())
-            .output()
-            .unwrap();
-        assert!(streamed.status.success(), "{streamed:?}");
-        column(&place, &out, "prediction")
-    };
-    assert_near(&streamed("machines.csv"), &whole);
+    assert_near(&streamed(&place, "machines.csv"), &whole);
     limbeck(&place, "verify run").succeeds();
     let shown = limbeck(&place, "inspect run/student.limbeck").succeeds();
     assert!(
@@ -154,7 +150,7 @@ fn a_carried_student_goes_on_from_row_to_row_and_from_block_to_block() {
     limbeck(&place, "predict run gap.csv -o gap.out.csv").succeeds();
     let found = column(&place, "gap.out.csv", "prediction");
     assert_eq!(found[..81], whole[..81]);
-    assert_near(&streamed("gap.csv"), &found);
+    assert_near(&streamed(&place, "gap.csv"), &found);
     let after = text
         .lines()
         .skip_while(|line| !line.contains("2024-01-02 05:00"));
@@ -312,6 +308,34 @@ fn options_that_do_not_fit_are_refused() {
         let told = distill(&place, &format!("{more} --out run"));
         assert_eq!(told.code, Some(2), "{more}: {told:?}");
         assert!(told.stderr.contains(part), "{more}: {}", told.stderr);
+    }
+}
+
+#[test]
+fn columns_that_a_recurrent_student_does_not_read_are_named() {
+    let place = place(rows(3, 150), QUICK);
+    let dropped = "--drop rain --window 5 --out";
+    let told = distill(
+        &place,
+        &format!("--student gru --history rain.ema4 --keep hour {dropped} run"),
+    )
+    .succeeds();
+    let note = "a student of kind gru does not read `rain`";
+    assert!(told.stderr.contains(note), "{}", told.stderr);
+    assert!(report(&place, "run")["notes"].to_string().contains(note));
+    for (at, other) in [
+        "--student gru --history rain.ema4,rain.diff1",
+        "--student mlp --window-rows 0 --history rain.ema4",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let told = distill(&place, &format!("{other} --keep hour {dropped} run-{at}")).succeeds();
+        assert!(
+            !told.stderr.contains("does not read"),
+            "{other}: {}",
+            told.stderr
+        );
     }
 }
 

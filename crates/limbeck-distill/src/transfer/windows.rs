@@ -429,17 +429,22 @@ mod tests {
         assert!(new.same(&again) && new.past.as_ref().unwrap().at == again.past.unwrap().at);
     }
 
+    /// About `count` new rows in whole windows of at most `depth` rows.
+    fn whole(features: &Features, target: &[f64], depth: usize, count: usize) -> Features {
+        mixed(
+            (features, depth, true),
+            target,
+            count,
+            &TransferOptions::default(),
+            7,
+        )
+    }
+
     #[test]
     fn whole_windows_are_series_of_new_rows() {
         let features = series();
         let target: Vec<f64> = numbers(&features, "x").to_vec();
-        let new = mixed(
-            (&features, 8, true),
-            &target,
-            300,
-            &TransferOptions::default(),
-            7,
-        );
+        let new = whole(&features, &target, 8, 300);
         let past = new.past.as_ref().unwrap();
         // 37 windows of at most 8 rows; some are shorter. They are mixed from rows of both series.
         assert!((150..=300).contains(&new.rows), "{}", new.rows);
@@ -453,13 +458,7 @@ mod tests {
             assert!((numbers(&new, "x.mean3")[row] - mean).abs() < 1e-9);
         }
         // A few windows are spread over all rows.
-        let few = mixed(
-            (&features, 4, true),
-            &target,
-            16,
-            &TransferOptions::default(),
-            7,
-        );
+        let few = whole(&features, &target, 4, 16);
         let most = numbers(&few, "x").iter().copied().fold(0.0, f64::max);
         assert!(few.rows <= 16 && most > target[25], "{most}");
     }
@@ -474,13 +473,7 @@ mod tests {
         }
         features.columns.push(other);
         let target = numbers(&features, "x").to_vec();
-        let new = mixed(
-            (&features, 8, true),
-            &target,
-            300,
-            &TransferOptions::default(),
-            7,
-        );
+        let new = whole(&features, &target, 8, 300);
         let past = new.past.as_ref().unwrap();
         let found = numbers(&new, "hidden.vol9");
         for (row, window) in past.windows(usize::MAX).enumerate() {
