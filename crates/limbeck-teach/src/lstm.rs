@@ -14,8 +14,8 @@ limbeck_options::options! {
         units: Vec<usize> = vec![64] => [within(1.0, 1024.0)];
         /// Number of windows of `data.window` rows that a network reads at most; with `student.memory` carried, the default is 4, with more steps.
         ///
-        /// With one window, each row is predicted from its own window. With more, a pass over so many windows predicts all rows of the last one, which is
-        /// many times faster. Each of them is predicted from the row itself and all rows before it in the pass.
+        /// With one window, each row is predicted from its own window. With more, a pass over so many windows predicts all rows of the last one, so
+        /// that each row takes as many steps of the network as there are windows. It is predicted from itself and all rows before it in the pass.
         windows: usize = 1 => [within(1.0, 100.0)];
         /// Number of passes over the rows, within the limits of `steps`.
         epochs: usize = 8 => [at_least(1.0)];
