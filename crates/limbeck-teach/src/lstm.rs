@@ -2,9 +2,6 @@
 
 use crate::network::{Members, NetworkOptions};
 
-/// Maximum number of rows that an LSTM reads. A file with a larger number is damaged.
-pub const LONGEST_PASS: usize = 10_000;
-
 limbeck_options::options! {
     /// LSTM teachers: ensembles of recurrent networks. They read each row and the rows before it, as `data.window` and `windows` say.
     pub struct LstmOptions in "teacher.lstm", "Teacher" {

@@ -26,7 +26,6 @@ use limbeck_options::{Options, Rule};
 
 use crate::error::{Error, Result};
 use crate::learner::Learner;
-use crate::lstm::LONGEST_PASS;
 use crate::sample::Sample;
 use crate::series::{EncodedSeries, step_numbers};
 use crate::work::{Meter, Part, Work};
@@ -60,6 +59,8 @@ limbeck_options::options! {
 }
 
 const BATCH: usize = 256;
+/// Maximum number of rows that an LSTM reads. A file with a larger number is damaged.
+pub const LONGEST_PASS: usize = 10_000;
 /// Number of points of the training curve. At each point, the out-of-fold error is measured.
 pub(crate) const CURVE: usize = 16;
 /// When the speed of training is measured, the number of steps between two points of the training curve.
